@@ -1,0 +1,1 @@
+"""Protocols of utility meters, sans-IO: bytes in, values out, and back."""

@@ -1,0 +1,1 @@
+"""Capture formats: one file a format."""

@@ -1,0 +1,1 @@
+"""Meter profiles: what is known of one meter family."""

@@ -1,0 +1,1 @@
+"""Receivers: one sans-IO codec a family, host side and device side."""

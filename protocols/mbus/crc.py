@@ -1,0 +1,29 @@
+"""The CRC of the M-Bus family, CRC-16/EN-13757 (EN 13757-4, 12.1.6; EN 13757-3, Annex G)."""
+
+from __future__ import annotations
+
+POLYNOMIAL = 0x3D65
+"""x^16 + x^13 + x^12 + x^11 + x^10 + x^8 + x^6 + x^5 + x^2 + 1."""
+
+
+def _remainder(byte: int) -> int:
+    register = byte << 8
+    for _ in range(8):
+        register = (register << 1) ^ POLYNOMIAL if register & 0x8000 else register << 1
+    return register & 0xFFFF
+
+
+_REMAINDERS = tuple(_remainder(byte) for byte in range(256))
+
+
+def crc16_en13757(data: bytes | bytearray | memoryview) -> int:
+    """Return the CRC of `data`: start value 0, not reflected, complemented at the end.
+
+    Link-layer blocks carry it high byte first; the extended link layer, format signatures and full-frame CRCs low
+    byte first (EN 13757-4, 12.1.6; EN 13757-3, Annex G).
+    """
+    register = 0
+    remainders = _REMAINDERS
+    for byte in data:
+        register = ((register << 8) & 0xFF00) ^ remainders[(register >> 8) ^ byte]
+    return register ^ 0xFFFF

@@ -1,0 +1,122 @@
+"""The only callers of block ciphers and MACs in the protocols: AES-CBC, AES-CTR, CMAC, KDF-A, key check value.
+
+AES contexts are cached by key, a thread each; `forget_keys()` drops them. All functions take and return whole
+byte strings and raise `ValueError` for keys or lengths that the algorithm does not allow.
+"""
+
+from __future__ import annotations
+
+import threading
+from functools import lru_cache
+
+from cryptography.hazmat.primitives.ciphers import Cipher, CipherContext
+from cryptography.hazmat.primitives.ciphers.algorithms import AES
+from cryptography.hazmat.primitives.ciphers.modes import ECB
+from cryptography.hazmat.primitives.cmac import CMAC
+
+BLOCK = 16
+CACHED_KEYS = 8192
+"""Contexts kept a thread: more meters than one receiver hears, about 1 kB each."""
+
+_contexts = threading.local()
+
+
+class _BlockCipher:
+    """Raw AES of whole blocks under one key; the block modes below are built on it."""
+
+    __slots__ = ("_decryptor", "_encryptor", "_key")
+
+    def __init__(self, key: bytes) -> None:
+        self._key = AES(key)
+        self._encryptor: CipherContext | None = None
+        self._decryptor: CipherContext | None = None
+
+    def encrypt(self, blocks: bytes) -> bytes:
+        if self._encryptor is None:
+            self._encryptor = Cipher(self._key, ECB()).encryptor()  # noqa: S305 - blocks of a mode, never messages
+        return self._encryptor.update(blocks)
+
+    def decrypt(self, blocks: bytes) -> bytes:
+        if self._decryptor is None:
+            self._decryptor = Cipher(self._key, ECB()).decryptor()  # noqa: S305 - blocks of a mode, never messages
+        return self._decryptor.update(blocks)
+
+
+def _cipher(key: bytes) -> _BlockCipher:
+    cache: dict[bytes, _BlockCipher] | None = getattr(_contexts, "by_key", None)
+    if cache is None:
+        cache = _contexts.by_key = {}
+    cipher = cache.get(key)
+    if cipher is None:
+        if len(cache) >= CACHED_KEYS:
+            cache.clear()
+        cipher = cache[key] = _BlockCipher(key)
+    return cipher
+
+
+def forget_keys() -> None:
+    """Drop this thread's cached contexts and all derived values; best effort, Python keeps copies of bytes."""
+    _contexts.by_key = {}
+    key_check_value.cache_clear()
+
+
+def _xor(left: bytes, right: bytes) -> bytes:
+    size = len(left)
+    return (int.from_bytes(left, "big") ^ int.from_bytes(right[:size], "big")).to_bytes(size, "big")
+
+
+def aes_cbc_decrypt(key: bytes, iv: bytes, data: bytes) -> bytes:
+    """AES-CBC without padding; `data` is a positive multiple of 16 bytes, `iv` 16 bytes (NIST SP 800-38A, 6.2)."""
+    _whole_blocks(iv, data)
+    return _xor(_cipher(key).decrypt(data), iv + data[:-BLOCK])
+
+
+def aes_cbc_encrypt(key: bytes, iv: bytes, data: bytes) -> bytes:
+    """The inverse of `aes_cbc_decrypt`."""
+    _whole_blocks(iv, data)
+    cipher = _cipher(key)
+    out = bytearray()
+    previous = iv
+    for offset in range(0, len(data), BLOCK):
+        previous = cipher.encrypt(_xor(data[offset : offset + BLOCK], previous))
+        out += previous
+    return bytes(out)
+
+
+def _whole_blocks(iv: bytes, data: bytes) -> None:
+    if len(iv) != BLOCK or not data or len(data) % BLOCK:
+        raise ValueError(f"AES-CBC needs whole 16-byte blocks and a 16-byte IV, got {len(data)} and {len(iv)} bytes")
+
+
+def aes_ctr(key: bytes, counter_block: bytes, data: bytes) -> bytes:
+    """AES-CTR, its own inverse; `counter_block` counts up as a 128-bit big-endian number (NIST SP 800-38A, 6.5)."""
+    if len(counter_block) != BLOCK:
+        raise ValueError(f"an AES counter block has 16 bytes, got {len(counter_block)}")
+    first = int.from_bytes(counter_block, "big")
+    blocks = (len(data) + BLOCK - 1) // BLOCK
+    counters = b"".join(((first + i) % (1 << 128)).to_bytes(BLOCK, "big") for i in range(blocks))
+    return _xor(data, _cipher(key).encrypt(counters)) if data else b""
+
+
+def aes_cmac(key: bytes, message: bytes) -> bytes:
+    """AES-CMAC, 16 bytes (RFC 4493)."""
+    mac = CMAC(AES(key))
+    mac.update(message)
+    return mac.finalize()
+
+
+def kdf_a(key: bytes, derivation: int, counter: bytes, number: bytes) -> bytes:
+    """Key derivation function A: CMAC(key, DC || C || ID || 07 x 7) (OMS Vol. 2, 9.5.4; EN 13757-7, 9.5.4).
+
+    `derivation` is 0x00 Kenc or 0x01 Kmac for messages of the meter, 0x10 Lenc or 0x11 Lmac for those to it;
+    `counter` and `number` are 4 bytes each, as transmitted.
+    """
+    if len(counter) != 4 or len(number) != 4:
+        raise ValueError("KDF-A takes a counter and an identification number of 4 bytes each")
+    return aes_cmac(key, bytes((derivation,)) + counter + number + b"\x07" * 7)
+
+
+@lru_cache(maxsize=CACHED_KEYS)
+def key_check_value(key: bytes) -> str:
+    """First 3 bytes of AES-CMAC(key, 16 zero bytes) in hex; DES keys (8 bytes) are doubled to an AES key first."""
+    return aes_cmac(key if len(key) != 8 else key + key, bytes(BLOCK))[:3].hex()

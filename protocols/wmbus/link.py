@@ -1,0 +1,193 @@
+"""Link layer: frame formats A, B and frames with stripped CRCs (EN 13757-4, 12)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from construct import Bytes, Int8ul, Struct
+
+from protocols.errors import BadChecksum, BadField, Truncated
+from protocols.mbus.crc import crc16_en13757
+from protocols.model import Address, Span
+from protocols.wmbus.control import C_MEANINGS, control_name
+
+HEADER_SIZE = 10
+"""L, C, M, A: block 1 of both frame formats without its CRC."""
+
+MIN_LENGTH = 10
+"""Smallest L field: C, M, A and a CI field."""
+
+BLOCK_A = 16
+"""Data bytes of block 2 and following in frame format A."""
+
+BLOCK_B = 128
+"""Bytes of block 1 and 2 of frame format B, CRC included."""
+
+LINK_HEADER = Struct(
+    "length" / Int8ul,
+    "control" / Int8ul,
+    "address" / Bytes(8),
+)
+
+
+class FrameFormat(StrEnum):
+    """How the link-layer CRCs lay in the bytes that were handed over."""
+
+    A = "A"
+    B = "B"
+    STRIPPED = "stripped"
+
+
+@dataclass(frozen=True, slots=True)
+class LinkFrame:
+    """A frame without its CRCs: `data` starts at the L field, and L counts the bytes that follow it.
+
+    `trailing` are bytes behind the frame; `missing` is how many bytes short of L the frame is.
+    """
+
+    data: bytes
+    format: FrameFormat
+    trailing: bytes = b""
+    missing: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class LinkLayer:
+    """L, C, M and A of the sender."""
+
+    control: int
+    address: Address
+    length: int
+    start: int = 0
+    end: int = HEADER_SIZE
+    name: str = "link"
+
+    @property
+    def control_name(self) -> str:
+        """The C field by name."""
+        return control_name(self.control)
+
+    def spans(self, plain: bytes) -> tuple[Span, ...]:
+        """L, C, M, ID, version, device type."""
+        address = self.address
+        c = control_name(plain[1])
+        meaning = C_MEANINGS.get(c)
+        unique = " (address only locally unique)" if address.manufacturer_code & 0x8000 else ""
+        fields = (
+            (1, "L", f"{plain[0]} bytes follow", "EN 13757-4, 12.5.1"),
+            (1, "C", f"{c}: {meaning}" if meaning else c, "EN 13757-4, 12.5.2"),
+            (2, "M", f"manufacturer {address.manufacturer}{unique}", "EN 13757-4, 12.5.3"),
+            (6, "A", f"number {address.number}, version {address.version}, {address.medium}", "EN 13757-4, 12.5.4"),
+        )
+        return tile(self.name, self.start, fields)
+
+
+def tile(layer: str, start: int, fields: tuple[tuple[int, str, str, str], ...]) -> tuple[Span, ...]:
+    """Lay fields of (size, name, meaning, clause) one behind the other from `start` on."""
+    spans = []
+    for size, name, meaning, clause in fields:
+        spans.append(Span(start, start + size, layer, name, meaning, clause))
+        start += size
+    return tuple(spans)
+
+
+def strip_crcs(raw: bytes) -> LinkFrame:
+    """Tell frame format A, format B and stripped frames apart by their CRCs and lengths, and remove the CRCs.
+
+    Raises `BadChecksum` when the bytes are a format A or B frame of which a block is damaged, `Truncated` when there
+    is not even a link header, `BadField` when L is too small for any frame.
+    """
+    if len(raw) < HEADER_SIZE:
+        raise Truncated(f"{len(raw)} bytes are too few for a link header of {HEADER_SIZE}", layer="link", offset=0)
+    length = raw[0]
+    if length < MIN_LENGTH - 1:
+        raise BadField(f"L field is {length}; a frame has at least {MIN_LENGTH}", layer="link", offset=0)
+    as_a = _check_a(raw)
+    if as_a is not None:
+        return _strip_a(raw, as_a)
+    as_b = _check_b(raw)
+    if as_b is not None:
+        return _strip_b(raw, as_b)
+    size = length + 1
+    return LinkFrame(raw[:size], FrameFormat.STRIPPED, raw[size:], max(0, size - len(raw)))
+
+
+def parse_link(data: bytes) -> LinkLayer:
+    """Read the link header of a frame without CRCs; `data` has at least 10 bytes."""
+    header = LINK_HEADER.parse(data[:HEADER_SIZE])
+    return LinkLayer(header.control, Address.from_wire(header.address), header.length)
+
+
+def blocks_a(length: int) -> list[tuple[int, int]]:
+    """Return start and size of the data of each block of a format A frame on the air, CRCs between them."""
+    blocks = [(0, HEADER_SIZE)]
+    position, left = HEADER_SIZE + 2, length + 1 - HEADER_SIZE
+    while left > 0:
+        size = min(BLOCK_A, left)
+        blocks.append((position, size))
+        position += size + 2
+        left -= size
+    return blocks
+
+
+def _crc_fits(raw: bytes, start: int, size: int) -> bool:
+    end = start + size
+    return end + 2 <= len(raw) and crc16_en13757(raw[start:end]) == int.from_bytes(raw[end : end + 2], "big")
+
+
+def _check_a(raw: bytes) -> list[bool] | None:
+    """Which blocks verify, or None when these bytes are no format A frame.
+
+    Block 1 with a good CRC is format A. So is a frame of exactly the length that format A has on the air when most
+    of its other blocks verify: there block 1 itself is what was damaged.
+    """
+    blocks = blocks_a(raw[0])
+    if _crc_fits(raw, *blocks[0]):
+        return [True, *(_crc_fits(raw, start, size) for start, size in blocks[1:])]
+    on_air = blocks[-1][0] + blocks[-1][1] + 2
+    if len(raw) != on_air or len(blocks) < 3:
+        return None
+    fits = [_crc_fits(raw, start, size) for start, size in blocks]
+    return fits if sum(fits) * 2 >= len(fits) else None
+
+
+def _strip_a(raw: bytes, fits: list[bool]) -> LinkFrame:
+    blocks = blocks_a(raw[0])
+    if not all(fits):
+        bad = fits.index(False)
+        start, size = blocks[bad]
+        if start + size + 2 > len(raw):
+            raise Truncated(
+                f"format A frame ends inside block {bad + 1} of {len(blocks)}", layer="link", offset=len(raw)
+            )
+        raise BadChecksum(
+            f"format A CRC of block {bad + 1} of {len(blocks)} does not fit", layer="link", offset=start + size
+        )
+    end = blocks[-1][0] + blocks[-1][1] + 2
+    return LinkFrame(b"".join(raw[start : start + size] for start, size in blocks), FrameFormat.A, raw[end:])
+
+
+def _check_b(raw: bytes) -> tuple[bool, bool] | None:
+    """Whether the CRCs of block 2 and, when there is one, block 3 verify; None when neither does."""
+    size = raw[0] + 1
+    if len(raw) < size or raw[0] < MIN_LENGTH + 2:
+        return None
+    first = _crc_fits(raw, 0, min(size, BLOCK_B) - 2)
+    if size <= BLOCK_B:
+        return (first, True) if first else None
+    second = size >= BLOCK_B + 3 and _crc_fits(raw, BLOCK_B, size - BLOCK_B - 2)
+    return (first, second) if first or second else None
+
+
+def _strip_b(raw: bytes, fits: tuple[bool, bool]) -> LinkFrame:
+    size = raw[0] + 1
+    if not all(fits):
+        bad = fits.index(False)
+        offset = BLOCK_B - 2 if bad == 0 else size - 2
+        raise BadChecksum(f"format B CRC of block {bad + 2} does not fit", layer="link", offset=offset)
+    if size <= BLOCK_B:
+        body = raw[1 : size - 2]
+    else:
+        body = raw[1 : BLOCK_B - 2] + raw[BLOCK_B : size - 2]
+    return LinkFrame(bytes((len(body),)) + body, FrameFormat.B, raw[size:])

@@ -1,0 +1,47 @@
+"""The encrypted region of the CBC modes: N blocks of 16 bytes behind the transport header."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from protocols.crypto import BLOCK
+from protocols.errors import Truncated
+from protocols.wmbus.security.model import CHECK_BYTES, Protected
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """The cipher text, where it starts, and what had to be tolerated to get it."""
+
+    start: int
+    ciphertext: bytes
+    notes: tuple[str, ...] = ()
+    consumed_trailing: int = 0
+
+
+def encrypted_region(protected: Protected) -> Region:
+    """Cut the N announced blocks out of the frame.
+
+    Some meters count L too small, some announce more blocks than they send: bytes behind the frame are taken when
+    they complete the region, else the region shrinks to whole blocks. Raises `Truncated` when none is left.
+    """
+    start = protected.transport.end
+    size = protected.transport.encrypted_blocks * BLOCK
+    available = protected.data[start : start + size]
+    if len(available) == size:
+        return Region(start, available)
+    lacking = size - len(available)
+    if lacking <= len(protected.trailing):
+        note = f"L field is {lacking} too small for the announced {protected.transport.encrypted_blocks} blocks"
+        return Region(start, available + protected.trailing[:lacking], (note,), lacking)
+    whole = len(available) // BLOCK * BLOCK
+    if not whole:
+        raise Truncated("frame ends inside the first encrypted block", layer="transport", offset=len(protected.data))
+    note = f"{protected.transport.encrypted_blocks} encrypted blocks announced, {whole // BLOCK} present"
+    return Region(start, available[:whole], (note,))
+
+
+def starts_with_check_bytes(protected: Protected) -> bool:
+    """Whether the region already shows the check bytes of plain text."""
+    start = protected.transport.end
+    return protected.data[start : start + len(CHECK_BYTES)] == CHECK_BYTES

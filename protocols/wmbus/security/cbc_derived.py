@@ -1,0 +1,90 @@
+"""Security mode 7: AES-128-CBC under a key derived for every message, CMAC in the AFL (OMS Vol. 2, 9.3.3)."""
+
+from __future__ import annotations
+
+import hmac
+from dataclasses import dataclass
+
+from protocols.crypto import BLOCK, aes_cbc_decrypt, aes_cmac, kdf_a
+from protocols.errors import BadChecksum, BadField, DecryptFailed, Unsupported
+from protocols.wmbus.afl import MAC_TYPES, AuthenticationLayer
+from protocols.wmbus.security.blocks import encrypted_region, starts_with_check_bytes
+from protocols.wmbus.security.model import CHECK_BYTES, Opened, Protected
+
+KENC, KMAC, LENC, LMAC = 0x00, 0x01, 0x10, 0x11
+"""Derivation constants: encryption and MAC of messages of the meter, and of those to it."""
+
+PERSISTENT_KEY, KDF_A = 0, 1
+"""Key derivation selection, bits 5-4 of the configuration field extension."""
+
+
+def message_keys(key: bytes, counter: bytes, number: bytes, *, downlink: bool) -> tuple[bytes, bytes]:
+    """Return the keys for encryption and MAC of one message (KDF-A); counter and number as transmitted."""
+    encryption, mac = (LENC, LMAC) if downlink else (KENC, KMAC)
+    return kdf_a(key, encryption, counter, number), kdf_a(key, mac, counter, number)
+
+
+@dataclass(frozen=True, slots=True)
+class CbcDerived:
+    """AES-128-CBC with IV 0 under a derived key; check bytes, and a MAC when the AFL carries one."""
+
+    number: int = 7
+    key_sizes: tuple[int, ...] = (16,)
+
+    def encrypts(self, protected: Protected) -> bool:
+        """Whether the header announces encrypted blocks."""
+        return protected.transport.encrypted_blocks > 0
+
+    def in_clear(self, protected: Protected) -> bool:
+        """Whether the check bytes stand there unencrypted."""
+        return starts_with_check_bytes(protected)
+
+    def open(self, protected: Protected, key: bytes) -> Opened:
+        """Derive, decrypt, compare the check bytes, then verify the MAC over the encrypted message."""
+        region = encrypted_region(protected)
+        encryption_key, mac_key = _keys(protected, key)
+        plaintext = aes_cbc_decrypt(encryption_key, bytes(BLOCK), region.ciphertext)
+        mac_fits = _verify(protected, mac_key)
+        if not plaintext.startswith(CHECK_BYTES):
+            raise DecryptFailed("check bytes 2F2F do not appear", layer="transport", offset=region.start)
+        if mac_fits is False:
+            raise BadChecksum(
+                "the key decrypts but the MAC does not fit: message altered or MAC made with another key",
+                layer="afl",
+                offset=region.start,
+            )
+        return Opened(region.start, plaintext, mac_fits is True, region.notes, region.consumed_trailing)
+
+
+def _keys(protected: Protected, key: bytes) -> tuple[bytes, bytes]:
+    """Keys for encryption and MAC as the configuration field extension selects them."""
+    transport = protected.transport
+    selection = (transport.extension[0] >> 4) & 3 if transport.extension else KDF_A
+    if selection == PERSISTENT_KEY:
+        return key, key
+    if selection != KDF_A:
+        raise Unsupported(f"key derivation {selection} is reserved", layer="transport", offset=transport.start)
+    counter = transport.counter or (protected.afl.counter if protected.afl else None)
+    if counter is None:
+        raise BadField(
+            "mode 7 derives its keys from a message counter, and this message has none",
+            layer="transport",
+            offset=transport.start,
+        )
+    return message_keys(key, counter, protected.address.number_wire, downlink=protected.downlink)
+
+
+def _verify(protected: Protected, mac_key: bytes) -> bool | None:
+    """Whether the MAC fits; None when there is none (or a kind that is not a CMAC)."""
+    afl = protected.afl
+    if afl is None or afl.mac is None or not _is_cmac(afl):
+        return None
+    message = afl.authenticated_prefix + protected.data[protected.transport.start :]
+    return hmac.compare_digest(aes_cmac(mac_key, message)[: len(afl.mac)], afl.mac)
+
+
+def _is_cmac(afl: AuthenticationLayer) -> bool:
+    return MAC_TYPES.get((afl.mcl or 0) & 0x0F, ("", 0))[0] == "AES-CMAC"
+
+
+MODE_7 = CbcDerived()

@@ -1,0 +1,48 @@
+# Needs Python 3.11 or newer and make; everything else is installed into .venv, with the versions of constraints.txt.
+# Windows without make:  py -m venv .venv  &&  .venv\Scripts\pip install -c constraints.txt -e .[dev]
+#                        .venv\Scripts\fieldtool demo     .venv\Scripts\python -m pytest
+PYTHON ?= python3
+CORPUS ?= ../shared/conformance
+PYTEST_WORKERS ?= auto
+
+BIN := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
+READY := .venv/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check format conformance bench clean
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+
+demo: $(READY) ## run the whole chain on simulated meters; needs no hardware
+	$(BIN)/fieldtool demo
+
+test: $(READY) ## run the tests
+	$(BIN)/python -m pytest -n $(PYTEST_WORKERS)
+
+check: $(READY) ## check format, lint, types and layers
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+
+format: $(READY) ## format the code, and fix what can be fixed safely
+	$(BIN)/ruff check --fix --exit-zero
+	$(BIN)/ruff format
+
+conformance: $(READY) ## score the corpora in CORPUS=folder against tests/conformance/expected.toml
+	$(BIN)/python tests/conformance/run.py "$(CORPUS)"
+
+bench: $(READY) ## measure telegrams a second and peak memory
+	$(BIN)/python -m benchmarks
+
+clean: ## remove .venv and everything that was built
+	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	  echo "$(PYTHON) is missing or older than Python 3.11: install a newer one, or name it, as in: make PYTHON=python3.12" >&2; exit 2; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input -c constraints.txt -e ".[dev]"
+	@touch $@

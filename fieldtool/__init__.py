@@ -1,0 +1,1 @@
+"""What people run: sources, pipeline, workflows, command line and terminal screens."""

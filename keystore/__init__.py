@@ -1,0 +1,1 @@
+"""The encrypted key store, the portals' key files, certificates, levels and the audit log."""

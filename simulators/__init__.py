@@ -1,0 +1,1 @@
+"""The other end of every wire: simulated meters, air, receivers and portals."""

@@ -1,0 +1,40 @@
+"""What every test may rely on: repeatable examples, no store of the user's own, and the corpora where they are."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+ROOT = Path(__file__).resolve().parents[1]
+CONFORMANCE = ROOT.parent / "shared" / "conformance"
+
+settings.register_profile("repeatable", derandomize=True, deadline=None, database=None)
+settings.register_profile("search", deadline=None, max_examples=5000)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _apart_from_the_user(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Point home and data folders at an empty one, so that no test reads or writes the user's own key store."""
+    home = tmp_path_factory.mktemp("home")
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("HOME", "USERPROFILE", "APPDATA", "LOCALAPPDATA"):
+            patch.setenv(name, str(home))
+        for name in ("XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME"):
+            patch.setenv(name, str(home / name.lower()))
+        for name in ("FIELDTOOL_STORE", "FIELDTOOL_PASSPHRASE_FILE"):
+            patch.delenv(name, raising=False)
+        yield
+
+
+@pytest.fixture(scope="session")
+def conformance_dir() -> Path:
+    """The folder of corpora: `FIELDTOOL_CONFORMANCE`, else beside the project; skips where there is none."""
+    folder = Path(os.environ.get("FIELDTOOL_CONFORMANCE", CONFORMANCE))
+    if not folder.is_dir():
+        pytest.skip("the conformance corpora are not here")
+    return folder

@@ -1,0 +1,1 @@
+"""From frames to telegrams to what is known of each meter."""

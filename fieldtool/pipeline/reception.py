@@ -1,0 +1,211 @@
+"""What has been heard: one row a meter, counters, and the newest telegrams; written by one thread, read by many."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
+
+from fieldtool.pipeline.main_reading import alarms, main_reading
+from protocols.model import Address, Outcome, Reading, Telegram
+
+HISTORY_SIZE = 2_000
+"""Telegrams kept over all meters."""
+
+METER_HISTORY_SIZE = 64
+"""Telegrams kept of each meter."""
+
+DUPLICATE_WINDOW = timedelta(seconds=10)
+"""The same bytes again within this time were heard twice; later, the meter repeats itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class MeterRow:
+    """What is known of one meter, or of all frames without a readable address (`address` is None).
+
+    `outcome`, `problem`, `profile` and `alarms` are those of the newest telegram; `main_reading` is that of the
+    newest telegram that had one, so that a damaged frame does not wipe the reading off the screen.
+    """
+
+    address: Address | None
+    link_address: Address | None
+    telegrams: int
+    first_at: datetime
+    last_at: datetime
+    rssi_dbm: int | None
+    mode: str | None
+    outcome: Outcome
+    problem: str | None
+    profile: str | None
+    main_reading: Reading | None
+    alarms: tuple[str, ...]
+    last: Telegram
+    by_outcome: Mapping[Outcome, int]
+
+    @property
+    def key_check_value(self) -> str | None:
+        """The check value of the key that fitted the newest telegram."""
+        return self.last.security.key_check_value if self.last.security is not None else None
+
+
+@dataclass(frozen=True, slots=True)
+class Counters:
+    """Sums since the start; `received` is `shown` + every other outcome + `duplicates`."""
+
+    received: int = 0
+    shown: int = 0
+    damaged: int = 0
+    no_key: int = 0
+    wrong_key: int = 0
+    unsupported: int = 0
+    not_permitted: int = 0
+    duplicates: int = 0
+    dropped: int = 0
+    no_address: int = 0
+
+
+@dataclass(slots=True)
+class _Meter:
+    """The state of one meter; it never leaves `Reception`."""
+
+    first_at: datetime
+    last_at: datetime
+    telegrams: int = 0
+    main: Reading | None = None
+    by_outcome: Counter[Outcome] = field(default_factory=Counter)
+    recent: deque[tuple[datetime, Telegram]] = field(default_factory=deque)
+
+
+_COUNTER_OF_OUTCOME: dict[Outcome, str] = {
+    Outcome.OK: "shown",
+    Outcome.NO_KEY: "no_key",
+    Outcome.WRONG_KEY: "wrong_key",
+    Outcome.NOT_PERMITTED: "not_permitted",
+    Outcome.UNSUPPORTED: "unsupported",
+    Outcome.DAMAGED: "damaged",
+}
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Reception:
+    """Collects telegrams into rows, counters and history.
+
+    One thread calls `accept` and `add_dropped`; any thread reads. `version` grows with every change: who draws
+    compares it and leaves at once when it is the one drawn last. `now` gives the time of telegrams that carry none.
+    """
+
+    def __init__(
+        self,
+        history_size: int = HISTORY_SIZE,
+        meter_history_size: int = METER_HISTORY_SIZE,
+        now: Callable[[], datetime] = _utc_now,
+    ) -> None:
+        self._lock = threading.Lock()
+        self._now = now
+        self._meter_history_size = meter_history_size
+        self._meters: dict[Address | None, _Meter] = {}
+        self._rows: dict[Address | None, MeterRow] = {}
+        self._history: deque[Telegram] = deque(maxlen=history_size)
+        self._counters = Counters()
+        self._version = 0
+
+    def accept(self, telegram: Telegram) -> bool:
+        """Take one telegram in; False when it is a duplicate, which updates only its row's time and strength."""
+        at = telegram.frame.at or self._now()
+        with self._lock:
+            self._version += 1
+            meter = self._meters.get(telegram.meter)
+            if meter is None:
+                meter = _Meter(first_at=at, last_at=at, recent=deque(maxlen=self._meter_history_size))
+                self._meters[telegram.meter] = meter
+            meter.last_at = max(meter.last_at, at)
+            if _is_duplicate(telegram, at, meter.recent):
+                self._count("received", "duplicates")
+                self._rows[telegram.meter] = replace(
+                    self._rows[telegram.meter], last_at=meter.last_at, rssi_dbm=telegram.frame.rssi_dbm
+                )
+                return False
+            self._count("received", _COUNTER_OF_OUTCOME[telegram.outcome])
+            if telegram.meter is None:
+                self._count("no_address")
+            meter.telegrams += 1
+            meter.by_outcome[telegram.outcome] += 1
+            meter.main = main_reading(telegram) or meter.main
+            meter.recent.append((at, telegram))
+            self._history.append(telegram)
+            self._rows[telegram.meter] = _row(telegram, meter)
+            return True
+
+    def add_dropped(self, count: int) -> None:
+        """Count frames that a full queue had to let go."""
+        if count:
+            with self._lock:
+                self._version += 1
+                self._counters = replace(self._counters, dropped=self._counters.dropped + count)
+
+    @property
+    def version(self) -> int:
+        """A number that grows with every change."""
+        return self._version
+
+    @property
+    def counters(self) -> Counters:
+        """The sums since the start."""
+        with self._lock:
+            return self._counters
+
+    @property
+    def history(self) -> tuple[Telegram, ...]:
+        """The newest telegrams of all meters, oldest first."""
+        with self._lock:
+            return tuple(self._history)
+
+    def rows(self) -> list[MeterRow]:
+        """Return one row a meter in the order in which they were first heard."""
+        with self._lock:
+            return list(self._rows.values())
+
+    def row(self, address: Address | None) -> MeterRow | None:
+        """Return the row of one meter, None when it was never heard."""
+        with self._lock:
+            return self._rows.get(address)
+
+    def telegrams(self, address: Address | None) -> tuple[Telegram, ...]:
+        """Return the newest telegrams of one meter, oldest first."""
+        with self._lock:
+            meter = self._meters.get(address)
+            return tuple(telegram for _, telegram in meter.recent) if meter is not None else ()
+
+    def _count(self, *names: str) -> None:
+        self._counters = replace(self._counters, **{name: getattr(self._counters, name) + 1 for name in names})
+
+
+def _row(telegram: Telegram, meter: _Meter) -> MeterRow:
+    return MeterRow(
+        address=telegram.meter,
+        link_address=telegram.link_address,
+        telegrams=meter.telegrams,
+        first_at=meter.first_at,
+        last_at=meter.last_at,
+        rssi_dbm=telegram.frame.rssi_dbm,
+        mode=telegram.frame.mode,
+        outcome=telegram.outcome,
+        problem=telegram.problem,
+        profile=telegram.profile,
+        main_reading=meter.main,
+        alarms=alarms(telegram),
+        last=telegram,
+        by_outcome=MappingProxyType(dict(meter.by_outcome)),
+    )
+
+
+def _is_duplicate(telegram: Telegram, at: datetime, recent: Iterable[tuple[datetime, Telegram]]) -> bool:
+    return any(
+        earlier.data == telegram.data and abs(at - earlier_at) <= DUPLICATE_WINDOW for earlier_at, earlier in recent
+    )

@@ -1,0 +1,232 @@
+"""The host side of an iM871A: probe, identify, set the link mode, verify, and then frames."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final
+
+from protocols.errors import ProtocolError
+from protocols.receivers.events import Damaged, Failed, Frame, HostEvent, Ready, ReceiverInfo, Send
+from protocols.receivers.im871a.envelope import Envelope, EnvelopeStream, Rejected
+from protocols.receivers.im871a.management import (
+    AesDecryptionErrorIndication,
+    DeviceInfoRequest,
+    DeviceInfoResponse,
+    GetConfigRequest,
+    GetConfigResponse,
+    SetConfigRequest,
+    SetConfigResponse,
+)
+from protocols.receivers.im871a.message import Message
+from protocols.receivers.im871a.messages import OtherMessage, parse_message
+from protocols.receivers.im871a.radio import ReceiveIndication
+from protocols.receivers.im871a.settings import (
+    FIRMWARE_WITH_C1_T1,
+    LISTENING_MODES,
+    Config,
+    DeviceInfo,
+    DeviceType,
+    LinkMode,
+    normal_mode,
+    rssi_dbm,
+)
+
+DAMAGED_LIMIT: Final = 25
+"""After so many damaged pieces in a row without one good frame the port is worth reopening."""
+
+STALE_S: Final = 0.5
+"""A frame takes 46 ms at 57600 baud; one that has not ended after this time never will."""
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long a request waits for its response, and how often it is sent."""
+
+    deadline_s: float = 0.5
+    attempts: int = 3
+
+
+class Step(Enum):
+    """Where the session is; the value is what it waits for."""
+
+    NEW = "to be started"
+    INFO = "device information"
+    CONFIG = "configuration"
+    SET = "confirmation of the link mode"
+    VERIFY = "configuration with the new link mode"
+    LISTENING = "frames"
+    FAILED = "nothing any more"
+
+
+class HostSession:
+    """One session with a stick: `start`, then `receive` and `tick` until `Failed`.
+
+    `mode` names the radio modes to listen to (`c1`, `t1`, `c1,t1`, ...); `ValueError` when no module knows it.
+    Indications that arrive before `Ready` belong to an earlier setting and are skipped.
+    """
+
+    def __init__(self, mode: str = "c1,t1", patience: Patience | None = None) -> None:
+        self.mode = normal_mode(mode)
+        self._patience = patience or Patience()
+        self._stream = EnvelopeStream(require_fcs=True)
+        self._step = Step.NEW
+        self._request = b""
+        self._attempt = 0
+        self._deadline_s: float | None = None
+        self._info: DeviceInfo | None = None
+        self._link_mode = -1
+        self._damaged_in_a_row = 0
+        self._received = 0
+        self._stale_since: tuple[int, float] | None = None
+
+    @property
+    def listening(self) -> bool:
+        """True from `Ready` until `Failed`."""
+        return self._step is Step.LISTENING
+
+    def start(self) -> bytes:
+        """Return the probe."""
+        return self._ask(Step.INFO, DeviceInfoRequest()).data
+
+    def receive(self, data: bytes) -> list[HostEvent]:
+        """Take bytes from the port and return what they mean."""
+        self._received += len(data)
+        events: list[HostEvent] = []
+        for piece in self._stream.feed(data):
+            self._take(piece, events)
+        return events
+
+    def tick(self, now_s: float) -> list[HostEvent]:
+        """Repeat or give up a request whose time is over, and a frame that never ended."""
+        events: list[HostEvent] = []
+        self._check_stale(now_s, events)
+        if not self._request:
+            return events
+        if self._deadline_s is None:
+            self._deadline_s = now_s + self._patience.deadline_s
+        elif now_s >= self._deadline_s:
+            self._deadline_s = now_s + self._patience.deadline_s
+            if self._attempt < self._patience.attempts:
+                self._attempt += 1
+                events.append(Send(self._request))
+            else:
+                events.append(self._no_answer())
+        return events
+
+    def _check_stale(self, now_s: float, events: list[HostEvent]) -> None:
+        if not self._stream.pending:
+            self._stale_since = None
+        elif self._stale_since is None or self._stale_since[0] != self._received:
+            self._stale_since = (self._received, now_s)
+        elif now_s - self._stale_since[1] >= STALE_S:
+            self._stale_since = None
+            for piece in self._stream.resync():
+                self._take(piece, events)
+
+    def _take(self, piece: Envelope | Rejected, events: list[HostEvent]) -> None:
+        if self._step is Step.FAILED:
+            return
+        if isinstance(piece, Rejected):
+            self._damaged(Damaged(piece.reason.value, piece.raw), events)
+            return
+        try:
+            message = parse_message(piece)
+        except ProtocolError as error:
+            self._damaged(Damaged(str(error), piece.to_bytes()), events)
+            return
+        self._damaged_in_a_row = 0
+        if self._step is Step.LISTENING:
+            self._listen(message, piece, events)
+        else:
+            events.extend(self._advance(message))
+
+    def _damaged(self, event: Damaged, events: list[HostEvent]) -> None:
+        # Before the stick has answered, whatever is left in its line is of no interest.
+        if self._step is not Step.LISTENING:
+            return
+        events.append(event)
+        self._damaged_in_a_row += 1
+        if self._damaged_in_a_row >= DAMAGED_LIMIT:
+            events.append(
+                self._fail(
+                    f"{DAMAGED_LIMIT} damaged pieces in a row, the last: {event.reason}",
+                    "close and reopen the port; check the baud rate and that no other program reads from it",
+                )
+            )
+
+    def _listen(self, message: Message | OtherMessage, envelope: Envelope, events: list[HostEvent]) -> None:
+        if isinstance(message, ReceiveIndication):
+            if message.data:
+                level = None if message.rssi_raw is None else rssi_dbm(message.rssi_raw)
+                events.append(Frame(message.frame, level, message.timestamp_s))
+            else:
+                self._damaged(Damaged("receive indication without a frame", envelope.to_bytes()), events)
+        elif isinstance(message, AesDecryptionErrorIndication):
+            reason = "the stick itself holds a key for this meter, and it does not fit"
+            self._damaged(Damaged(reason, envelope.to_bytes()), events)
+
+    def _advance(self, message: Message | OtherMessage) -> list[HostEvent]:
+        match self._step, message:
+            case Step.INFO, DeviceInfoResponse(info=info):
+                return [self._on_info(info)]
+            case Step.CONFIG, GetConfigResponse():
+                return [self._ask(Step.SET, SetConfigRequest(Config.listening(self._link_mode)))]
+            case Step.SET, SetConfigResponse() if message.ok:
+                return [self._ask(Step.VERIFY, GetConfigRequest())]
+            case Step.SET, SetConfigResponse():
+                reason = f"the stick refused link mode {self.mode}"
+                return [self._fail(reason, "unplug it, plug it in again, and retry")]
+            case Step.VERIFY, GetConfigResponse(config=config) if config.link_mode == self._link_mode:
+                # A late answer to the earlier request shows the old mode and is passed over.
+                return self._on_verified()
+        return []
+
+    def _on_info(self, info: DeviceInfo) -> HostEvent:
+        self._info = info
+        modes = LISTENING_MODES.get(info.device_type, {})
+        if self.mode not in modes:
+            known = ", ".join(sorted(modes)) or "none that this program knows"
+            return self._fail(f"{info.model} {info.serial} cannot listen to {self.mode}", f"it can do: {known}")
+        if modes[self.mode] == LinkMode.C1_T1 and _lacks_c1_t1(info):
+            return self._fail(
+                f"{info.model} {info.serial} has firmware {info.firmware_version}, which cannot listen to C1 and T1 "
+                "at once",
+                "choose mode=c1 or mode=t1, or update the stick to firmware 1.4",
+            )
+        self._link_mode = modes[self.mode]
+        return self._ask(Step.CONFIG, GetConfigRequest())
+
+    def _on_verified(self) -> list[HostEvent]:
+        self._step, self._request, self._deadline_s = Step.LISTENING, b"", None
+        info = self._info
+        if info is None:
+            return []
+        return [Ready(ReceiverInfo(info.model, info.serial, info.firmware_version, self.mode))]
+
+    def _ask(self, step: Step, request: Message) -> Send:
+        self._step = step
+        self._request = request.to_bytes()
+        self._attempt = 1
+        self._deadline_s = None
+        return Send(self._request)
+
+    def _no_answer(self) -> Failed:
+        waited_s = self._patience.deadline_s * self._patience.attempts
+        if self._step is Step.INFO:
+            return self._fail(
+                f"no iM871A answered within {waited_s:g} s",
+                "check that this is the stick's port, at 57600 baud, and that no other program uses it",
+            )
+        return self._fail(
+            f"the stick fell silent: no {self._step.value} within {waited_s:g} s",
+            "unplug it, plug it in again, and retry",
+        )
+
+    def _fail(self, reason: str, hint: str) -> Failed:
+        self._step, self._request, self._deadline_s = Step.FAILED, b"", None
+        return Failed(reason, hint)
+
+
+def _lacks_c1_t1(info: DeviceInfo) -> bool:
+    return info.device_type == DeviceType.IM871A and info.firmware < FIRMWARE_WITH_C1_T1

@@ -1,0 +1,44 @@
+"""The receiver families by name; each is imported when it is asked for."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from importlib import import_module
+from typing import ClassVar, Protocol, cast
+
+from protocols.receivers.events import HostSession
+
+REGISTRY: dict[str, str] = {
+    "im871a": "protocols.receivers.im871a:Im871a",
+}
+"""Kind, as in the receiver's URL, to `module:Class`."""
+
+
+class Receiver(Protocol):
+    """What every receiver family says of itself."""
+
+    NAME: ClassVar[str]
+    """The kind, as in `REGISTRY`."""
+    TITLE: ClassVar[str]
+    """The name on the box."""
+    USB_IDS: ClassVar[tuple[tuple[int, int], ...]]
+    """Vendor and product ids of its serial chip; others may use the same chip, so a match is only a reason to probe."""
+    BAUD: ClassVar[int]
+    """Factory setting of the serial speed, 8N1."""
+    MODES: ClassVar[tuple[str, ...]]
+    """The radio modes it can be asked to listen to, as in the URL's `mode=`."""
+
+    @staticmethod
+    def host_session(mode: str) -> HostSession:
+        """Return a new session that makes the receiver listen to `mode`; `ValueError` names the known modes."""
+
+
+def receiver(kind: str) -> type[Receiver]:
+    """Return the receiver family named `kind`; `ValueError` names the nearest known one."""
+    try:
+        module_name, _, class_name = REGISTRY[kind].partition(":")
+    except KeyError:
+        near = get_close_matches(kind, REGISTRY, n=1)
+        guess = f"; did you mean {near[0]!r}?" if near else f"; known: {', '.join(sorted(REGISTRY))}"
+        raise ValueError(f"unknown receiver {kind!r}{guess}") from None
+    return cast(type[Receiver], getattr(import_module(module_name), class_name))

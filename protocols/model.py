@@ -264,9 +264,12 @@ class Security:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """The transport layer's status byte, raw and by name."""
+    """What the meter says of itself: the transport layer's status byte and the maker's own flags by name.
 
-    raw: int
+    `raw` is the status byte, None where the telegram has none and the flags come from a record alone.
+    """
+
+    raw: int | None
     flags: tuple[str, ...]
 
 

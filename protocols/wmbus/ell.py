@@ -25,6 +25,8 @@ ELL_IV = Struct(
 ELL_SCHEMAS = {0x8C: ELL_I, 0x8D: ELL_II, 0x8E: ELL_III, 0x8F: ELL_IV}
 _SIZES = {ci: schema.sizeof() for ci, schema in ELL_SCHEMAS.items()}
 
+ELL_TYPES = {0x8C: "I", 0x8D: "II", 0x8E: "III", 0x8F: "IV"}
+
 PAYLOAD_CRC_SIZE = 2
 
 ENCRYPTION_NONE = 0
@@ -86,7 +88,7 @@ class ExtendedLinkLayer:
         set_bits = ", ".join(word for bit, word in CC_BITS if self.cc & bit) or "unidirectional"
         clause = "EN 13757-4, 13.2"
         fields: list[tuple[int, str, str, str]] = [
-            (1, "CI", f"extended link layer {'I II III IV'.split()[self.ci - 0x8C]}", "EN 13757-7, Table 2"),
+            (1, "CI", f"extended link layer {ELL_TYPES[self.ci]}", "EN 13757-7, Table 2"),
             (1, "CC", set_bits, clause),
             (1, "ACC", f"access number {self.acc}", clause),
         ]

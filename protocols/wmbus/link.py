@@ -186,8 +186,5 @@ def _strip_b(raw: bytes, fits: tuple[bool, bool]) -> LinkFrame:
         bad = fits.index(False)
         offset = BLOCK_B - 2 if bad == 0 else size - 2
         raise BadChecksum(f"format B CRC of block {bad + 2} does not fit", layer="link", offset=offset)
-    if size <= BLOCK_B:
-        body = raw[1 : size - 2]
-    else:
-        body = raw[1 : BLOCK_B - 2] + raw[BLOCK_B : size - 2]
+    body = raw[1 : min(size, BLOCK_B) - 2] + raw[BLOCK_B : size - 2]
     return LinkFrame(bytes((len(body),)) + body, FrameFormat.B, raw[size:])

@@ -1,0 +1,178 @@
+"""Application layer: what stands behind the transport header, by content (EN 13757-3; EN 13757-7, 8).
+
+`decode_application` is total: what cannot be read is kept as bytes with the reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from protocols.errors import ProtocolError, Truncated, Unsupported
+from protocols.mbus.compact import FormatLibrary, expand_compact, headers_of, parse_format_frame
+from protocols.mbus.records import parse_records
+from protocols.mbus.spans import application_spans
+from protocols.model import Record, Span
+from protocols.wmbus.ci import CiField, Content
+
+FILLERS = b"\x2f\x2f"
+COMPACT_HEADER_SIZE = 4
+"""Format signature and full-frame CRC, two bytes each, little endian (EN 13757-3, Annex G)."""
+
+APPLICATION_ERRORS: dict[int, str] = {
+    0x00: "unspecified error",
+    0x01: "unimplemented CI field",
+    0x02: "buffer too long, truncated",
+    0x03: "too many records",
+    0x04: "premature end of record",
+    0x05: "more than 10 DIFEs",
+    0x06: "more than 10 VIFEs",
+    0x08: "application busy",
+    0x09: "too many readouts",
+    0x10: "access denied",
+    0x11: "application or command unknown",
+    0x12: "parameter missing or wrong",
+    0x13: "unknown receiver address",
+    0x14: "decryption key fails",
+    0x15: "encryption method not supported",
+    0x16: "signature method not supported",
+    0xF0: "dynamic application error",
+}
+"""EN 13757-3, Table 20, and OMS Vol. 2, 7.3 (codes from 0x10 on)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Opaque:
+    """Bytes without an inner structure that is known here."""
+
+    name: str
+    start: int
+    end: int
+    meaning: str
+    clause: str = ""
+
+    def spans(self, plain: bytes) -> tuple[Span, ...]:
+        """One leaf, or none when it is empty."""
+        if self.start == self.end:
+            return ()
+        return (Span(self.start, self.end, self.name, self.name, self.meaning, self.clause),)
+
+
+@dataclass(frozen=True, slots=True)
+class Application:
+    """The application layer of one telegram.
+
+    `format_headers` are the record headers that a compact frame of this meter would refer to, empty when there is
+    nothing to learn. `tail` is the run of manufacturer-specific bytes behind DIF 0F or 1F, DIF included.
+    """
+
+    start: int
+    end: int
+    content: Content
+    records: tuple[Record, ...] = ()
+    tail: tuple[int, int] | None = None
+    problem: ProtocolError | None = None
+    format_headers: bytes = b""
+    notes: tuple[str, ...] = ()
+    name: str = "application"
+
+    def spans(self, plain: bytes) -> tuple[Span, ...]:
+        """Fields, records, fillers, manufacturer's bytes; what is not decoded is a leaf as well."""
+        if self.content is Content.RECORDS:
+            return application_spans(self.records, self.start, self.end, plain, self.tail)
+        if self.content is Content.COMPACT:
+            return self._compact_spans(plain)
+        return self._other_spans(plain)
+
+    def _compact_spans(self, plain: bytes) -> tuple[Span, ...]:
+        clause = "EN 13757-3, Annex G"
+        position = self.start + _fillers_at(plain, self.start, self.end)
+        leaves = [] if position == self.start else [Span(self.start, position, self.name, "filler", "idle filler")]
+        for name, meaning in (("signature", "record format"), ("full-frame CRC", "CRC over the full frame")):
+            stop = min(position + 2, self.end)
+            if stop > position:
+                value = plain[position:stop][::-1].hex().upper()
+                leaves.append(Span(position, stop, self.name, name, f"{meaning} 0x{value}", clause))
+            position = stop
+        return (*leaves, *application_spans(self.records, position, self.end, plain, self.tail))
+
+    def _other_spans(self, plain: bytes) -> tuple[Span, ...]:
+        if self.start == self.end:
+            return ()
+        meaning = str(self.content)
+        if self.content is Content.APPLICATION_ERROR:
+            meaning = f"application error: {_error_name(plain[self.start])}"
+        return (Span(self.start, self.end, self.name, str(self.content), meaning),)
+
+
+def decode_application(
+    ci: CiField, plain: bytes, start: int, end: int, manufacturer: str, formats: FormatLibrary
+) -> Application:
+    """Read `plain[start:end]` as the CI field says; a problem is carried in the result, never raised."""
+    reader = _READERS.get(ci.content)
+    if reader is None:
+        problem = Unsupported(_named(ci, manufacturer), layer="application", offset=start)
+        return Application(start, end, ci.content, problem=problem)
+    try:
+        return reader(plain, start, end, formats)
+    except ProtocolError as problem:
+        return Application(start, end, ci.content, problem=problem)
+
+
+def _named(ci: CiField, manufacturer: str) -> str:
+    if ci.content is Content.MANUFACTURER:
+        return f"payload in a format of {manufacturer}'s own, which is not known here"
+    return f"{ci.name} is not decoded"
+
+
+def _records(plain: bytes, start: int, end: int, formats: FormatLibrary) -> Application:
+    parsed = parse_records(plain, start, end)
+    headers = headers_of(parsed.records) if parsed.problem is None else b""
+    return Application(start, end, Content.RECORDS, parsed.records, parsed.tail, parsed.problem, headers, parsed.notes)
+
+
+def _compact(plain: bytes, start: int, end: int, formats: FormatLibrary) -> Application:
+    parsed = expand_compact(plain, start + _fillers_at(plain, start, end), end, formats)
+    return Application(start, end, Content.COMPACT, parsed.records, parsed.tail, parsed.problem, b"", parsed.notes)
+
+
+def _format(plain: bytes, start: int, end: int, formats: FormatLibrary) -> Application:
+    headers = parse_format_frame(plain, start + _fillers_at(plain, start, end), end)
+    return Application(start, end, Content.FORMAT, format_headers=headers)
+
+
+def _nothing(plain: bytes, start: int, end: int, formats: FormatLibrary) -> Application:
+    notes = (f"{end - start} bytes behind a header without application data",) if end > start else ()
+    return Application(start, end, Content.NOTHING, notes=notes)
+
+
+def _error(plain: bytes, start: int, end: int, formats: FormatLibrary) -> Application:
+    code = plain[start] if start < end else 0
+    return Application(
+        start, end, Content.APPLICATION_ERROR, notes=(f"the meter reports an application error: {_error_name(code)}",)
+    )
+
+
+def _alarm(plain: bytes, start: int, end: int, formats: FormatLibrary) -> Application:
+    if start >= end:
+        raise Truncated("alarm without its flags", layer="application", offset=start)
+    return Application(start, end, Content.ALARM, notes=(f"alarm flags {plain[start:end].hex().upper()}",))
+
+
+def _error_name(code: int) -> str:
+    return APPLICATION_ERRORS.get(code, f"reserved code 0x{code:02X}")
+
+
+def _fillers_at(plain: bytes, start: int, end: int) -> int:
+    """Length of the check bytes that stand before a compact or format frame in encrypted payloads."""
+    return len(FILLERS) if plain[start:end].startswith(FILLERS) else 0
+
+
+_READERS: dict[Content, Callable[[bytes, int, int, FormatLibrary], Application]] = {
+    Content.RECORDS: _records,
+    Content.COMPACT: _compact,
+    Content.FORMAT: _format,
+    Content.NOTHING: _nothing,
+    Content.APPLICATION_ERROR: _error,
+    Content.ALARM: _alarm,
+}

@@ -1,0 +1,142 @@
+"""From a frame to a telegram: `decode()` never raises and always terminates."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from protocols.application import Application, Opaque
+from protocols.errors import BadChecksum, BadField, ProtocolError, Truncated, Unsupported
+from protocols.mbus.compact import FormatLibrary, shipped_formats
+from protocols.model import Address, Key, KeyLookup, Outcome, Quality, RawFrame, Reading, Rung, Telegram
+from protocols.profiles.apply import Interpretation, interpret
+from protocols.profiles.registry import ProfileRegistry, shipped_profiles
+from protocols.wired import decode_wired, is_wired
+from protocols.wmbus.decoder import Decoding, decode_wireless
+
+MAX_FRAME = 4096
+"""Longest input looked at: 15 wired frames of 261 bytes, far above any radio frame of 290 with CRCs."""
+
+_FAILURES: tuple[tuple[type[ProtocolError], Outcome, str], ...] = (
+    (Unsupported, Outcome.UNSUPPORTED, "keep the telegram; what it needs is named above"),
+    (BadChecksum, Outcome.DAMAGED, "receive it again; check antenna and distance if it happens often"),
+    (Truncated, Outcome.DAMAGED, "receive it again, or check how it was captured"),
+    (BadField, Outcome.DAMAGED, "check whether this is a wireless M-Bus frame at all"),
+)
+
+_RUNG_OF_LAYER = {
+    "link": Rung.FRAME,
+    "wired": Rung.FRAME,
+    "ell": Rung.FRAME,
+    "transport": Rung.FRAME,
+    "afl": Rung.DECRYPTION,
+    "security": Rung.DECRYPTION,
+}
+
+
+def no_keys(address: Address) -> Sequence[Key]:
+    """The key look-up of someone who has none."""
+    return ()
+
+
+def decode(
+    frame: RawFrame | bytes,
+    keys: KeyLookup = no_keys,
+    *,
+    formats: FormatLibrary | None = None,
+    profiles: ProfileRegistry | None = None,
+    already_decrypted: bool = False,
+) -> Telegram:
+    """Decode one frame, whatever it holds.
+
+    `keys` is asked for the application's own address first, then for the sender's. `formats` are the compact-frame
+    formats known so far (default: those shipped), `profiles` the meter profiles (default: those shipped).
+    `already_decrypted` accepts payloads that lie in the clear under a header that says encrypted. Nothing is
+    remembered between calls: hand the telegram to `learn()` for the formats that it teaches.
+    """
+    raw = RawFrame(frame) if isinstance(frame, bytes) else frame
+    decoding = Decoding(
+        frame=raw,
+        keys=keys,
+        formats=shipped_formats() if formats is None else formats,
+        already_decrypted=already_decrypted,
+    )
+    try:
+        _walk(decoding)
+    except ProtocolError as problem:
+        _fail(decoding, problem)
+    _cover_rest(decoding)
+    registry = shipped_profiles() if profiles is None else profiles
+    return _telegram(decoding, interpret(decoding.records, decoding.meter, decoding.status, registry))
+
+
+def learn(formats: FormatLibrary, telegram: Telegram) -> FormatLibrary:
+    """Return `formats` with what a full or format frame teaches about its compact frames; the same object if nothing."""
+    if not telegram.ok or not telegram.layers:
+        return formats
+    for layer in telegram.layers:
+        if isinstance(layer, Application) and layer.format_headers:
+            return formats.learn(layer.format_headers)
+    return formats
+
+
+def _walk(decoding: Decoding) -> None:
+    data = decoding.frame.data
+    if not data:
+        raise Truncated("no bytes at all", layer="link", offset=0)
+    if len(data) > MAX_FRAME:
+        raise BadField(f"{len(data)} bytes are more than any frame has", layer="link", offset=MAX_FRAME)
+    if is_wired(data):
+        decode_wired(decoding)
+    else:
+        decode_wireless(decoding)
+
+
+def _fail(decoding: Decoding, problem: ProtocolError) -> None:
+    rung = _RUNG_OF_LAYER.get(problem.layer, Rung.RECORDS)
+    for kind, outcome, next_step in _FAILURES:
+        if isinstance(problem, kind):
+            decoding.ladder.failed(rung, outcome, str(problem), next_step)
+            return
+    decoding.ladder.failed(rung, Outcome.DAMAGED, str(problem), "receive it again")
+
+
+def _cover_rest(decoding: Decoding) -> None:
+    """Make the layers cover every byte: what no layer took is shown as bytes."""
+    if not decoding.data:
+        decoding.data = decoding.plain = decoding.frame.data
+        decoding.size = len(decoding.data)
+    if decoding.position < decoding.size:
+        decoding.layers.append(Opaque("unknown", decoding.position, decoding.size, "not decoded"))
+    if decoding.position < len(decoding.data):
+        decoding.layers.append(Opaque("trailer", decoding.position, len(decoding.data), "bytes behind the frame"))
+
+
+def _telegram(decoding: Decoding, interpretation: Interpretation) -> Telegram:
+    ladder = decoding.ladder
+    if ladder.outcome is Outcome.OK:
+        ladder.passed(Rung.PLAUSIBILITY, _plausibility(interpretation.readings))
+    meter, link_address = decoding.meter, decoding.link_address
+    return Telegram(
+        frame=decoding.frame,
+        data=decoding.data,
+        plain=decoding.plain,
+        outcome=ladder.outcome,
+        problem=ladder.problem,
+        verdict=ladder.steps,
+        layers=tuple(decoding.layers),
+        meter=meter,
+        link_address=None if link_address == meter else link_address,
+        security=decoding.security,
+        status=interpretation.status,
+        records=decoding.records,
+        readings=interpretation.readings,
+        profile=interpretation.profile,
+        notes=tuple(decoding.notes),
+    )
+
+
+def _plausibility(readings: Sequence[Reading]) -> str:
+    bad = sum(reading.quality is not Quality.GOOD for reading in readings)
+    if not readings:
+        return "nothing to check"
+    return f"{bad} of {len(readings)} values marked not good by the meter" if bad else "all values valid"

@@ -1,0 +1,290 @@
+"""Profile files: TOML in, validated `Profile` out.
+
+A file names the meters it is for (`[[match]]`), the readings that the generic decoder cannot name (`[[reading]]`),
+the maker's flag words (`[[status]]`) and coded fields (`[[code]]`), and its own tests (`[[test]]`).
+"""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from protocols.media import manufacturer_code
+from protocols.model import Function
+
+SCHEMA = 1
+
+_Rule = TypeVar("_Rule")
+
+
+class ProfileError(Exception):
+    """A profile file that cannot be used: which file, what is wrong, what to do."""
+
+    def __init__(self, file: str, problem: str, hint: str = "") -> None:
+        super().__init__(f"{file}: {problem}" + (f"; {hint}" if hint else ""))
+        self.file = file
+        self.problem = problem
+        self.hint = hint
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """Meters a profile is for; an empty set of versions or media stands for any."""
+
+    manufacturer: str
+    versions: frozenset[int]
+    media: frozenset[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Selector:
+    """Which record is meant: by its exact header, or by quantity and place (all exact)."""
+
+    header: str | None = None
+    quantity: str | None = None
+    function: Function = Function.INSTANTANEOUS
+    storages: tuple[int, ...] = (0,)
+    tariff: int = 0
+    subunit: int = 0
+    modifiers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ReadingRule:
+    """A name for the record that a selector finds."""
+
+    name: str
+    selector: Selector
+    info: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StatusRule:
+    """Names for the bits of a flag word; bits without a name are reported as `bit_N`."""
+
+    selector: Selector
+    bits: Mapping[int, str]
+    mask: int
+
+
+@dataclass(frozen=True, slots=True)
+class CodeRule:
+    """A coded field inside a word: the masked and shifted value by name."""
+
+    name: str
+    selector: Selector
+    mask: int
+    values: Mapping[int, str]
+
+
+@dataclass(frozen=True, slots=True)
+class ProfileTest:
+    """A telegram with what it must decode to; values as text, exactly as printed."""
+
+    source: str
+    telegram: str
+    key: str | None
+    prior: tuple[str, ...]
+    expect: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """What is known of one meter family beyond the standards."""
+
+    name: str
+    title: str
+    matches: tuple[Match, ...]
+    readings: tuple[ReadingRule, ...] = ()
+    statuses: tuple[StatusRule, ...] = ()
+    codes: tuple[CodeRule, ...] = ()
+    transport_bits: Mapping[int, str] | None = None
+    tests: tuple[ProfileTest, ...] = ()
+
+
+_SELECTOR_KEYS = ("header", "quantity", "function", "storage", "tariff", "subunit", "modifiers")
+_KEYS: dict[str, tuple[str, ...]] = {
+    "file": ("schema", "name", "title", "match", "reading", "status", "code", "transport_status", "test"),
+    "match": ("manufacturer", "version", "medium"),
+    "reading": ("name", "info", *_SELECTOR_KEYS),
+    "status": ("bits", "mask", *_SELECTOR_KEYS),
+    "code": ("name", "mask", "values", *_SELECTOR_KEYS),
+    "test": ("source", "telegram", "key", "prior", "expect"),
+}
+
+
+class _Reader:
+    """Reads one file's tables, with the file named in every complaint."""
+
+    def __init__(self, file: str) -> None:
+        self.file = file
+
+    def fail(self, problem: str, hint: str = "") -> ProfileError:
+        return ProfileError(self.file, problem, hint)
+
+    def check_keys(self, where: str, table: Mapping[str, Any]) -> None:
+        allowed = _KEYS[where]
+        for key in table:
+            if key not in allowed:
+                near = difflib.get_close_matches(key, allowed, 1)
+                hint = f"did you mean {near[0]!r}?" if near else f"allowed: {', '.join(allowed)}"
+                raise self.fail(f"unknown key {key!r} in {_place(where)}", hint)
+
+    def tables(self, document: Mapping[str, Any], where: str) -> list[Mapping[str, Any]]:
+        tables = document.get(where, [])
+        if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
+            raise self.fail(f"{where!r} is not a list of tables", f"write [[{where}]] above each")
+        for table in tables:
+            self.check_keys(where, table)
+        return tables
+
+    def text(self, where: str, table: Mapping[str, Any], key: str, default: str | None = None) -> str:
+        value = table.get(key, default)
+        if not isinstance(value, str):
+            raise self.fail(f"{key!r} in {_place(where)} must be text", f'write {key} = "..."')
+        return value
+
+    def number(self, where: str, table: Mapping[str, Any], key: str, default: int) -> int:
+        value = table.get(key, default)
+        if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+            raise self.fail(f"{key!r} in {_place(where)} must be a number from 0 on")
+        return value
+
+    def numbers(self, where: str, table: Mapping[str, Any], key: str) -> tuple[int, ...]:
+        value = table.get(key, [])
+        values = value if isinstance(value, list) else [value]
+        if not all(isinstance(v, int) and not isinstance(v, bool) and v >= 0 for v in values):
+            raise self.fail(
+                f"{key!r} in {_place(where)} must be a number or a list of numbers", f"{key} = [0x1B, 0x1D]"
+            )
+        return tuple(values)
+
+    def names(self, where: str, table: Mapping[str, Any], key: str) -> dict[int, str]:
+        value = table.get(key, {})
+        if not isinstance(value, dict) or not all(isinstance(name, str) for name in value.values()):
+            raise self.fail(
+                f"{key!r} in {_place(where)} must map numbers to names", f'{key} = {{ 0 = "dry", 1 = "leak" }}'
+            )
+        try:
+            return {int(number, 0): name for number, name in value.items()}
+        except ValueError as error:
+            raise self.fail(f"{key!r} in {_place(where)} has a key that is no number") from error
+
+    def selector(self, where: str, table: Mapping[str, Any]) -> Selector:
+        header, quantity = table.get("header"), table.get("quantity")
+        if (header is None) == (quantity is None):
+            raise self.fail(
+                f"{_place(where)} needs either 'header' or 'quantity'", 'header = "02FF20", or quantity = "volume"'
+            )
+        if header is not None:
+            return Selector(header=self._header(where, header))
+        function = self.text(where, table, "function", Function.INSTANTANEOUS.value)
+        if function not in {f.value for f in Function}:
+            raise self.fail(f"unknown function {function!r} in {_place(where)}", f"one of {', '.join(Function)}")
+        modifiers = table.get("modifiers", [])
+        if not isinstance(modifiers, list) or not all(isinstance(m, str) for m in modifiers):
+            raise self.fail(f"'modifiers' in {_place(where)} must be a list of names")
+        return Selector(
+            quantity=self.text(where, table, "quantity"),
+            function=Function(function),
+            storages=self.numbers(where, table, "storage") or (0,),
+            tariff=self.number(where, table, "tariff", 0),
+            subunit=self.number(where, table, "subunit", 0),
+            modifiers=tuple(modifiers),
+        )
+
+    def _header(self, where: str, header: object) -> str:
+        try:
+            if isinstance(header, str) and len(bytes.fromhex(header)) >= 2:
+                return header.upper()
+        except ValueError:
+            pass
+        raise self.fail(f"'header' in {_place(where)} must be the hex digits of DIF to VIFE", 'header = "02FF20"')
+
+
+def parse_profile(text: str, file: str) -> Profile:
+    """Read one profile file; `ProfileError` names the file, the key and what to write instead."""
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ProfileError(file, f"is not valid TOML: {error}") from error
+    read = _Reader(file)
+    read.check_keys("file", document)
+    if document.get("schema") != SCHEMA:
+        raise read.fail(f"schema is {document.get('schema')!r}", f"write schema = {SCHEMA}")
+    profile = Profile(
+        name=read.text("file", document, "name"),
+        title=read.text("file", document, "title"),
+        matches=tuple(m for table in read.tables(document, "match") for m in _matches(read, table)),
+        readings=_rules(read, document, "reading", _reading),
+        statuses=_rules(read, document, "status", _status),
+        codes=_rules(read, document, "code", _code),
+        transport_bits=read.names("file", document, "transport_status") or None,
+        tests=_rules(read, document, "test", _test),
+    )
+    if not profile.matches:
+        raise read.fail("no [[match]] says which meters it is for")
+    return profile
+
+
+def _rules(
+    read: _Reader, document: Mapping[str, Any], where: str, rule: Callable[[_Reader, Mapping[str, Any]], _Rule]
+) -> tuple[_Rule, ...]:
+    return tuple(rule(read, table) for table in read.tables(document, where))
+
+
+def _matches(read: _Reader, table: Mapping[str, Any]) -> list[Match]:
+    makers = table.get("manufacturer", [])
+    makers = makers if isinstance(makers, list) else [makers]
+    try:
+        for maker in makers:
+            manufacturer_code(maker)
+    except (ValueError, AttributeError) as error:
+        raise read.fail(
+            "'manufacturer' in [[match]] must be three letters, or a list of such", 'manufacturer = "KAM"'
+        ) from error
+    versions = frozenset(read.numbers("match", table, "version"))
+    media = frozenset(read.numbers("match", table, "medium"))
+    return [Match(maker.upper(), versions, media) for maker in makers]
+
+
+def _reading(read: _Reader, table: Mapping[str, Any]) -> ReadingRule:
+    return ReadingRule(
+        read.text("reading", table, "name"), read.selector("reading", table), read.text("reading", table, "info", "")
+    )
+
+
+def _status(read: _Reader, table: Mapping[str, Any]) -> StatusRule:
+    bits = read.names("status", table, "bits")
+    mask = read.number("status", table, "mask", (1 << (max(bits, default=0) + 1)) - 1)
+    return StatusRule(read.selector("status", table), bits, mask)
+
+
+def _code(read: _Reader, table: Mapping[str, Any]) -> CodeRule:
+    mask = read.number("code", table, "mask", 0)
+    if not mask:
+        raise read.fail("[[code]] needs a 'mask'", "mask = 0x0070")
+    return CodeRule(
+        read.text("code", table, "name"), read.selector("code", table), mask, read.names("code", table, "values")
+    )
+
+
+def _test(read: _Reader, table: Mapping[str, Any]) -> ProfileTest:
+    expect = table.get("expect", {})
+    prior = table.get("prior", [])
+    if not isinstance(expect, dict) or not isinstance(prior, list):
+        raise read.fail("[[test]] needs 'expect' as a table and 'prior' as a list")
+    return ProfileTest(
+        source=read.text("test", table, "source"),
+        telegram=read.text("test", table, "telegram"),
+        key=table.get("key"),
+        prior=tuple(str(item) for item in prior),
+        expect={str(name): str(value) for name, value in expect.items()},
+    )
+
+
+def _place(where: str) -> str:
+    return "the file" if where == "file" else f"[[{where}]]"

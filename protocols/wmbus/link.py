@@ -146,10 +146,10 @@ def _check_a(raw: bytes) -> list[bool] | None:
     if _crc_fits(raw, *blocks[0]):
         return [True, *(_crc_fits(raw, start, size) for start, size in blocks[1:])]
     on_air = blocks[-1][0] + blocks[-1][1] + 2
-    if len(raw) != on_air or len(blocks) < 3:
+    if len(raw) != on_air:
         return None
     fits = [_crc_fits(raw, start, size) for start, size in blocks]
-    return fits if sum(fits) * 2 >= len(fits) else None
+    return fits if any(fits) and sum(fits) * 2 >= len(fits) else None
 
 
 def _strip_a(raw: bytes, fits: list[bool]) -> LinkFrame:

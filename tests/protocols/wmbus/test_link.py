@@ -1,0 +1,120 @@
+"""Link layer: formats told apart by their CRCs; figures of OMS Vol. 2, Annex N.2.1 and EN 13757-4."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from protocols.errors import BadChecksum, BadField, ProtocolError, Truncated
+from protocols.mbus.crc import crc16_en13757
+from protocols.model import Address
+from protocols.wmbus.encode import with_crcs
+from protocols.wmbus.link import FrameFormat, parse_link, strip_crcs
+
+# OMS Vol. 2, Annex N.2.1: gas meter ELS 12345678, security profile A, as sent in frame format A.
+N21_STRIPPED = bytes.fromhex(
+    "2E4493157856341233037A2A0020255923C95AAA26D1B2E7493B013EC4A6F6D3529B520EDFF0EA6DEFC99D6D69EBF3"
+)
+N21_FORMAT_A = bytes.fromhex(
+    "2E449315785634123303 3363 7A2A0020255923C95AAA26D1B2E7493B C2AD 013EC4A6F6D3529B520EDFF0EA6DEFC9 55B2 9D6D69EBF3 EC8A"
+)
+# The same frame in format B: one CRC over everything, L counts it.
+N21_FORMAT_B = bytes.fromhex("30") + N21_STRIPPED[1:] + bytes.fromhex("B853")
+
+
+def test_format_a_as_published() -> None:
+    frame = strip_crcs(N21_FORMAT_A)
+    assert (frame.format, frame.data, frame.trailing, frame.missing) == (FrameFormat.A, N21_STRIPPED, b"", 0)
+
+
+def test_format_b_with_one_crc() -> None:
+    frame = strip_crcs(N21_FORMAT_B)
+    assert (frame.format, frame.data) == (FrameFormat.B, N21_STRIPPED)
+
+
+def test_stripped_frame_is_left_as_it_is() -> None:
+    frame = strip_crcs(N21_STRIPPED)
+    assert (frame.format, frame.data) == (FrameFormat.STRIPPED, N21_STRIPPED)
+
+
+def test_header_fields() -> None:
+    link = parse_link(N21_STRIPPED)
+    assert link.control_name == "SND-NR"
+    assert link.address == Address.of("ELS", "12345678", 0x33, 0x03)
+    assert link.address.medium == "gas"
+
+
+@pytest.mark.parametrize("frame_format", [FrameFormat.A, FrameFormat.B])
+@pytest.mark.parametrize("size", [11, 12, 25, 26, 27, 42, 43, 123, 124, 125, 126, 127, 128, 200, 230])
+def test_every_block_boundary(frame_format: FrameFormat, size: int) -> None:
+    stripped = bytes((size - 1,)) + bytes((7 * i + 3) & 0xFF for i in range(1, size))
+    on_air = with_crcs(stripped, frame_format)
+    assert strip_crcs(on_air).data == stripped
+    assert strip_crcs(on_air + b"\x9b").trailing == b"\x9b"
+
+
+def test_a_damaged_block_is_named() -> None:
+    damaged = bytearray(N21_FORMAT_A)
+    damaged[20] ^= 1
+    with pytest.raises(BadChecksum, match="block 2 of 4"):
+        strip_crcs(bytes(damaged))
+
+
+def test_a_damaged_first_block_is_still_format_a() -> None:
+    damaged = bytearray(N21_FORMAT_A)
+    damaged[4] ^= 0x40
+    with pytest.raises(BadChecksum, match="block 1 of 4"):
+        strip_crcs(bytes(damaged))
+
+
+@pytest.mark.parametrize("position", [100, 200], ids=["first CRC", "second CRC"])
+def test_long_format_b_damage_is_found(position: int) -> None:
+    stripped = bytes((219,)) + bytes(range(219))
+    damaged = bytearray(with_crcs(stripped, FrameFormat.B))
+    damaged[position] ^= 0x10
+    with pytest.raises(BadChecksum, match="format B"):
+        strip_crcs(bytes(damaged))
+
+
+def test_format_a_cut_inside_a_block() -> None:
+    with pytest.raises(Truncated, match="block 4 of 4"):
+        strip_crcs(N21_FORMAT_A[:-3])
+
+
+def test_short_stripped_frame_says_what_is_missing() -> None:
+    assert strip_crcs(N21_STRIPPED[:-5]).missing == 5
+
+
+def test_fewer_bytes_than_a_header() -> None:
+    with pytest.raises(Truncated, match="9 bytes"):
+        strip_crcs(N21_STRIPPED[:9])
+
+
+def test_length_too_small_for_any_frame() -> None:
+    with pytest.raises(BadField, match="L field is 3"):
+        strip_crcs(b"\x03" + bytes(20))
+
+
+def test_crc_check_value() -> None:
+    assert crc16_en13757(b"123456789") == 0xC2B7
+
+
+@given(st.binary(max_size=300))
+def test_any_bytes_strip_or_say_why(raw: bytes) -> None:
+    try:
+        frame = strip_crcs(raw)
+    except ProtocolError as problem:
+        assert problem.layer == "link"
+        assert 0 <= problem.offset <= len(raw)
+    else:
+        assert len(frame.data) + len(frame.trailing) <= len(raw)
+
+
+@given(st.binary(min_size=10, max_size=255))
+def test_a_single_bit_error_never_passes_format_a(body: bytes) -> None:
+    stripped = bytes((len(body),)) + body
+    on_air = bytearray(with_crcs(stripped, FrameFormat.A))
+    on_air[len(on_air) // 2] ^= 0x08
+    with pytest.raises(ProtocolError):
+        strip_crcs(bytes(on_air))

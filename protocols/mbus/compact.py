@@ -1,0 +1,198 @@
+"""Compact and format frames: records whose headers were learned before (EN 13757-3, Annex G)."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from importlib import resources
+
+from protocols.errors import BadChecksum, BadField, ProtocolError, Truncated, Unsupported
+from protocols.mbus.compact_profiles import expand_profiles
+from protocols.mbus.crc import crc16_en13757
+from protocols.mbus.header import LAYER, header_end, interpret
+from protocols.mbus.records import ParsedRecords, make_record, transmitted
+from protocols.mbus.tables import FILLER
+from protocols.mbus.values import data_end
+from protocols.model import Record
+
+SIGNATURE_LENGTH = 2
+PREAMBLE_LENGTH = 4
+"""Signature and full-frame CRC before the data of a compact frame."""
+
+Headers = tuple[bytes, ...]
+"""One DIF/VIF chain a record: a format."""
+
+
+def format_signature(headers: bytes) -> int:
+    """Return the signature of the concatenated headers of all records (EN 13757-3, G.3)."""
+    return crc16_en13757(headers)
+
+
+def headers_of(records: Iterable[Record]) -> Headers:
+    """Return the format of a full frame's records."""
+    return tuple(record.header for record in records if record.expanded_from is None)
+
+
+def full_frame_bytes(records: Iterable[Record]) -> bytes:
+    """Return the records as a full frame transmits them: headers and data in turn, no fillers, no manufacturer data."""
+    return b"".join(record.header + record.data for record in records if record.expanded_from is None)
+
+
+@dataclass(frozen=True, slots=True)
+class FormatLibrary:
+    """The formats known so far, by signature; they are the same for all meters of a type."""
+
+    formats: Mapping[int, Headers] = field(default_factory=dict)
+
+    def get(self, signature: int) -> Headers | None:
+        """Return the format of a signature, None when it was never seen."""
+        return self.formats.get(signature)
+
+    def learn(self, headers: Sequence[bytes]) -> FormatLibrary:
+        """Return a library that knows this format too; this one when it does already, or when there is none."""
+        if not headers:
+            return self
+        signature = format_signature(b"".join(headers))
+        if signature in self.formats:
+            return self
+        return FormatLibrary({**self.formats, signature: tuple(headers)})
+
+    def __len__(self) -> int:
+        return len(self.formats)
+
+
+@dataclass(frozen=True, slots=True)
+class FormatFrame:
+    """A format frame: the headers of the compact frames that carry the same signature."""
+
+    signature: int
+    headers: Headers
+
+
+@dataclass(frozen=True, slots=True)
+class CompactRecords(ParsedRecords):
+    """The records of a compact frame, with what the frame says about them."""
+
+    signature: int
+    full_crc: int
+    crc_matches: bool
+
+
+@cache
+def shipped_formats() -> FormatLibrary:
+    """Return the formats that come with the package, so that compact frames of common meters decode at once."""
+    text = resources.files("protocols.mbus").joinpath("formats.toml").read_text(encoding="utf-8")
+    library = FormatLibrary()
+    for row in tomllib.loads(text)["format"]:
+        library = library.learn([bytes.fromhex(header) for header in row["headers"].split()])
+    return library
+
+
+def split_headers(data: bytes, start: int, end: int) -> Headers:
+    """Cut concatenated headers apart; raises `Truncated` or `BadField` when they are none."""
+    headers: list[bytes] = []
+    position = start
+    while position < end:
+        following = header_end(data, position, end)
+        headers.append(data[position:following])
+        position = following
+    return tuple(headers)
+
+
+def parse_format_frame(data: bytes, start: int, end: int) -> FormatFrame:
+    """Read LEN, signature and headers of a format frame (CI 69, 6A, 6B) at `start`.
+
+    Raises `Truncated`, `BadField`, or `BadChecksum` when the signature is not that of the headers.
+    """
+    end = min(end, len(data))
+    if start + 1 + SIGNATURE_LENGTH > end:
+        raise Truncated("the format frame ends before its signature", layer=LAYER, offset=end)
+    length = data[start]
+    frame_end = start + 1 + length
+    if length < SIGNATURE_LENGTH:
+        raise BadField(f"length {length} of a format frame leaves no signature", layer=LAYER, offset=start)
+    if frame_end > end:
+        message = f"the format frame announces {length} bytes, {end - start - 1} are left"
+        raise Truncated(message, layer=LAYER, offset=end)
+    headers_start = start + 1 + SIGNATURE_LENGTH
+    signature = int.from_bytes(data[start + 1 : headers_start], "little")
+    computed = format_signature(data[headers_start:frame_end])
+    if computed != signature:
+        message = f"format signature {signature:04X} is not that of its headers ({computed:04X})"
+        raise BadChecksum(message, layer=LAYER, offset=start + 1)
+    return FormatFrame(signature, split_headers(data, headers_start, frame_end))
+
+
+def expand_compact(data: bytes, start: int, end: int, library: FormatLibrary) -> CompactRecords:
+    """Decode a compact frame (CI 79, 7B, 73) at `start`: signature, full-frame CRC, data of all records.
+
+    The records' spans cover their data only. A full-frame CRC that does not match is a note: a published telegram of
+    a real meter fails it. Raises `Truncated` without a signature, `Unsupported` for one that is not in `library`.
+    """
+    end = min(end, len(data))
+    data_start = start + PREAMBLE_LENGTH
+    if data_start > end:
+        raise Truncated("the compact frame ends before its signature and CRC", layer=LAYER, offset=end)
+    signature = int.from_bytes(data[start : start + SIGNATURE_LENGTH], "little")
+    full_crc = int.from_bytes(data[start + SIGNATURE_LENGTH : data_start], "little")
+    headers = library.get(signature)
+    if headers is None:
+        message = f"compact frame of unknown format {signature:04X}: needs a full frame of the same meter type first"
+        raise Unsupported(message, layer=LAYER, offset=start)
+    records, problem, position = _interleave(headers, data, data_start, end)
+    notes: list[str] = []
+    crc_matches = problem is None and crc16_en13757(full_frame_bytes(records)) == full_crc
+    if problem is None:
+        if not crc_matches:
+            notes.append(f"full-frame CRC {full_crc:04X} does not match format {signature:04X}")
+        if data.count(FILLER, position, end) == end - position:
+            position = end
+        else:
+            notes.append(f"{end - position} bytes behind the last record of format {signature:04X}")
+    expanded, profile_notes = expand_profiles(records)
+    return CompactRecords(
+        records=(*records, *expanded),
+        tail=None,
+        more_follows=False,
+        problem=problem,
+        stopped_at=position,
+        notes=(*notes, *profile_notes),
+        signature=signature,
+        full_crc=full_crc,
+        crc_matches=crc_matches,
+    )
+
+
+def _interleave(headers: Headers, data: bytes, start: int, end: int) -> tuple[list[Record], ProtocolError | None, int]:
+    """Give each header its data; returns the records, what stopped it, and where."""
+    records: list[Record] = []
+    position = start
+    try:
+        for raw in headers:
+            header = interpret(raw)
+            following = data_end(header, data, position, end)
+            records.append(make_record(len(records), header, data[position:following], position, position))
+            position = following
+    except ProtocolError as error:
+        return records, error, position
+    return records, None, position
+
+
+def compact_bytes(records: Sequence[Record]) -> bytes:
+    """Return the compact frame of a full frame's records: signature, full-frame CRC, data."""
+    own = transmitted(records)
+    signature = format_signature(b"".join(headers_of(own)))
+    full_crc = crc16_en13757(full_frame_bytes(own))
+    body = b"".join(record.data for record in own)
+    return signature.to_bytes(2, "little") + full_crc.to_bytes(2, "little") + body
+
+
+def format_bytes(headers: Sequence[bytes]) -> bytes:
+    """Return the format frame of a format: LEN, signature, headers; `ValueError` when LEN cannot tell its length."""
+    joined = b"".join(headers)
+    length = SIGNATURE_LENGTH + len(joined)
+    if length > 0xFF:
+        raise ValueError(f"{len(joined)} bytes of headers do not fit a format frame")
+    return bytes((length,)) + format_signature(joined).to_bytes(2, "little") + joined

@@ -1,0 +1,1 @@
+"""Telegrams for other programs and for people: JSON, lines, explanations."""

@@ -1,0 +1,119 @@
+"""A telegram as one line of JSON: the stable contract of `decode`, `listen` and `replay`.
+
+Numbers are written digit by digit: 12.345 stays 12.345, no exponents, whole numbers of any size exact. The text is
+plain ASCII, so that no terminal is steered by it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, date, datetime, time
+from decimal import Decimal
+from functools import lru_cache
+from json.encoder import encode_basestring_ascii
+from typing import Final
+
+from protocols.model import Address, RawFrame, Reading, Security, Status, Telegram, Value, VerdictStep
+
+_NULL: Final = "null"
+_BOOLEANS: Final = ("false", "true")
+
+_text: Callable[[str], str] = lru_cache(maxsize=4096)(encode_basestring_ascii)
+
+
+def telegram_json(telegram: Telegram, id_json: str | None = None) -> str:
+    """Return one line without its end; `id_json` is the caller's own id, already JSON."""
+    ident = "" if id_json is None else f'"id": {id_json}, '
+    readings = ", ".join(map(_reading, telegram.readings))
+    verdict = ", ".join(map(_step, telegram.verdict))
+    notes = ", ".join(map(_text, telegram.notes))
+    return (
+        f'{{{ident}"ok": {_BOOLEANS[telegram.ok]}, "outcome": "{telegram.outcome}", '
+        f'"problem": {_optional(telegram.problem)}, "verdict": [{verdict}], '
+        f'"received": {_received(telegram.frame)}, "meter": {_meter(telegram.meter)}, '
+        f'"link_address": {_meter(telegram.link_address)}, "security": {_security(telegram.security)}, '
+        f'"status": {_status(telegram.status)}, "profile": {_optional(telegram.profile)}, '
+        f'"readings": [{readings}], "notes": [{notes}], "hex": "{telegram.frame.data.hex().upper()}"}}'
+    )
+
+
+def value_json(value: Value) -> str:
+    """Return a value as JSON: a number digit by digit, a date in ISO 8601, a text, or null."""
+    if value is None:
+        return _NULL
+    if isinstance(value, Decimal):
+        return format(value, "f") if value.is_finite() else _NULL
+    if isinstance(value, int):
+        return int.__repr__(value)
+    if isinstance(value, date | time):
+        return f'"{value.isoformat()}"'
+    return _text(value)
+
+
+def time_json(at: datetime | None) -> str:
+    """Return an aware time as UTC with milliseconds and `Z`, or null."""
+    if at is None:
+        return _NULL
+    return f'"{at.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="milliseconds")}Z"'
+
+
+def _reading(reading: Reading) -> str:
+    return (
+        f'{{"name": {_text(reading.name)}, "value": {value_json(reading.value)}, "unit": {_text(reading.unit)}, '
+        f'"quantity": {_text(reading.quantity)}, "function": "{reading.function}", "storage": {reading.storage}, '
+        f'"tariff": {reading.tariff}, "subunit": {reading.subunit}, "source": {_text(reading.source)}, '
+        f'"quality": "{reading.quality}"}}'
+    )
+
+
+@lru_cache(maxsize=1024)
+def _step(step: VerdictStep) -> str:
+    return (
+        f'{{"rung": "{step.rung}", "state": "{step.state}", "detail": {encode_basestring_ascii(step.detail)}, '
+        f'"next": {_NULL if step.next is None else encode_basestring_ascii(step.next)}}}'
+    )
+
+
+def _received(frame: RawFrame) -> str:
+    rssi = _NULL if frame.rssi_dbm is None else frame.rssi_dbm
+    return (
+        f'{{"at": {time_json(frame.at)}, "source": {_text(frame.source)}, "mode": {_optional(frame.mode)}, '
+        f'"rssi_dbm": {rssi}}}'
+    )
+
+
+@lru_cache(maxsize=8192)
+def _meter(address: Address | None) -> str:
+    if address is None:
+        return _NULL
+    return (
+        f'{{"manufacturer": {_text(address.manufacturer)}, "number": {_text(address.number)}, '
+        f'"version": {address.version}, "medium_code": {address.medium_code}, "medium": {_text(address.medium)}}}'
+    )
+
+
+def _security(security: Security | None) -> str:
+    if security is None:
+        return _NULL
+    tried = ", ".join(map(_text, security.tried))
+    return (
+        f'{{"mode": {_number(security.mode)}, "name": {_text(security.name)}, '
+        f'"key_check_value": {_optional(security.key_check_value)}, '
+        f'"authenticated": {_BOOLEANS[security.authenticated]}, "access_number": {_number(security.access_number)}, '
+        f'"message_counter": {_number(security.message_counter)}, '
+        f'"already_decrypted": {_BOOLEANS[security.already_decrypted]}, "tried": [{tried}]}}'
+    )
+
+
+def _status(status: Status | None) -> str:
+    if status is None:
+        return _NULL
+    return f'{{"raw": {_number(status.raw)}, "flags": [{", ".join(map(_text, status.flags))}]}}'
+
+
+def _optional(text: str | None) -> str:
+    return _NULL if text is None else _text(text)
+
+
+def _number(number: int | None) -> str:
+    return _NULL if number is None else int.__repr__(number)

@@ -1,0 +1,63 @@
+"""The thread between the sources and everyone who looks: frames in, telegrams to the reception and to subscribers."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
+
+from fieldtool.pipeline.decoder import Decoder
+from fieldtool.pipeline.reception import Reception
+from fieldtool.sources.queue import FrameQueue
+from protocols.model import Telegram
+
+POLL_S = 0.1
+JOIN_S = 5.0
+
+Subscriber: TypeAlias = Callable[[Telegram], None]
+"""Told of every telegram that is no duplicate, in the pipeline's thread; it must return at once."""
+
+_log = logging.getLogger(__name__)
+
+
+class Pipeline:
+    """Owns the decoder and is the only writer of the reception."""
+
+    def __init__(
+        self, frames: FrameQueue, decoder: Decoder, reception: Reception, subscribers: Sequence[Subscriber] = ()
+    ) -> None:
+        self._frames = frames
+        self._decoder = decoder
+        self._reception = reception
+        self._subscribers = tuple(subscribers)
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="pipeline", daemon=True)
+
+    def start(self) -> None:
+        """Begin to take frames from the queue; once."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Decode what still waits in the queue if it is closed, and end the thread."""
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join(JOIN_S)
+
+    @property
+    def idle(self) -> bool:
+        """True when the queue is closed and every frame of it was decoded."""
+        return not self._thread.is_alive()
+
+    def _run(self) -> None:
+        while not self._frames.finished:
+            frame = self._frames.get(POLL_S)
+            self._reception.add_dropped(self._frames.take_dropped())
+            if frame is not None:
+                telegram = self._decoder.decode(frame)
+                if self._reception.accept(telegram):
+                    for subscriber in self._subscribers:
+                        subscriber(telegram)
+            elif self._stop.is_set():
+                return
+        _log.debug("the queue is closed and empty")

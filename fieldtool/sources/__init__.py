@@ -1,0 +1,1 @@
+"""Where frames come from: receivers on ports, files, simulated receivers."""

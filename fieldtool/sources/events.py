@@ -1,0 +1,50 @@
+"""What a source tells of itself while it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Protocol, TypeAlias
+
+from fieldtool.sources.queue import FrameQueue
+
+
+class SourceState(StrEnum):
+    """How it stands with a source."""
+
+    CONNECTED = "connected"
+    LOST = "lost"
+    RECOVERED = "recovered"
+    FAILED = "failed"
+    ENDED = "ended"
+
+
+@dataclass(frozen=True, slots=True)
+class SourceEvent:
+    """A change of a source's state: what happened, what to do about it (may be empty), and when."""
+
+    source: str
+    state: SourceState
+    detail: str
+    at: datetime
+    hint: str = ""
+
+
+Tell: TypeAlias = Callable[[SourceEvent], None]
+"""Called in the source's own thread; it must return at once."""
+
+
+class Source(Protocol):
+    """Something that hands over frames once it was started."""
+
+    @property
+    def name(self) -> str:
+        """How the source is called on screens and in the telegrams' JSON."""
+
+    def start(self, frames: FrameQueue, tell: Tell) -> None:
+        """Begin to put frames on the queue; raises `FieldToolError` when that cannot even begin."""
+
+    def stop(self) -> None:
+        """End its thread; returns when it is gone, within a few seconds."""

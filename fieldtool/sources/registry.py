@@ -1,0 +1,38 @@
+"""The kinds of sources by name; each is imported when it is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from importlib import import_module
+from typing import cast
+
+from fieldtool.sources.events import Source
+from fieldtool.sources.url import ReceiverUrl, parse_url
+
+SOURCES: dict[str, str] = {
+    "im871a": "fieldtool.sources.serial_receiver:open_source",
+    "file": "fieldtool.sources.file:open_source",
+    "sim": "fieldtool.sources.simulated:open_source",
+}
+"""Kind, as in the receiver's URL, to `module:function`."""
+
+OPTIONS: dict[str, tuple[str, ...]] = {
+    "im871a": ("mode",),
+    "sim": ("mode", "speed"),
+}
+"""What may stand behind the `?` of a URL."""
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+def open_source(text: str, now: Callable[[], datetime] = _utc_now) -> Source:
+    """Return the source that a receiver URL names, not yet started; `UsageError` when there is no such source."""
+    url = parse_url(text, tuple(SOURCES), OPTIONS)
+    module_name, _, function = SOURCES[url.kind].partition(":")
+    factory = cast(
+        Callable[[ReceiverUrl, Callable[[], datetime]], Source], getattr(import_module(module_name), function)
+    )
+    return factory(url, now)

@@ -1,0 +1,125 @@
+"""The only place that opens ports: a device path, `COM3`, `socket://host:port` or `rfc2217://host:port`."""
+
+from __future__ import annotations
+
+import errno
+import sys
+import time
+from collections.abc import Callable
+
+import serial
+
+from fieldtool.errors import PortBusy, PortDenied, PortGone, ReceiverError
+
+READ_TIMEOUT_S = 0.1
+"""How long a read waits: the pace at which a reader thread looks at its stop event."""
+
+WRITE_TIMEOUT_S = 2.0
+
+READ_LIMIT = 4096
+"""Bytes after which a read returns although more are there."""
+
+EINVAL_RETRIES = 3
+EINVAL_PAUSE_S = 0.05
+
+_DENIED_HINTS: dict[str, str] = {
+    "linux": "add yourself to the group that owns the port, `sudo usermod -aG dialout $USER`, and log in again; "
+    'or give the stick a udev rule with TAG+="uaccess"',
+    "darwin": "look at its owner with `ls -l`, and use the /dev/cu.* name of the port",
+    "win32": "see in the Device Manager whether the port is there, and close the program that uses it",
+}
+_GONE_HINTS: dict[str, str] = {
+    "linux": "plug the receiver in and look for its name with `fieldtool receivers list`",
+    "darwin": "plug the receiver in and look for its name, /dev/cu.*, with `fieldtool receivers list`",
+    "win32": "plug the receiver in and look for its COM number in the Device Manager",
+}
+_BUSY_HINT = "close the other program that uses the port, then try again"
+_NETWORK_HINT = "check that the other side runs and that host and port are right"
+_NETWORK = ("socket://", "rfc2217://")
+
+
+class SerialPort:
+    """An open port: bytes in, bytes out. Every method raises `OSError` when the port is gone."""
+
+    def __init__(self, port: serial.Serial, target: str) -> None:
+        self._port = port
+        self.target = target
+
+    def read(self) -> bytes:
+        """Return what came within `READ_TIMEOUT_S`; empty when nothing did."""
+        data = bytearray(self._port.read(1))
+        # Over a socket `in_waiting` says only whether there is something, so ask until there is nothing.
+        while data and len(data) < READ_LIMIT and (waiting := self._port.in_waiting):
+            data += self._port.read(waiting)
+        return bytes(data)
+
+    def write(self, data: bytes) -> None:
+        """Send all bytes."""
+        self._port.write(data)
+        self._port.flush()
+
+    def close(self) -> None:
+        """Close the port; closing it twice, or when it is gone, is no error."""
+        try:
+            self._port.close()
+        except OSError:
+            return
+
+
+def open_port(target: str, baud: int, pause: Callable[[float], None] = time.sleep) -> SerialPort:
+    """Open a port with 8N1 at `baud`, exclusively.
+
+    Raises `PortBusy`, `PortDenied`, `PortGone`, or `ReceiverError` for anything else that the system says.
+    """
+    exclusive = True if sys.platform != "win32" and not target.startswith(_NETWORK) else None
+    for attempt in range(EINVAL_RETRIES):
+        try:
+            port = serial.serial_for_url(
+                target,
+                baudrate=baud,
+                timeout=READ_TIMEOUT_S,
+                write_timeout=WRITE_TIMEOUT_S,
+                exclusive=exclusive,
+            )
+        except (OSError, ValueError) as error:
+            raise _port_error(target, error) from error
+        except _settings_refused() as error:
+            # A pseudo terminal answers EINVAL when the settings are those that it already has.
+            if attempt + 1 == EINVAL_RETRIES:
+                raise ReceiverError(
+                    f"{target} refuses the settings {baud} 8N1", "check that this is the port of the receiver"
+                ) from error
+            pause(EINVAL_PAUSE_S)
+        else:
+            return SerialPort(port, target)
+    raise AssertionError("unreachable: the last attempt returns or raises")
+
+
+def _settings_refused() -> tuple[type[Exception], ...]:
+    """The exception of tcsetattr, which is no OSError; Windows has none."""
+    if sys.platform == "win32":
+        return ()
+    import termios
+
+    return (termios.error,)
+
+
+def _port_error(target: str, error: OSError | ValueError) -> ReceiverError:
+    """Tell what an operating system means; pyserial keeps the cause in errno, in the context, or in the text only."""
+    network = target.startswith(_NETWORK)
+    number = getattr(error, "errno", None) or getattr(error.__context__, "errno", None)
+    text = str(error)
+    if number in (errno.EACCES, errno.EPERM):
+        return PortDenied(f"{target}: the system does not let you open this port", _hint(_DENIED_HINTS))
+    if number in (errno.EAGAIN, errno.EBUSY) or "PermissionError" in text:
+        return PortBusy(f"{target} is in use by another program", _BUSY_HINT)
+    if network:
+        return PortGone(f"{target}: nobody answers there", _NETWORK_HINT)
+    if number in (errno.ENOENT, errno.ENODEV, errno.ENXIO, errno.ENOTDIR) or "FileNotFoundError" in text:
+        return PortGone(f"{target} does not exist", _hint(_GONE_HINTS))
+    reason = error.strerror if isinstance(error, OSError) and error.strerror else type(error).__name__
+    return ReceiverError(f"{target} cannot be opened as a serial port ({reason})", _hint(_GONE_HINTS))
+
+
+def _hint(hints: dict[str, str]) -> str:
+    return hints.get(sys.platform, hints["linux"])

@@ -1,0 +1,135 @@
+"""A receiver on a port: one thread moves bytes between the port and the receiver's sans-IO session."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from datetime import datetime
+from itertools import chain
+
+from fieldtool.errors import ReceiverError, ReceiverSilent, UsageError
+from fieldtool.sources.events import SourceEvent, SourceState, Tell
+from fieldtool.sources.queue import FrameQueue
+from fieldtool.sources.serial_port import SerialPort, open_port
+from fieldtool.sources.url import ReceiverUrl
+from protocols.model import RawFrame
+from protocols.receivers.events import Damaged, Failed, Frame, HostEvent, HostSession, Ready, Send
+from protocols.receivers.registry import Receiver, receiver
+
+BACK_OFF_S = (0.2, 0.4, 0.8, 1.5)
+"""Pauses between attempts to open a lost port; the last one repeats."""
+
+JOIN_S = 5.0
+DEFAULT_MODE = "c1,t1"
+
+_log = logging.getLogger(__name__)
+
+
+class SerialReceiver:
+    """Hands over what a receiver on a port hears, and comes back by itself when the port was gone for a while."""
+
+    def __init__(self, url: ReceiverUrl, family: type[Receiver], now: Callable[[], datetime]) -> None:
+        self._url = url
+        self._family = family
+        self._mode = url.options.get("mode", DEFAULT_MODE)
+        self._now = now
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._was_ready = False
+        self._reported = SourceState.CONNECTED
+        family.host_session(self._mode)
+
+    @property
+    def name(self) -> str:
+        """Family and port."""
+        return f"{self._family.NAME} {self._url.target}"
+
+    def start(self, frames: FrameQueue, tell: Tell) -> None:
+        """Open the port, which may raise `PortBusy`, `PortDenied`, `PortGone`, and begin to listen."""
+        port = open_port(self._url.target, self._family.BAUD)
+        self._thread = threading.Thread(
+            target=self._run, args=(port, frames, tell), name=f"reader-{self._url.target}", daemon=True
+        )
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread and close the port."""
+        self._stop.set()
+        if self._thread is not None:
+            self._thread.join(JOIN_S)
+
+    def _run(self, port: SerialPort | None, frames: FrameQueue, tell: Tell) -> None:
+        attempt = 0
+        while not self._stop.is_set():
+            try:
+                port = port or open_port(self._url.target, self._family.BAUD)
+                try:
+                    self._listen(port, frames, tell)
+                finally:
+                    port.close()
+            except ReceiverError as error:
+                self._report(tell, error.message, error.hint)
+            except OSError as error:
+                self._report(
+                    tell, f"{self._url.target}: the connection was lost ({_reason(error)})", "plug it in again"
+                )
+            port = None
+            if self._reported is SourceState.CONNECTED:
+                attempt = 0
+            self._stop.wait(BACK_OFF_S[min(attempt, len(BACK_OFF_S) - 1)])
+            attempt += 1
+
+    def _listen(self, port: SerialPort, frames: FrameQueue, tell: Tell) -> None:
+        """Run one session; it ends by `stop`, an `OSError` of the port, or `ReceiverSilent`."""
+        session = self._family.host_session(self._mode)
+        port.write(session.start())
+        while not self._stop.is_set():
+            data = port.read()
+            events = session.receive(data) if data else []
+            for event in chain(events, session.tick(time.monotonic())):
+                self._take(event, port, session, frames, tell)
+
+    def _take(self, event: HostEvent, port: SerialPort, session: HostSession, frames: FrameQueue, tell: Tell) -> None:
+        if isinstance(event, Frame):
+            frames.put(
+                RawFrame(event.data, self._now(), self._family.NAME, single_mode(self._mode), rssi_dbm=event.rssi_dbm)
+            )
+        elif isinstance(event, Send):
+            port.write(event.data)
+        elif isinstance(event, Damaged):
+            _log.info("%s: damaged piece of %d bytes: %s", self.name, len(event.raw), event.reason)
+        elif isinstance(event, Ready):
+            info = event.info
+            state = SourceState.RECOVERED if self._was_ready else SourceState.CONNECTED
+            self._was_ready = True
+            self._reported = SourceState.CONNECTED
+            detail = f"{info.model} {info.serial}, firmware {info.firmware}, listens to {info.mode}"
+            tell(SourceEvent(self.name, state, detail, self._now()))
+        elif isinstance(event, Failed):
+            raise ReceiverSilent(f"{self._url.target}: {event.reason}", event.hint)
+
+    def _report(self, tell: Tell, detail: str, hint: str) -> None:
+        """Tell of a failure once; the attempts that follow stay silent until one succeeds."""
+        state = SourceState.LOST if self._was_ready else SourceState.FAILED
+        if self._reported is not state:
+            self._reported = state
+            tell(SourceEvent(self.name, state, detail, self._now(), hint))
+
+
+def single_mode(mode: str) -> str | None:
+    """Return the radio mode of every frame where a receiver listens to one only: sticks do not tell it by frame."""
+    return mode.strip().upper() if "," not in mode else None
+
+
+def _reason(error: OSError) -> str:
+    return error.strerror or "the port is gone"
+
+
+def open_source(url: ReceiverUrl, now: Callable[[], datetime]) -> SerialReceiver:
+    """Return the source of a serial receiver's URL; `UsageError` for a mode that the family does not know."""
+    try:
+        return SerialReceiver(url, receiver(url.kind), now)
+    except ValueError as error:
+        raise UsageError(f"{url}: {error}", "see `fieldtool receivers list`") from error

@@ -1,0 +1,82 @@
+"""Addresses of receivers: `im871a:///dev/ttyUSB0?mode=c1,t1`, `im871a+socket://127.0.0.1:4001`, `file:capture.hex`."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from urllib.parse import parse_qsl, unquote
+
+from fieldtool.errors import UsageError
+from protocols.text import safe_text
+
+_URL = re.compile(r"(?P<kind>[A-Za-z0-9_]+)(?:\+(?P<transport>[A-Za-z0-9]+))?:(?P<rest>.*)", re.DOTALL)
+_WINDOWS_DRIVE = re.compile(r"[A-Za-z]:[\\/]")
+TRANSPORTS = ("socket", "rfc2217")
+"""Ways to a serial port that is not on this machine, as pyserial names them."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiverUrl:
+    """A receiver's address in parts.
+
+    `kind` is the receiver family or `file`, `sim`; `target` what is to be opened: a device path, `COM3`,
+    `socket://host:port`, a file name; `options` is what stands behind the `?`.
+    """
+
+    text: str
+    kind: str
+    target: str
+    options: dict[str, str] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return safe_text(self.text)
+
+
+def parse_url(text: str, kinds: tuple[str, ...], options: dict[str, tuple[str, ...]]) -> ReceiverUrl:
+    """Take a receiver's address apart.
+
+    `kinds` are the known kinds, `options` the options that each kind takes. Raises `UsageError` with the nearest known
+    name for a kind, transport or option that does not exist.
+    """
+    shown = safe_text(text)
+    found = _URL.fullmatch(text)
+    if found is None or _WINDOWS_DRIVE.match(text):
+        raise UsageError(
+            f"{shown!r} is no receiver address", f"write its kind in front, as in {kinds[0]}://{text.strip('/')}"
+        )
+    kind = found["kind"].lower()
+    if kind not in kinds:
+        raise UsageError(f"unknown receiver {safe_text(kind)!r} in {shown!r}", _nearest(kind, kinds))
+    rest, _, query = found["rest"].partition("?")
+    transport = found["transport"]
+    if transport is not None:
+        if transport not in TRANSPORTS:
+            raise UsageError(
+                f"unknown transport {safe_text(transport)!r} in {shown!r}", _nearest(transport, TRANSPORTS)
+            )
+        target = f"{transport}:{rest}"
+    else:
+        target = unquote(rest.removeprefix("//"))
+        # Behind the empty host of im871a:///COM3 stands a name, not a path.
+        if re.fullmatch(r"/COM\d+", target, re.IGNORECASE):
+            target = target[1:]
+    if not target:
+        raise UsageError(f"{shown!r} names no port or file", f"as in {kind}:///dev/ttyUSB0?mode=c1,t1")
+    return ReceiverUrl(text, kind, target, _options(shown, query, options.get(kind, ())))
+
+
+def _options(shown: str, query: str, known: tuple[str, ...]) -> dict[str, str]:
+    options: dict[str, str] = {}
+    for name, value in parse_qsl(query, keep_blank_values=True):
+        if name not in known:
+            raise UsageError(f"unknown option {safe_text(name)!r} in {shown!r}", _nearest(name, known))
+        options[name] = value
+    return options
+
+
+def _nearest(name: str, known: tuple[str, ...]) -> str:
+    if not known:
+        return "leave it out: there are no options here"
+    near = get_close_matches(name, known, n=1)
+    return f"did you mean {near[0]!r}?" if near else f"known: {', '.join(sorted(known))}"

@@ -1,0 +1,149 @@
+"""Captures of one telegram a line, in hex.
+
+A line is a bare telegram, or a telegram among columns separated by `;`, `,`, tabs or blanks: a date with time, a
+signal strength in dBm, a radio mode. `telegram=|HEX|+SECONDS`, a prefix `0x`, and blanks, `|`, `_` inside the hex are
+understood; `#` starts a comment. A time without a zone is taken as UTC.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+
+from protocols.captures.model import BadLine, CaptureEntry, CaptureItem
+from protocols.model import RawFrame
+from protocols.text import safe_text
+
+LINE_LIMIT = 1 << 20
+"""Longest line that is looked at, in characters; the longest frame has 256 bytes."""
+
+MIN_FRAME = 5
+"""The shortest frame there is: a wired short frame (EN 13757-2, 5.2)."""
+
+_MARK = "telegram="
+_OFFSET = re.compile(r"(?<=[0-9A-Fa-f| \t])\+(\d{1,9}(?:\.\d{1,9})?)\s*s?\s*$")
+_TIME = re.compile(
+    r"(?<![0-9A-Za-z])(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:[.,](\d{1,9}))?\s?(Z|[+-]\d\d:?\d\d)?(?![0-9A-Za-z])"
+)
+_RSSI = re.compile(r"(?<![0-9A-Za-z.])(-\d{1,3})(?:\.\d{1,3})?(?:\s?dBm)?(?![0-9A-Za-z])")
+_MODE = re.compile(r"(?<![0-9A-Za-z])(?:S1m|[STCR][12]|[CT]1,[CT]1|N[12][a-g])(?![0-9A-Za-z])")
+_FILLING = str.maketrans("", "", " \t|_")
+_COLUMNS = re.compile(r"[;,\t]")
+_NOT_HEX = re.compile(r"[^0-9A-Fa-f]")
+
+
+def parse_hex(text: str) -> bytes:
+    """Return the bytes of hex with blanks, `|`, `_` and a `0x` allowed; `ValueError` says what is wrong and where.
+
+    The text itself is never quoted: it may be a key that landed in the wrong place.
+    """
+    digits = text.strip()
+    if digits[:2] in ("0x", "0X"):
+        digits = digits[2:]
+    digits = "".join(digits.translate(_FILLING).split())
+    if not digits:
+        raise ValueError("there are no hex digits")
+    wrong = _NOT_HEX.search(digits)
+    if wrong is not None:
+        raise ValueError(f"{safe_text(wrong.group())!r} at digit {wrong.start() + 1} is no hex digit")
+    if len(digits) % 2:
+        raise ValueError(f"odd number of hex digits ({len(digits)}): one is missing or too many")
+    return bytes.fromhex(digits)
+
+
+def parse_line(text: str, source: str = "") -> tuple[RawFrame, float | None] | None:
+    """Read one line: the frame and its offset in seconds, None for blank lines and comments.
+
+    `ValueError` says in words what is wrong with the line.
+    """
+    if len(text) > LINE_LIMIT:
+        raise ValueError(f"line of {len(text)} characters; a telegram has at most 512 hex digits")
+    rest = text.lstrip("\ufeff").partition("#")[0].strip()
+    if not rest:
+        return None
+    mark = rest.find(_MARK)
+    if mark >= 0:
+        rest = rest[mark + len(_MARK) :]
+    offset_s = None
+    found = _OFFSET.search(rest)
+    if found is not None and (mark >= 0 or _TIME.search(rest, found.start() - 24) is None):
+        # Behind a time of day, `+0100` is its zone.
+        offset_s = float(found.group(1))
+        rest = rest[: found.start()]
+    try:
+        return RawFrame(parse_hex(rest), source=source), offset_s
+    except ValueError:
+        if mark >= 0:
+            raise
+    return _parse_columns(rest, source), offset_s
+
+
+def parse_lines(lines: Iterable[str], source: str = "") -> Iterator[CaptureItem]:
+    """Read a capture line by line; a bad line becomes a `BadLine` and never ends the file.
+
+    Once a line with `telegram=` was seen, lines without it are skipped: files of that kind hold other things too.
+    """
+    only_marked = False
+    for number, text in enumerate(lines, start=1):
+        marked = _MARK in text
+        only_marked = only_marked or marked
+        if only_marked and not marked:
+            continue
+        try:
+            parsed = parse_line(text, source)
+        except ValueError as error:
+            yield BadLine(number, str(error))
+            continue
+        if parsed is None:
+            continue
+        frame, offset_s = parsed
+        if len(frame.data) < MIN_FRAME:
+            yield BadLine(number, f"{len(frame.data)} bytes are too few for a telegram")
+        else:
+            yield CaptureEntry(number, frame, offset_s)
+
+
+def format_line(frame: RawFrame) -> str:
+    """Return a frame as a line that `parse_line` reads back: time, signal strength, mode, hex."""
+    at = "" if frame.at is None else frame.at.astimezone(UTC).isoformat(sep=" ", timespec="milliseconds")
+    rssi = "" if frame.rssi_dbm is None else str(frame.rssi_dbm)
+    return f"{at.removesuffix('+00:00') + 'Z' if at else ''};{rssi};{frame.mode or ''};{frame.data.hex().upper()}"
+
+
+def _parse_columns(text: str, source: str) -> RawFrame:
+    """Take time, signal strength and mode out of a line; what remains must hold the telegram."""
+    at = rssi_dbm = mode = None
+    found = _TIME.search(text)
+    if found is not None:
+        at = _time(found)
+        text = f"{text[: found.start()]};{text[found.end() :]}"
+    found = _RSSI.search(text)
+    if found is not None:
+        rssi_dbm = int(found.group(1))
+        text = _RSSI.sub(";", text)
+    found = _MODE.search(text)
+    if found is not None:
+        mode = found.group()
+        text = f"{text[: found.start()]};{text[found.end() :]}"
+    candidates: list[bytes] = []
+    problem: ValueError | None = None
+    for column in sorted((c for c in _COLUMNS.split(text) if c.strip(" |_")), key=len, reverse=True):
+        try:
+            candidates.append(parse_hex(column))
+        except ValueError as error:
+            problem = problem or error
+    data = max(candidates, key=len, default=b"")
+    if len(data) < MIN_FRAME:
+        raise problem or ValueError("there is no telegram in the line")
+    return RawFrame(data, at=at, source=source, mode=mode, rssi_dbm=rssi_dbm)
+
+
+def _time(found: re.Match[str]) -> datetime:
+    day, clock, fraction, zone = found.groups()
+    micros = (fraction or "")[:6].ljust(6, "0")
+    offset = "+00:00" if zone in (None, "Z") else zone
+    try:
+        return datetime.fromisoformat(f"{day}T{clock}.{micros}{offset}").astimezone(UTC)
+    except (ValueError, OverflowError) as error:
+        raise ValueError(f"no such time: {day} {clock}") from error

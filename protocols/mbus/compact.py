@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
@@ -12,7 +12,7 @@ from protocols.errors import BadChecksum, BadField, ProtocolError, Truncated, Un
 from protocols.mbus.compact_profiles import expand_profiles
 from protocols.mbus.crc import crc16_en13757
 from protocols.mbus.header import LAYER, header_end, interpret
-from protocols.mbus.records import ParsedRecords, make_record, transmitted
+from protocols.mbus.records import ParsedRecords, make_record
 from protocols.mbus.tables import FILLER
 from protocols.mbus.values import data_end
 from protocols.model import Record
@@ -30,9 +30,9 @@ def format_signature(headers: bytes) -> int:
     return crc16_en13757(headers)
 
 
-def headers_of(records: Iterable[Record]) -> Headers:
-    """Return the format of a full frame's records."""
-    return tuple(record.header for record in records if record.expanded_from is None)
+def headers_of(records: Iterable[Record]) -> bytes:
+    """Return the format of a full frame: the headers of its records, concatenated."""
+    return b"".join(record.header for record in records if record.expanded_from is None)
 
 
 def full_frame_bytes(records: Iterable[Record]) -> bytes:
@@ -50,25 +50,18 @@ class FormatLibrary:
         """Return the format of a signature, None when it was never seen."""
         return self.formats.get(signature)
 
-    def learn(self, headers: Sequence[bytes]) -> FormatLibrary:
-        """Return a library that knows this format too; this one when it does already, or when there is none."""
-        if not headers:
+    def learn(self, headers: bytes) -> FormatLibrary:
+        """Return a library that knows this format too; this one when it does already, or when there are no headers.
+
+        Raises `Truncated` or `BadField` when the bytes are not one record header after the other.
+        """
+        signature = format_signature(headers)
+        if not headers or signature in self.formats:
             return self
-        signature = format_signature(b"".join(headers))
-        if signature in self.formats:
-            return self
-        return FormatLibrary({**self.formats, signature: tuple(headers)})
+        return FormatLibrary({**self.formats, signature: split_headers(headers, 0, len(headers))})
 
     def __len__(self) -> int:
         return len(self.formats)
-
-
-@dataclass(frozen=True, slots=True)
-class FormatFrame:
-    """A format frame: the headers of the compact frames that carry the same signature."""
-
-    signature: int
-    headers: Headers
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +79,7 @@ def shipped_formats() -> FormatLibrary:
     text = resources.files("protocols.mbus").joinpath("formats.toml").read_text(encoding="utf-8")
     library = FormatLibrary()
     for row in tomllib.loads(text)["format"]:
-        library = library.learn([bytes.fromhex(header) for header in row["headers"].split()])
+        library = library.learn(bytes.fromhex(row["headers"]))
     return library
 
 
@@ -101,8 +94,8 @@ def split_headers(data: bytes, start: int, end: int) -> Headers:
     return tuple(headers)
 
 
-def parse_format_frame(data: bytes, start: int, end: int) -> FormatFrame:
-    """Read LEN, signature and headers of a format frame (CI 69, 6A, 6B) at `start`.
+def parse_format_frame(data: bytes, start: int, end: int) -> bytes:
+    """Return the concatenated headers of a format frame (CI 69, 6A, 6B), which starts with LEN and signature.
 
     Raises `Truncated`, `BadField`, or `BadChecksum` when the signature is not that of the headers.
     """
@@ -122,7 +115,8 @@ def parse_format_frame(data: bytes, start: int, end: int) -> FormatFrame:
     if computed != signature:
         message = f"format signature {signature:04X} is not that of its headers ({computed:04X})"
         raise BadChecksum(message, layer=LAYER, offset=start + 1)
-    return FormatFrame(signature, split_headers(data, headers_start, frame_end))
+    split_headers(data, headers_start, frame_end)
+    return data[headers_start:frame_end]
 
 
 def expand_compact(data: bytes, start: int, end: int, library: FormatLibrary) -> CompactRecords:
@@ -178,21 +172,3 @@ def _interleave(headers: Headers, data: bytes, start: int, end: int) -> tuple[li
     except ProtocolError as error:
         return records, error, position
     return records, None, position
-
-
-def compact_bytes(records: Sequence[Record]) -> bytes:
-    """Return the compact frame of a full frame's records: signature, full-frame CRC, data."""
-    own = transmitted(records)
-    signature = format_signature(b"".join(headers_of(own)))
-    full_crc = crc16_en13757(full_frame_bytes(own))
-    body = b"".join(record.data for record in own)
-    return signature.to_bytes(2, "little") + full_crc.to_bytes(2, "little") + body
-
-
-def format_bytes(headers: Sequence[bytes]) -> bytes:
-    """Return the format frame of a format: LEN, signature, headers; `ValueError` when LEN cannot tell its length."""
-    joined = b"".join(headers)
-    length = SIGNATURE_LENGTH + len(joined)
-    if length > 0xFF:
-        raise ValueError(f"{len(joined)} bytes of headers do not fit a format frame")
-    return bytes((length,)) + format_signature(joined).to_bytes(2, "little") + joined

@@ -15,8 +15,8 @@ from protocols.mbus.tables_vife import INVERSE_COMPACT_PROFILE, PROFILES
 from protocols.mbus.values import raw_number, scale
 from protocols.model import Function, Quality, Record
 
-CONTROL_BYTES = 2
-"""Control and spacing byte before the first element."""
+FIRST_ELEMENT = 3
+"""LVAR, control and spacing byte stand before the first element."""
 
 LAST_SPACING_NUMBER = 250
 _HALF_MONTH = 253
@@ -56,8 +56,6 @@ class _Profile:
     unit: int
     spacing: int
     element: DataField
-    first: int
-    """Offset of the first element in the record's data."""
 
     @property
     def direction(self) -> int:
@@ -66,7 +64,7 @@ class _Profile:
     def elements(self) -> Iterator[tuple[int, bytes]]:
         """Yield offset in the record's data and bytes of every complete element."""
         length = self.element.length
-        for at in range(self.first, len(self.record.data) - length + 1, length):
+        for at in range(FIRST_ELEMENT, len(self.record.data) - length + 1, length):
             yield at, self.record.data[at : at + length]
 
 
@@ -93,10 +91,11 @@ def expand_profiles(records: Sequence[Record]) -> tuple[tuple[Record, ...], tupl
 def _take_apart(record: Record) -> _Profile | str:
     """Return the profile, or why it is none."""
     header = interpret(record.header)
-    first = 1 if header.field.form is Form.VARIABLE else 0
-    if len(record.data) < first + CONTROL_BYTES:
+    if header.field.form is not Form.VARIABLE:
+        return "its data are not of variable length"
+    if len(record.data) < FIRST_ELEMENT:
         return "no control and spacing byte"
-    control, spacing = record.data[first], record.data[first + 1]
+    control, spacing = record.data[1], record.data[2]
     element = DATA_FIELDS[control & 0x0F]
     unit = control >> 4 & 3
     if element is None or not element.length:
@@ -105,7 +104,7 @@ def _take_apart(record: Record) -> _Profile | str:
         return "it is an array without times"
     if spacing > LAST_SPACING_NUMBER and (spacing, unit) not in _NAMED_MONTHS:
         return f"reserved spacing byte {spacing:02X}"
-    return _Profile(record, header, Increment(control >> 6), unit, spacing, element, first + CONTROL_BYTES)
+    return _Profile(record, header, Increment(control >> 6), unit, spacing, element)
 
 
 def _series(profile: _Profile, records: Sequence[Record]) -> Iterator[Record]:

@@ -70,7 +70,7 @@ def decode(
 
 
 def learn(formats: FormatLibrary, telegram: Telegram) -> FormatLibrary:
-    """Return `formats` with what a full or format frame teaches about its compact frames; the same object if nothing."""
+    """Return `formats` with what a full or format frame teaches; the same object when there is nothing new."""
     if not telegram.ok or not telegram.layers:
         return formats
     for layer in telegram.layers:

@@ -90,17 +90,13 @@ def encode_g(day: date) -> bytes:
 
 
 def encode_f(at: datetime) -> bytes:
-    """Build type F, with the hundred-year field where the two digits alone would be read wrongly.
+    """Build type F with its hundred-year field; `ValueError` for years before 1981 and behind 2299.
 
-    `ValueError` for years before 1900 and behind 2299. Seconds are not part of the type.
+    Seconds are not part of the type.
     """
     century, two_digits = divmod(at.year - 1900, 100)
-    if not 0 <= century <= 3:
-        raise ValueError(f"year {at.year} does not fit date type F")
-    if year_of(two_digits) == at.year:
-        century = 0
-    elif century == 0:
-        raise ValueError(f"year {at.year} does not fit date type F")
+    if not 0 <= century <= 3 or year_of(two_digits, century) != at.year:
+        raise ValueError(f"year {at.year} does not fit date type F (1981 to 2299)")
     low, high = two_digits & 7, two_digits >> 3
     return bytes((at.minute, century << 5 | at.hour, low << 5 | at.day, high << 4 | at.month))
 

@@ -9,16 +9,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from cryptography.hazmat.primitives.ciphers import algorithms
-from cryptography.hazmat.primitives.cmac import CMAC
-
-KCV_BYTES = 3
-"""A key check value shows 24 bits: enough to tell two keys apart, too few to find one."""
+import protocols.crypto
 
 KEY_LENGTHS = (8, 16, 24, 32)
 """DES and PRIOS, AES-128, AES-192, AES-256."""
 
-_AES_LENGTHS = (16, 24, 32)
 _RADIO_NUMBER = re.compile(r"[0-9a-f]{8}")
 _NUMBERED_ROLES_SEPARATOR = ":"
 
@@ -152,11 +147,9 @@ def parse_role(text: str) -> tuple[KeyRole, str]:
 def key_check_value(key: bytes) -> str:
     """Return six hex digits that identify a key without showing it.
 
-    AES keys: the first 3 bytes of AES-CMAC(key, 16 zero bytes). Keys of other lengths, which AES cannot take: the
-    first 3 bytes of HMAC-SHA-256(key, 16 zero bytes).
+    Keys that AES takes, and doubled DES keys: as on every screen, `protocols.crypto.key_check_value`. Secrets of other
+    lengths: the first 3 bytes of HMAC-SHA-256(secret, 16 zero bytes).
     """
-    if len(key) in _AES_LENGTHS:
-        mac = CMAC(algorithms.AES(key))
-        mac.update(bytes(16))
-        return mac.finalize()[:KCV_BYTES].hex()
-    return hmac.digest(key, bytes(16), hashlib.sha256)[:KCV_BYTES].hex()
+    if len(key) in KEY_LENGTHS:
+        return protocols.crypto.key_check_value(key)
+    return hmac.digest(key, bytes(16), hashlib.sha256)[:3].hex()

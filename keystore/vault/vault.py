@@ -21,6 +21,7 @@ from keystore.vault.kdf import KdfParameters
 from keystore.vault.primitives import KEY_BYTES, STORE_ID_BYTES, StoreState
 from keystore.vault.session import Session, read_header, write_state
 from keystore.vault.verify import VerifyReport, verify_session
+from protocols.crypto import forget_keys
 from protocols.model import Address, Key
 
 BUSY_TIMEOUT_S: Final = 5.0
@@ -152,10 +153,11 @@ class Vault:
             self._session = session
 
     def lock(self) -> None:
-        """Drop every key; nothing can be looked up until the next `unlock`."""
+        """Drop every key, this thread's cached ciphers included; nothing can be looked up until the next `unlock`."""
         with self._guard:
             self._session = None
             self._cache.clear()
+        forget_keys()
 
     def close(self) -> None:
         """Lock and close the file."""

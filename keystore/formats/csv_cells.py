@@ -1,0 +1,96 @@
+"""Cells of key tables, and what spreadsheets do to them: lost zeros, separators, `="..."`, scientific notation."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from keystore.matching import NUMBER_DIGITS, normal_number, split_manufacturer
+from protocols.media import MEDIA
+
+_EXCEL_TEXT: Final = re.compile(r'="([^"]*)"')
+_SCIENTIFIC: Final = re.compile(r"[+-]?\d+(?:[.,]\d+)?[eE]\+\d+|[+-]?\d+[.,]\d+[eE]\d+")
+_GROUPED: Final = re.compile(r"\d{1,3}(?:([ \u00a0\u202f\u2009'\u2019.,])\d{3})(?:\1\d{3})*")
+_DECIMAL: Final = re.compile(r"\d+[.,]\d+")
+_GROUP_MARKS: Final = re.compile(r"[ \u00a0\u202f\u2009'\u2019.,]")
+_MAKER: Final = re.compile(r"[A-Za-z]{3}")
+_HEX_BYTE: Final = re.compile(r"(?:0[xX])?([0-9A-Fa-f]{1,2})[hH]?")
+_MEDIA_BY_NAME: Final = {name: code for code, name in MEDIA.items()}
+
+
+def cell_text(cell: str) -> str:
+    """Return a cell without what was put around it to keep a spreadsheet from changing it."""
+    text = cell.strip().strip("\ufeff")
+    if match := _EXCEL_TEXT.fullmatch(text):
+        text = match[1].strip()
+    return text.removeprefix("'").strip()
+
+
+def is_scientific(text: str) -> bool:
+    """True for `1.23457E+15`: digits are lost, the cell cannot be used."""
+    return _SCIENTIFIC.fullmatch(text) is not None
+
+
+@dataclass(frozen=True, slots=True)
+class SerialCell:
+    """A serial as printed, the number it is filed under, the maker before it, and what was changed on the way."""
+
+    printed: str
+    number: str
+    manufacturer: str | None
+    warnings: tuple[str, ...]
+
+
+def serial_cell(text: str, *, on_air: bool) -> SerialCell:
+    """Read a serial cell; `on_air` says that it is an identification number, which has eight digits.
+
+    Other serials are free text of the maker and are never padded. `ValueError` when digits were lost.
+    """
+    warnings: list[str] = []
+    if is_scientific(text):
+        raise ValueError("the serial number was turned into scientific notation: its digits are lost")
+    if _GROUPED.fullmatch(text):
+        text = _GROUP_MARKS.sub("", text)
+        warnings.append("thousands separators were taken out of the serial number")
+    elif _DECIMAL.fullmatch(text):
+        raise ValueError("the serial number was turned into a decimal number")
+    manufacturer, digits = split_manufacturer(text)
+    number = normal_number(digits)
+    if on_air and number.isascii() and number.isdigit() and len(number) < NUMBER_DIGITS:
+        warnings.append(f"the serial number has {len(number)} digits: filed with leading zeros")
+        number = number.zfill(NUMBER_DIGITS)
+    return SerialCell(text, number, manufacturer, tuple(warnings))
+
+
+def manufacturer_cell(text: str) -> str:
+    """Return the three letters; `ValueError` for anything else."""
+    if not _MAKER.fullmatch(text):
+        raise ValueError("the manufacturer is not three letters: left out")
+    return text.upper()
+
+
+def version_cell(text: str) -> int:
+    """Return a version byte: decimal digits, or hex with letters, `0x` or `h`; `ValueError` for anything else."""
+    value = int(text) if text.isascii() and text.isdigit() else _hex_byte(text)
+    if not 0 <= value <= 0xFF:
+        raise ValueError("the version is no byte: left out")
+    return value
+
+
+def medium_cell(text: str) -> int:
+    """Return a device type by its name or as a version is written; `ValueError` for anything else."""
+    named = _MEDIA_BY_NAME.get(text.casefold())
+    if named is not None:
+        return named
+    try:
+        return version_cell(text)
+    except ValueError:
+        raise ValueError("the medium is not known: left out") from None
+
+
+def _hex_byte(text: str) -> int:
+    match = _HEX_BYTE.fullmatch(text)
+    if match is None:
+        raise ValueError("the version is no byte: left out")
+    return int(match[1], 16)

@@ -1,0 +1,214 @@
+"""Kamstrup's key files, KEM and KEM2: ZIP, outer XML or bare inner XML in; ZIP out."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Final
+
+from keystore.errors import ImportReason, ImportRejected
+from keystore.formats.archive import is_zip, read_member, write_archive
+from keystore.formats.batch import (
+    ExportFile,
+    ImportBatch,
+    ImportRow,
+    RowVerdict,
+    quarantined,
+)
+from keystore.formats.kem_document import (
+    KemDevice,
+    KemKey,
+    KemVariant,
+    build_document,
+    is_signed,
+    read_devices,
+    variant_of,
+)
+from keystore.formats.kem_envelope import BOM, encrypt, is_envelope, open_envelope, weak_password
+from keystore.formats.kem_schema import SCHEMA_FILES
+from keystore.formats.key_text import key_from_text, looks_like_key, shown_text
+from keystore.formats.safe_xml import parse_xml
+from keystore.matching import NUMBER_DIGITS, normal_number
+from keystore.model import KeyRecord, KeyRole, Provenance, SignatureState
+from protocols.text import safe_text
+
+MAX_DOCUMENT_BYTES: Final = 64 * 1024 * 1024
+"""Largest XML that is parsed: about 100,000 devices."""
+
+MAX_NESTING: Final = 2
+"""A portal's ZIP, and one that somebody zipped again."""
+
+_SUFFIXES: Final = (".kem", ".kem2")
+_RADIO_NUMBER: Final = re.compile(rf"\d{{{NUMBER_DIGITS}}}")
+_SHORT_NUMBER: Final = re.compile(rf"\d{{1,{NUMBER_DIGITS - 1}}}")
+_MAKER: Final = re.compile(r"[A-Z]{3}")
+_NUMBERED_KEY: Final = re.compile(r"(GPK|PK)(\d+)")
+_KEY_ROLES: Final = {"DEK": KeyRole.WMBUS_DEK, "GPK": KeyRole.GPK, "PK": KeyRole.PK}
+_DOWNLOAD_NAMES: Final = {KemVariant.KEM: "DownloadMeters", KemVariant.KEM2: "DownloadDevices"}
+
+
+def sniff(data: bytes) -> bool:
+    """True for a ZIP archive or XML; names are not trusted."""
+    return is_zip(data) or data.removeprefix(BOM).lstrip()[:1] == b"<"
+
+
+def read(file: ExportFile) -> ImportBatch:
+    """Read a KEM or KEM2 file; one row a key, and one quarantined row for each device without a usable one.
+
+    Raises `ImportRejected` (`PasswordNeeded`, `WrongPassword`) when nothing of the file can be read.
+    """
+    thing = file.shown_name
+    member, xml = _unpack(file.data, thing)
+    root = parse_xml(xml.removeprefix(BOM).lstrip(), thing)
+    signed, encrypted = is_signed(root), is_envelope(root)
+    if encrypted:
+        root = open_envelope(root, file.password, thing)
+        signed = signed or is_signed(root)
+    variant = variant_of(root)
+    if variant is None:
+        raise ImportRejected(ImportReason.UNKNOWN_FORMAT, f"{thing} is no key file", "choose a KEM or KEM2 file")
+    signature = SignatureState.NOT_VERIFIED if signed else SignatureState.UNSIGNED
+    source = file.provenance(variant, member, signature)
+    rows = tuple(_rows(read_devices(root, variant), source))
+    if not rows:
+        raise ImportRejected(ImportReason.EMPTY, f"{thing} names no meter", "select meters before the download")
+    warnings = []
+    if signed:
+        warnings.append("the file is signed, but the signature was not verified")
+    if encrypted and weak_password(file.password or ""):
+        warnings.append("the file's password is easily guessed by whoever has the file: delete it after the import")
+    return ImportBatch(rows, tuple(warnings), source)
+
+
+def write(
+    devices: Iterable[KemDevice],
+    password: str,
+    variant: KemVariant = KemVariant.KEM2,
+    *,
+    order: str = "",
+    at: datetime | None = None,
+    member_stem: str | None = None,
+) -> bytes:
+    """Return a key file as the portal hands it out: a ZIP of one encrypted member and its schema.
+
+    `order` is the order of a whole KEM file (KEM2 has one a device), `member_stem` 32 hex digits, random by default.
+    `ValueError` for a password that is empty or longer than 16 bytes in UTF-8.
+    """
+    envelope = encrypt(build_document(devices, variant, order), password)
+    stem = member_stem or uuid.uuid4().hex.upper()
+    schema_name, schema = SCHEMA_FILES[variant]
+    return write_archive({f"{stem}.{variant}": envelope, schema_name: schema.encode()}, at or datetime.now(UTC))
+
+
+def file_name(variant: KemVariant, at: datetime) -> str:
+    """Return the name the portal would give a download: `20210901_1200_selected_DownloadDevices.zip.kem2`."""
+    return f"{at:%Y%m%d_%H%M}_selected_{_DOWNLOAD_NAMES[variant]}.zip.{variant}"
+
+
+def devices_from_records(records: Iterable[KeyRecord]) -> list[KemDevice]:
+    """Return key records grouped by meter as a KEM file has them; roles that it cannot hold are left out."""
+    devices: dict[tuple[str | None, str], KemDevice] = {}
+    for record in records:
+        name = _key_name(record)
+        if name is None or not record.value:
+            continue
+        device = devices.setdefault(
+            (record.manufacturer, record.number),
+            KemDevice(
+                serial_number=record.number.upper(),
+                keys=(),
+                customer_number=record.label,
+                order=record.order,
+                name=record.meter_type,
+                config_number=record.config_number,
+                type_number=record.type_number,
+                manufacturer=record.manufacturer or "",
+            ),
+        )
+        key = KemKey(name, record.value.hex().upper())
+        devices[record.manufacturer, record.number] = replace(device, keys=(*device.keys, key))
+    return list(devices.values())
+
+
+def _key_name(record: KeyRecord) -> str | None:
+    name = next((name for name, role in _KEY_ROLES.items() if role is record.role), None)
+    if name is not None:
+        return f"{name}{record.role_detail}"
+    return record.role_detail if record.role is KeyRole.OTHER and record.role_detail.isalnum() else None
+
+
+def _unpack(data: bytes, thing: str) -> tuple[str, bytes]:
+    """Return the innermost member and its bytes; bare XML is its own member without a name."""
+    member = ""
+    for _ in range(MAX_NESTING):
+        if not is_zip(data):
+            break
+        member, data = read_member(data, thing, _SUFFIXES, MAX_DOCUMENT_BYTES)
+    if is_zip(data):
+        raise ImportRejected(ImportReason.UNKNOWN_FORMAT, f"{thing} is a ZIP in a ZIP in a ZIP", "unpack it first")
+    if len(data) > MAX_DOCUMENT_BYTES:
+        raise ImportRejected(
+            ImportReason.TOO_LARGE, f"{thing} is larger than {MAX_DOCUMENT_BYTES >> 20} MiB", "select fewer meters"
+        )
+    return member, data
+
+
+def _rows(devices: Iterable[KemDevice], source: Provenance) -> Iterator[ImportRow]:
+    for index, device in enumerate(devices, start=1):
+        warnings: list[str] = []
+        meter = shown_text(device.serial_number or device.customer_number)
+        number = _number(device.serial_number, warnings)
+        maker = device.manufacturer.strip().upper()
+        if not number or looks_like_key(number):
+            yield quarantined(index, meter, f"the device has {'a key for its' if number else 'no'} serial number")
+            continue
+        if not _MAKER.fullmatch(maker):
+            warnings.append("the manufacturer is not three letters: left out")
+        base = KeyRecord(
+            number=number,
+            no_key=True,
+            manufacturer=maker if _MAKER.fullmatch(maker) else None,
+            serial=meter,
+            label=safe_text(device.customer_number) if device.customer_number != device.serial_number else "",
+            meter_type=safe_text(device.name),
+            type_number=safe_text(device.type_number),
+            config_number=safe_text(device.config_number),
+            order=safe_text(device.order),
+            source=replace(source, row=index),
+        )
+        if not device.keys:
+            yield quarantined(index, meter, "the device has no key", tuple(warnings))
+        for key in device.keys:
+            yield _row(index, base, key, warnings)
+
+
+def _row(index: int, base: KeyRecord, key: KemKey, warnings: list[str]) -> ImportRow:
+    match = _NUMBERED_KEY.fullmatch(key.name)
+    name, detail = (match[1], match[2]) if match else (key.name, "")
+    role = _KEY_ROLES.get(name, KeyRole.OTHER)
+    try:
+        value = key_from_text(key.text)
+    except ValueError as error:
+        return quarantined(
+            index, base.serial, f"{shown_text(key.name) or 'a key without a name'}: {error}", tuple(warnings)
+        )
+    notes = list(warnings)
+    if len(value) != 16:
+        notes.append(f"{shown_text(key.name)} has {2 * len(value)} hex digits, AES-128 keys have 32")
+    detail = key.name if role is KeyRole.OTHER else detail
+    record = replace(base, role=role, role_detail=detail, value=value, no_key=False)
+    return ImportRow(index, RowVerdict.READY, record, base.serial, warnings=tuple(notes))
+
+
+def _number(serial: str, warnings: list[str]) -> str:
+    """Return the number a device is filed under; a serial of fewer digits lacks zeros that the address has."""
+    serial = serial.strip()
+    if _SHORT_NUMBER.fullmatch(serial):
+        warnings.append(f"the serial number has {len(serial)} digits: filed with leading zeros")
+        return serial.zfill(NUMBER_DIGITS)
+    if serial and not _RADIO_NUMBER.fullmatch(serial):
+        warnings.append("the serial number is not eight digits: it may not match what the meter sends")
+    return safe_text(normal_number(serial))

@@ -1,0 +1,51 @@
+"""How people write keys: hex with any separators, `0x`, trailing `h`, or Base64."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+
+from keystore.model import KEY_LENGTHS
+from protocols.text import safe_text
+
+_SEPARATORS = re.compile(r"[\s:_\-.]+")
+_HEX = re.compile(r"(?:0[xX])?((?:[0-9A-Fa-f]{2})+)[hH]?")
+_BASE64_AES128 = re.compile(r"[A-Za-z0-9+/]{22}==")
+_LENGTHS_TEXT = ", ".join(str(2 * length) for length in KEY_LENGTHS)
+
+_LONG_HEX = re.compile(r"[0-9A-Fa-f]{24,}|(?:[0-9A-Fa-f]{2}[\s:_.-]){11,}[0-9A-Fa-f]{2}")
+"""Much longer than a DevEUI: a key in the wrong place, or something that must be treated like one."""
+
+NO_KEY_WORDS = frozenset({"nokey", "no key", "none", "unencrypted", "plain"})
+"""Cells that say that a meter sends unencrypted (`NOKEY` is wmbusmeters' word)."""
+
+
+def shown_text(text: str) -> str:
+    """Return a text of a key file, safe to show: no control characters, and no key where none belongs."""
+    return "(long hex text)" if looks_like_key(text) else safe_text(text)
+
+
+def looks_like_key(text: str) -> bool:
+    """True for a text that may be a key, wherever it stands."""
+    return _LONG_HEX.search(text) is not None
+
+
+def key_from_text(text: str) -> bytes:
+    """Return the key bytes; `ValueError` says what is wrong without repeating the text.
+
+    Accepts 8, 16, 24 or 32 bytes in hex (separators, `0x` and trailing `h` ignored), or 16 bytes in Base64.
+    """
+    squeezed = _SEPARATORS.sub("", text)
+    if _BASE64_AES128.fullmatch(text.strip()):
+        try:
+            return base64.b64decode(text.strip(), validate=True)
+        except binascii.Error:
+            raise ValueError("the key is no valid Base64") from None
+    match = _HEX.fullmatch(squeezed)
+    if match is None:
+        raise ValueError("the key is not hexadecimal")
+    key = bytes.fromhex(match[1])
+    if len(key) not in KEY_LENGTHS:
+        raise ValueError(f"the key has {2 * len(key)} hex digits, not {_LENGTHS_TEXT}")
+    return key

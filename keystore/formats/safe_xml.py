@@ -1,0 +1,47 @@
+"""XML from outside: no DTD, no entities, any fault becomes one clear rejection; elements are read by local name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from xml.etree.ElementTree import Element, ParseError
+
+from defusedxml import DefusedXmlException
+from defusedxml.ElementTree import fromstring
+
+from keystore.errors import ImportReason, ImportRejected
+
+
+def parse_xml(data: bytes, thing: str) -> Element:
+    """Return the root element; `ImportRejected` with FORBIDDEN_XML for a DTD, with DAMAGED for anything unreadable."""
+    try:
+        root: Element = fromstring(data, forbid_dtd=True)
+    except DefusedXmlException:
+        raise ImportRejected(
+            ImportReason.FORBIDDEN_XML, f"{thing} declares a DTD or entities", "no key file needs them: do not trust it"
+        ) from None
+    # LookupError and ValueError: an encoding that Python does not know, or that expat cannot take.
+    except (ParseError, LookupError, ValueError):
+        raise ImportRejected(ImportReason.DAMAGED, f"{thing} is no readable XML", "fetch the file again") from None
+    return root
+
+
+def local_name(element: Element) -> str:
+    """Return an element's name without its namespace; comments and the like have none."""
+    tag: object = element.tag
+    return tag.rpartition("}")[2] if isinstance(tag, str) else ""
+
+
+def namespace(element: Element) -> str:
+    """Return an element's namespace, empty when it has none."""
+    tag: object = element.tag
+    return tag[1:].partition("}")[0] if isinstance(tag, str) and tag.startswith("{") else ""
+
+
+def descendants(element: Element, name: str) -> Iterator[Element]:
+    """Yield the elements of a local name at any depth below `element`, in document order."""
+    return (child for child in element.iter() if child is not element and local_name(child) == name)
+
+
+def text_below(element: Element, name: str) -> str:
+    """Return the first non-empty text of an element of that local name at any depth, else an empty string."""
+    return next((text for child in descendants(element, name) if (text := (child.text or "").strip())), "")

@@ -15,6 +15,7 @@ KEY_LENGTHS = (8, 16, 24, 32)
 """DES and PRIOS, AES-128, AES-192, AES-256."""
 
 _RADIO_NUMBER = re.compile(r"[0-9a-f]{8}")
+_EUI = re.compile(r"[0-9a-f]{16}")
 _NUMBERED_ROLES_SEPARATOR = ":"
 
 
@@ -86,7 +87,8 @@ class KeyRecord:
     printed. `manufacturer` is three letters, `medium_code` the device type of EN 13757-7. `no_key` says that the meter
     is known to send unencrypted, which is something else than an unknown key; `value` is empty then, and only then.
 
-    Raises `ValueError` when value and `no_key` contradict each other, or when nothing identifies the meter.
+    Raises `ValueError` when value and `no_key` contradict each other, when nothing identifies the meter,
+    or when the DevEUI is none.
     """
 
     number: str
@@ -114,6 +116,8 @@ class KeyRecord:
             raise ValueError("a key record has either a key or the no_key flag")
         if not (self.number or self.dev_eui):
             raise ValueError("a key record needs a meter number or a DevEUI")
+        if self.dev_eui and not _EUI.fullmatch(self.dev_eui):
+            raise ValueError("a DevEUI has 16 lower-case hex digits")
 
     @property
     def role_text(self) -> str:

@@ -41,7 +41,7 @@ class Decoding:
     """What is known so far of one frame; becomes a `Telegram`.
 
     `data` is the frame without CRCs, with trailing bytes; `size` is where the frame proper ends. `plain` is `data`
-    with decrypted regions replaced. `proven` says in words what the key check was.
+    with decrypted regions replaced. `footer` is a layer that stands behind the application layer.
     """
 
     frame: RawFrame
@@ -57,6 +57,7 @@ class Decoding:
     meter: Address | None = None
     downlink: bool = False
     afl: AuthenticationLayer | None = None
+    footer: Layer | None = None
     security: Security | None = None
     status: Status | None = None
     records: tuple[Record, ...] = ()

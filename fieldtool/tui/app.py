@@ -1,0 +1,110 @@
+"""The terminal UI as a program: its screens, its global keys, its simulator."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import ClassVar
+
+from textual import work
+from textual.app import App, SystemCommand
+from textual.binding import Binding, BindingType
+from textual.screen import Screen
+from textual.worker import Worker, WorkerState
+
+from fieldtool.tui.help_screen import HelpScreen, help_entries, help_text
+from fieldtool.tui.meter_screen import MeterScreen
+from fieldtool.tui.meter_table import SortBy
+from fieldtool.tui.reception_screen import ReceptionScreen
+from fieldtool.tui.session import Session
+from protocols.text import safe_text
+
+_SIMULATOR = "simulator"
+
+
+class FieldToolApp(App[None]):
+    """The screens over one session; a simulator that is started here replaces it."""
+
+    TITLE = "fieldtool"
+    CSS_PATH = "app.tcss"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("question_mark,f1", "help", "Help", key_display="?", tooltip="Explain this screen", id="app.help"),
+        Binding("q", "quit", "Quit", tooltip="Leave the program", id="app.quit"),
+    ]
+
+    def __init__(self, session: Session) -> None:
+        super().__init__()
+        self.session = session
+        self._started: list[Session] = []
+
+    def get_default_screen(self) -> Screen[None]:
+        """The reception list is where everything begins."""
+        return ReceptionScreen(self.session)
+
+    def close_started(self) -> None:
+        """End what was started from within; safe to call twice."""
+        while self._started:
+            self._started.pop().close()
+
+    def action_help(self) -> None:
+        """Explain the screen as it is now."""
+        screen = self.screen
+        if isinstance(screen, HelpScreen):
+            return
+        title = "Help: one meter" if isinstance(screen, MeterScreen) else "Help: reception list"
+        self.push_screen(HelpScreen(title, help_text(screen.focused), help_entries(screen)))
+
+    def action_start_simulator(self) -> None:
+        """Start simulated meters, outside the UI's thread."""
+        if self.session.start_simulator is not None and not self._simulator_is_starting():
+            self.notify("starting simulated meters", markup=False, timeout=2)
+            self._start_simulator()
+
+    def _simulator_is_starting(self) -> bool:
+        return any(worker.group == _SIMULATOR and not worker.is_finished for worker in self.workers)
+
+    @work(thread=True, exclusive=True, exit_on_error=False, group=_SIMULATOR)
+    def _start_simulator(self) -> Session | None:
+        start = self.session.start_simulator
+        if start is None:
+            return None
+        session = start()
+        self._started.append(session)
+        return session
+
+    def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
+        """Change over to the simulator's session, or say why there is none."""
+        worker = event.worker
+        if worker.group != _SIMULATOR:
+            return
+        if event.state is WorkerState.SUCCESS and isinstance(worker.result, Session):
+            self.session = worker.result
+            self.switch_screen(ReceptionScreen(self.session))
+        elif event.state is WorkerState.ERROR:
+            reason = safe_text(str(worker.error)) or type(worker.error).__name__
+            self.notify(reason, title="The simulator did not start", severity="error", markup=False)
+
+    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
+        """Offer in the palette what can be done on this screen."""
+        yield from super().get_system_commands(screen)
+        if isinstance(screen, ReceptionScreen):
+            for by in SortBy:
+                yield SystemCommand(
+                    f"Reception: sort by {by.value}", "Give every meter a new place", lambda by=by: screen.sort(by)
+                )
+            yield SystemCommand("Reception: filter", "Show only some meters", screen.action_edit_filter)
+            yield SystemCommand("Reception: show all", "Clear the filter", screen.action_clear_filter)
+            if self.session.start_simulator is not None:
+                yield SystemCommand("Reception: simulate", "Start simulated meters", self.action_start_simulator)
+        if isinstance(screen, MeterScreen):
+            yield SystemCommand("Meter: copy hex", "Copy this telegram as hex", screen.action_copy)
+            yield SystemCommand("Meter: bytes as received", "Before or after decryption", screen.action_received)
+            yield SystemCommand("Meter: follow or hold", "Follow the newest telegram, or not", screen.action_follow)
+
+
+def run(session: Session) -> None:
+    """Run the screens until the user leaves; ends what was started from within, not what `session` came with."""
+    app = FieldToolApp(session)
+    try:
+        app.run()
+    finally:
+        app.close_started()

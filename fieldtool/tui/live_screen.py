@@ -1,0 +1,47 @@
+"""A screen that pulls what was heard ten times a second, for as long as it is the one that is seen."""
+
+from __future__ import annotations
+
+from textual.screen import Screen
+from textual.timer import Timer
+
+from fieldtool.tui.session import Session
+from fieldtool.tui.status_bar import StatusBar
+
+PULL_INTERVAL_S = 0.1
+"""The screens are drawn at most this often, however much is received."""
+
+
+BREAKPOINTS = ((0, "-narrow"), (120, "-wide"), (160, "-broad"))
+"""Width in cells from which a screen has a class: two pages side by side, a status bar of one line."""
+
+
+class LiveScreen(Screen[None]):
+    """Base of the screens over a session; subclasses pull in `pull`, which must be cheap when nothing is new."""
+
+    def __init__(self, session: Session) -> None:
+        super().__init__()
+        self.HORIZONTAL_BREAKPOINTS = list(BREAKPOINTS)
+        self.session = session
+        self.status_bar = StatusBar(session)
+        self._timer: Timer | None = None
+
+    def pull(self) -> None:
+        """Take over what is new, and draw only that."""
+        self.status_bar.pull()
+
+    def on_mount(self) -> None:
+        """Set the clock up; it runs only while the screen is seen."""
+        self._timer = self.set_interval(PULL_INTERVAL_S, self.pull, pause=True)
+        self._timer.resume()
+
+    def on_screen_resume(self) -> None:
+        """Pull from now on, and once at once."""
+        if self._timer is not None:
+            self._timer.resume()
+            self.call_after_refresh(self.pull)
+
+    def on_screen_suspend(self) -> None:
+        """Stop pulling."""
+        if self._timer is not None:
+            self._timer.pause()

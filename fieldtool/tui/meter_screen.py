@@ -1,0 +1,261 @@
+"""Everything about one meter: verdict and readings, and the telegram in layers beside its bytes."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from rich.text import Text
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical
+from textual.widgets import Footer, Static
+
+from fieldtool.pipeline.reception import MeterRow
+from fieldtool.tui.cells import age_text
+from fieldtool.tui.clipboard import copy_hex
+from fieldtool.tui.hex_view import HexView
+from fieldtool.tui.live_screen import LiveScreen
+from fieldtool.tui.reading_list import ReadingList
+from fieldtool.tui.session import Session
+from fieldtool.tui.signs import OUTCOME_SIGNS
+from fieldtool.tui.telegram_nodes import Node, leaf_at
+from fieldtool.tui.telegram_tree import TelegramTree
+from fieldtool.tui.verdict_ladder import VerdictLadder
+from protocols.model import Address, Telegram
+from protocols.text import safe_text
+
+_AGE_WIDTH = 6
+
+
+class MeterScreen(LiveScreen):
+    """One meter; follows its newest telegram until the user holds one."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "back", "Back", tooltip="Back to the reception list", id="meter.back"),
+        Binding("1", "page('summary')", "Verdict", tooltip="Verdict and readings", id="meter.summary"),
+        Binding("2", "page('anatomy')", "Bytes", tooltip="Layers, records and bytes", id="meter.anatomy"),
+        Binding("[", "older", "Older", key_display="[", tooltip="The telegram before this one", id="meter.older"),
+        Binding("]", "newer", "Newer", key_display="]", tooltip="The next telegram; then follow", id="meter.newer"),
+        Binding("space", "follow", "Hold", tooltip="Hold this telegram, or follow the newest", id="meter.follow"),
+        Binding("x", "received", "Raw", tooltip="Bytes as received, or as plain text", id="meter.received"),
+        Binding("c", "copy", "Copy", tooltip="Copy this telegram as hex", id="meter.copy"),
+    ]
+
+    def __init__(self, session: Session, address: Address | None) -> None:
+        super().__init__(session)
+        self.address = address
+        self.following = True
+        self.telegram: Telegram | None = None
+        self.verdict = VerdictLadder(id="verdict")
+        self.readings = ReadingList(id="readings")
+        self.layers_view = TelegramTree(id="tree")
+        self.bytes_view = HexView(id="bytes")
+        self._title = Static(id="meter-title", markup=False)
+        self._place = Static(id="meter-place", markup=False)
+        self._span = Static(id="span", markup=False)
+        self._telegrams: tuple[Telegram, ...] = ()
+        self._row: MeterRow | None = None
+        self._seen_version = -1
+
+    def compose(self) -> ComposeResult:
+        """Two title lines; verdict and readings; tree and bytes; status, keys."""
+        self.verdict.border_title = "Verdict"
+        self.readings.border_title = "Readings"
+        self.layers_view.border_title = "Layers and records"
+        yield self._title
+        yield self._place
+        with Horizontal(id="pages"):
+            with Vertical(id="summary"):
+                yield self.verdict
+                yield self.readings
+            with Vertical(id="anatomy"):
+                yield self.layers_view
+                yield self.bytes_view
+                yield self._span
+        yield self.status_bar
+        yield Footer(show_command_palette=False)
+
+    def on_mount(self) -> None:
+        """Start with the summary."""
+        super().on_mount()
+        self.add_class("-summary")
+        self.readings.focus()
+        self.pull()
+
+    def pull(self) -> None:
+        """Take over new telegrams of this meter; show the newest unless one is held."""
+        super().pull()
+        version = self.session.reception.version
+        if version != self._seen_version:
+            self._seen_version = version
+            self._row = self.session.reception.row(self.address)
+            self._telegrams = self.session.reception.telegrams(self.address)
+            if self.following and self._telegrams:
+                self._show(self._telegrams[-1])
+        self._show_titles()
+
+    def _show(self, telegram: Telegram) -> None:
+        if telegram is self.telegram:
+            return
+        self.telegram = telegram
+        self.verdict.show_telegram(telegram)
+        self.readings.show_telegram(telegram)
+        self.bytes_view.show_telegram(telegram)
+        self.layers_view.show_telegram(telegram)
+        self._mark(self.layers_view.selected)
+        self._show_bytes_title()
+        self.refresh_bindings()
+
+    def _show_titles(self) -> None:
+        """Say which meter this is, and which of its telegrams is shown."""
+        for widget, text in ((self._title, self._title_text()), (self._place, self._place_text())):
+            if text != widget.content:
+                widget.update(text)
+
+    def _title_text(self) -> Text:
+        title = Text(no_wrap=True, overflow="ellipsis")
+        if self.address is None:
+            title.append(" Frames without a readable address", "bold")
+        else:
+            title.append(f" {safe_text(self.address.manufacturer)} {self.address.number}", "bold")
+            title.append(f"  {safe_text(self.address.medium)}, version {self.address.version}")
+        row = self._row
+        if row is not None:
+            title.append(f"  {OUTCOME_SIGNS[row.outcome].text}", "bold")
+            if row.link_address is not None:
+                title.append(f"  through {safe_text(str(row.link_address))}")
+            age = age_text((self.session.clock() - row.last_at).total_seconds(), _AGE_WIDTH)
+            title.append(f"  {row.telegrams} telegram{'s' * (row.telegrams != 1)}, last {age} ago")
+        return title
+
+    def _place_text(self) -> Text:
+        place = Text(no_wrap=True, overflow="ellipsis")
+        telegram = self.telegram
+        if telegram is None:
+            return place.append(" no telegram kept")
+        later = self._later()
+        where = "newest telegram" if later == 0 else f"{later} before the newest"
+        place.append(f" {'▶ following' if self.following else '‖ held'}: ", "bold")
+        place.append(where)
+        frame = telegram.frame
+        if frame.at is not None:
+            place.append(f"  {frame.at:%Y-%m-%d %H:%M:%S} {frame.at.tzname() or 'UTC'}")
+        facts = [safe_text(frame.mode or ""), f"{frame.rssi_dbm} dBm" if frame.rssi_dbm is not None else ""]
+        facts += [f"{len(telegram.data)} bytes", f"from {safe_text(frame.source)}" if frame.source else ""]
+        return place.append("".join(f"  {fact}" for fact in facts if fact))
+
+    def _later(self) -> int:
+        """How many telegrams came after the one shown; all that are kept, when it is kept no longer."""
+        newest_first = list(reversed(self._telegrams))
+        places = [place for place, telegram in enumerate(newest_first) if telegram is self.telegram]
+        return places[0] if places else len(newest_first)
+
+    @on(TelegramTree.Moved, "#tree")
+    def mark_bytes(self) -> None:
+        """Mark in the bytes what the tree's cursor stands on."""
+        self._mark(self.layers_view.selected)
+
+    @on(HexView.Moved, "#bytes")
+    def select_field(self) -> None:
+        """Select in the tree what the byte under the cursor belongs to."""
+        leaf = self.layers_view.select_offset(self.bytes_view.cursor)
+        if leaf is not None:
+            self.bytes_view.show_mark(leaf.start, leaf.end, move_cursor=False)
+        self._explain(leaf)
+
+    @on(ReadingList.Chosen, "#readings")
+    def show_source(self) -> None:
+        """Show the bytes that a reading was made from."""
+        reading = self.readings.selected
+        if reading is None or reading.record is None:
+            return
+        node = self.layers_view.select_record(reading.record)
+        if node is None:
+            self.notify("this reading has no bytes of its own in the frame", markup=False, timeout=3)
+            return
+        self.action_page("anatomy")
+        self._mark(node)
+
+    def _mark(self, node: Node | None) -> None:
+        if node is not None:
+            self.bytes_view.show_mark(node.start, node.end, move_cursor=True)
+        else:
+            self.bytes_view.show_mark(0, 0, move_cursor=False)
+        self._explain(node)
+
+    def _explain(self, node: Node | None) -> None:
+        """Say in full what is marked: the tree has no room for it."""
+        text = Text(overflow="ellipsis")
+        if node is not None:
+            leaf = leaf_at(self.layers_view.nodes, node.start) if node.branch else node
+            size = node.end - node.start
+            text.append(f" {node.start:04X}\N{EN DASH}{node.end - 1:04X}" if size > 1 else f" {node.start:04X}")
+            text.append(f"  {size} byte{'s' * (size != 1)}  ")
+            text.append(node.label, "bold")
+            text.append(f"  {node.meaning}")
+            if leaf is not None and leaf.clause and not node.branch:
+                text.append(f"  [{leaf.clause}]")
+        self._span.update(text)
+
+    def _show_bytes_title(self) -> None:
+        view = self.bytes_view
+        if view.as_received:
+            view.border_title = "Bytes as received"
+        else:
+            view.border_title = "Bytes (· decrypted)" if view.has_decrypted else "Bytes"
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Grey out what would change nothing."""
+        if action == "received":
+            return True if self.bytes_view.has_decrypted else None
+        if action == "older":
+            return True if self._later() + 1 < len(self._telegrams) else None
+        return True
+
+    def action_back(self) -> None:
+        """Back to the reception list."""
+        self.dismiss()
+
+    def action_page(self, page: str) -> None:
+        """Show one of the two pages; where both are seen, go to it."""
+        self.set_class(page == "summary", "-summary")
+        self.set_class(page == "anatomy", "-anatomy")
+        (self.readings if page == "summary" else self.layers_view).focus()
+
+    def action_older(self) -> None:
+        """Hold the telegram before this one."""
+        self._step(1)
+
+    def action_newer(self) -> None:
+        """Show the next telegram; behind the newest, follow."""
+        if self._later() == 0:
+            self.following = True
+            self._show_titles()
+        else:
+            self._step(-1)
+
+    def _step(self, back: int) -> None:
+        self.following = False
+        if self._telegrams:
+            later = min(max(self._later() + back, 0), len(self._telegrams) - 1)
+            self._show(self._telegrams[-1 - later])
+        self._show_titles()
+        self.refresh_bindings()
+
+    def action_follow(self) -> None:
+        """Hold this telegram, or go on with the newest."""
+        self.following = not self.following
+        if self.following and self._telegrams:
+            self._show(self._telegrams[-1])
+        self._show_titles()
+
+    def action_received(self) -> None:
+        """Show bytes as received, or as plain text."""
+        self.bytes_view.toggle_received()
+        self._show_bytes_title()
+
+    def action_copy(self) -> None:
+        """Copy the telegram shown."""
+        if self.telegram is not None:
+            copy_hex(self, self.telegram)

@@ -1,0 +1,205 @@
+"""The home screen: every meter in range."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from rich.text import Text
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal
+from textual.widgets import Footer, Input, Static
+
+from fieldtool.sources.events import SourceState
+from fieldtool.tui.clipboard import copy_hex
+from fieldtool.tui.filter_input import FilterInput
+from fieldtool.tui.heading import Heading
+from fieldtool.tui.live_screen import LiveScreen
+from fieldtool.tui.meter_filter import FILTER_EXAMPLES, BadFilter, MeterFilter, parse_filter
+from fieldtool.tui.meter_list import MeterList
+from fieldtool.tui.meter_screen import MeterScreen
+from fieldtool.tui.meter_table import SortBy
+from fieldtool.tui.session import Session
+from protocols.text import safe_text
+
+_AT_WORK = frozenset({SourceState.CONNECTED, SourceState.RECOVERED})
+
+
+class ReceptionScreen(LiveScreen):
+    """The reception list with its filter, order and pause."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("slash", "edit_filter", "Filter", key_display="/", tooltip="Show only some meters", id="home.filter"),
+        Binding("o", "next_order", "Order", tooltip="Sort by the next column, and once again", id="home.order"),
+        Binding(
+            "O", "sort_again", "Sort again", False, tooltip="Sort by the same column, as it is now", id="home.sort"
+        ),
+        Binding("space", "pause", "Pause", tooltip="Hold the list still; counting goes on", id="home.pause"),
+        Binding("c", "copy", "Copy hex", tooltip="Copy the newest telegram of this meter as hex", id="home.copy"),
+        Binding("s", "simulate", "Simulator", tooltip="Start simulated meters", id="home.simulate"),
+        Binding("escape", "clear_filter", "Clear filter", False, tooltip="Show all meters", id="home.clear"),
+    ]
+
+    def __init__(self, session: Session) -> None:
+        super().__init__(session)
+        self.paused = False
+        self.meters = MeterList(session.clock, self._empty_lines, id="meters")
+        self._filter_input = FilterInput()
+        self._filter_problem = Static(id="filter-problem", markup=False)
+        self._title = Static(id="title", markup=False)
+        self._heading = Heading(self.meters.heading)
+        self._seen_version = -1
+
+    def compose(self) -> ComposeResult:
+        """Title or filter, column titles, meters, status, keys."""
+        yield self._title
+        with Horizontal(id="filter-row"):
+            yield Static("filter", id="filter-label", markup=False)
+            yield self._filter_input
+            yield self._filter_problem
+        yield self._heading
+        yield self.meters
+        yield self.status_bar
+        yield Footer(show_command_palette=False)
+
+    def on_mount(self) -> None:
+        """Start with the list, not with the filter."""
+        super().on_mount()
+        self.meters.focus()
+        self._show_title()
+
+    def pull(self) -> None:
+        """Take over the newest rows; without new ones only the ages change."""
+        super().pull()
+        if self.paused:
+            return
+        version = self.session.reception.version
+        if version != self._seen_version:
+            self._seen_version = version
+            self.meters.take(self.session.reception.rows())
+            self._show_title()
+        self.meters.tell_time()
+
+    def _show_title(self) -> None:
+        """Say how many meters are shown, in which order, and what holds some back."""
+        table = self.meters.table
+        count = f"{len(table)} of {table.meters}" if table.filter.terms else f"{table.meters}"
+        title = Text(no_wrap=True, overflow="ellipsis")
+        title.append(" Reception", "bold")
+        title.append(f"  {count} meter{'s' * (table.meters != 1)}, by {table.sorted_by.value}")
+        if self.paused:
+            title.append("  ‖ paused", "bold")
+        if table.filter.terms:
+            title.append(f"  filter: {safe_text(table.filter.text)}", "bold")
+        if title != self._title.content:
+            self._title.update(title)
+
+    def _empty_lines(self) -> Sequence[str]:
+        """Say why no meter is shown, and which key helps."""
+        table = self.meters.table
+        if table.meters:
+            return (
+                f"None of {table.meters} meters passes the filter {safe_text(table.filter.text)}",
+                "Press escape to show all, / to change it.",
+            )
+        sources = self.session.sources()
+        if any(source.state in _AT_WORK for source in sources):
+            return (
+                "Listening. No telegram yet.",
+                "Meters send every 8 seconds to 15 minutes; some only on working days.",
+            )
+        simulator = ["Press s to start simulated meters."] if self.session.start_simulator is not None else []
+        if sources:
+            newest = sources[-1]
+            reasons = (f"{newest.source}: {newest.detail}", newest.hint)
+            return "Nothing is being received.", *(safe_text(reason) for reason in reasons if reason), *simulator
+        return (
+            "No receiver yet.",
+            *simulator,
+            "With a stick:  fieldtool listen im871a:///dev/ttyUSB0",
+            "Press ? for help.",
+        )
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Offer the simulator only where it can be started."""
+        if action == "simulate":
+            return self.session.start_simulator is not None
+        return True
+
+    @on(MeterList.Chosen)
+    def open_meter(self) -> None:
+        """Show everything about the meter under the cursor."""
+        row = self.meters.selected
+        if row is not None:
+            self.app.push_screen(MeterScreen(self.session, row.address))
+
+    def action_edit_filter(self) -> None:
+        """Show the filter in the title's place and type into it."""
+        self.add_class("-filtering")
+        self._filter_input.value = self.meters.table.filter.text
+        self._filter_problem.update(f"like  {FILTER_EXAMPLES}")
+        self._filter_input.focus()
+
+    @on(Input.Changed, "#filter")
+    def try_filter(self, event: Input.Changed) -> None:
+        """Filter while typing; what cannot be understood stays red and changes nothing."""
+        if not self.has_class("-filtering"):
+            return
+        try:
+            self._apply(parse_filter(event.value))
+        except BadFilter as problem:
+            self._filter_input.add_class("-refused")
+            self._filter_problem.update(safe_text(str(problem)))
+        else:
+            self._filter_input.remove_class("-refused")
+            self._filter_problem.update(f"{len(self.meters.table)} of {self.meters.table.meters} meters")
+
+    @on(Input.Submitted, "#filter")
+    @on(FilterInput.Left)
+    def leave_filter(self) -> None:
+        """Go back to the list, with the last filter that was understood."""
+        self.remove_class("-filtering")
+        self._filter_input.remove_class("-refused")
+        self._show_title()
+        self.meters.focus()
+
+    def action_clear_filter(self) -> None:
+        """Show all meters."""
+        self._apply(MeterFilter())
+        self.leave_filter()
+
+    def _apply(self, new: MeterFilter) -> None:
+        if new != self.meters.table.filter:
+            self.meters.set_filter(new)
+            self._show_title()
+
+    def action_next_order(self) -> None:
+        """Sort by the next column."""
+        self.sort(self.meters.table.sorted_by.following)
+
+    def action_sort_again(self) -> None:
+        """Sort by the same column."""
+        self.sort(self.meters.table.sorted_by)
+
+    def sort(self, by: SortBy) -> None:
+        """Give every meter a new place."""
+        self.meters.sort(by)
+        self._show_title()
+
+    def action_pause(self) -> None:
+        """Hold the list still, or let it go on."""
+        self.paused = not self.paused
+        self._show_title()
+        self.pull()
+
+    def action_copy(self) -> None:
+        """Copy the newest telegram of the meter under the cursor."""
+        row = self.meters.selected
+        if row is not None:
+            copy_hex(self, row.last)
+
+    async def action_simulate(self) -> None:
+        """Start simulated meters."""
+        await self.app.run_action("app.start_simulator")

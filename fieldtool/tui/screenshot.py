@@ -1,0 +1,89 @@
+"""Pictures of the screens, made from the app itself: `python -m fieldtool.tui.screenshot FOLDER`.
+
+What is on them is the simulators' own scenario at a fixed time: the same code gives the same pictures.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from fieldtool.pipeline.reception import Reception
+from fieldtool.sources.events import SourceEvent, SourceState
+from fieldtool.tui.app import FieldToolApp
+from fieldtool.tui.session import Session
+from protocols.decode import decode
+from protocols.model import Address, Key, RawFrame
+from simulators.air import Air
+from simulators.scenario import Scenario
+
+STARTS = datetime(2026, 11, 20, 8, 0, tzinfo=UTC)
+LISTENED = timedelta(seconds=60)
+
+_SOURCE = "im871a:///dev/ttyUSB0"
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A file name without suffix, the size of the terminal in cells, and the keys that lead there."""
+
+    name: str
+    width: int
+    height: int
+    keys: tuple[str, ...] = ()
+
+
+PICTURES: tuple[Picture, ...] = (
+    Picture("reception", 140, 20),
+    Picture("meter", 140, 36, ("down", "down", "down", "enter", "2")),
+    Picture("reception-80x24", 80, 24),
+    Picture("meter-80x24", 80, 24, ("down", "down", "down", "enter", "2")),
+)
+
+
+def simulated_session(listened: timedelta = LISTENED) -> Session:
+    """Return what a receiver hears of the default scenario in the time from `STARTS` on; its clock stands at the end."""
+    scenario = Scenario.load()
+    keys: dict[Address, Key] = {}
+    for meter in scenario.meters:
+        exported = meter.exported_key
+        if exported is not None:
+            keys[meter.address] = Key(exported, meter.name)
+    reception = Reception()
+    ends = STARTS + listened
+    for heard in Air(scenario, STARTS).advance(ends):
+        frame = RawFrame(heard.coded, heard.at, "im871a", heard.mode, heard.rssi_dbm)
+        reception.accept(decode(frame, lambda address: [keys[address]] if address in keys else []))
+    connected = (SourceEvent(_SOURCE, SourceState.CONNECTED, "", STARTS),)
+    return Session(reception, lambda: connected, lambda: f"open, {len(keys)} keys", lambda: ends)
+
+
+async def picture_svg(picture: Picture) -> str:
+    """Run the app without a terminal, press the keys, and return the screen as SVG."""
+    app = FieldToolApp(simulated_session())
+    async with app.run_test(size=(picture.width, picture.height)) as pilot:
+        await pilot.pause()
+        for key in picture.keys:
+            await pilot.press(key)
+        await pilot.pause()
+        return app.export_screenshot(title="fieldtool")
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Write all pictures into a folder."""
+    parser = argparse.ArgumentParser(
+        prog="python -m fieldtool.tui.screenshot", description="write the pictures of the docs"
+    )
+    parser.add_argument("folder", type=Path)
+    folder: Path = parser.parse_args(argv).folder
+    folder.mkdir(parents=True, exist_ok=True)
+    for picture in PICTURES:
+        (folder / f"{picture.name}.svg").write_text(asyncio.run(picture_svg(picture)), "utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,47 @@
+"""What a screen session is started with: what was heard, from where, with which keys, at which time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from fieldtool.pipeline.reception import Reception
+from fieldtool.sources.events import SourceEvent
+
+
+def no_sources() -> Sequence[SourceEvent]:
+    """Return no receiver at all."""
+    return ()
+
+
+def no_keystore() -> str:
+    """Say that no keystore is open."""
+    return "none"
+
+
+def utc_now() -> datetime:
+    """Return the computer's time as aware UTC."""
+    return datetime.now(UTC)
+
+
+def nothing_to_close() -> None:
+    """Close nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """Everything the screens show; they only ever read it, at most ten times a second.
+
+    `sources` gives the newest event of each source (`SourceBoard.newest`); it and `keystore` are asked ten times a
+    second and must return at once. `clock` gives aware UTC in the time of the telegrams. `start_simulator` opens
+    simulated meters and returns their session; it may take seconds and is called outside the UI's thread. `close` ends
+    what the session started; the screens call it only for sessions that `start_simulator` gave them.
+    """
+
+    reception: Reception
+    sources: Callable[[], Sequence[SourceEvent]] = no_sources
+    keystore: Callable[[], str] = no_keystore
+    clock: Callable[[], datetime] = utc_now
+    start_simulator: Callable[[], Session] | None = None
+    close: Callable[[], None] = nothing_to_close

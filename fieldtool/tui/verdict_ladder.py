@@ -1,0 +1,107 @@
+"""The verdict of one telegram in words: each rung, the next thing to do, and what else is to know."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import ClassVar
+
+from fieldtool.tui.cells import Line, words, wrap
+from fieldtool.tui.line_view import LineView
+from fieldtool.tui.signs import ALARM_GLYPH, OUTCOME_SIGNS, RUNG_SIGNS
+from protocols.model import RungState, Telegram, VerdictStep
+from protocols.text import safe_text
+
+_WORD_WIDTH = 14
+_NEXT_GLYPH = "→"
+
+
+class VerdictLadder(LineView):
+    """Rung by rung: how far the telegram came, why not further, and what to do about it."""
+
+    HELP: ClassVar[str] = (
+        "The checks that every telegram has to pass, in their order. ✓ passed, ✗ failed, · not reached. Behind the "
+        "arrow stands the next thing to do. A key is shown by its check value, which can be compared over the phone."
+    )
+
+    def __init__(self, *, id: str) -> None:  # noqa: A002 - Textual's own name
+        super().__init__(id=id)
+        self._telegram: Telegram | None = None
+        self._lines: tuple[Line, ...] = ()
+        self._made_for = -1
+
+    def show_telegram(self, telegram: Telegram) -> None:
+        """Show the verdict of another telegram."""
+        self._telegram = telegram
+        self._made_for = -1
+        self.show_lines()
+
+    def line_count(self) -> int:
+        """How many lines the verdict takes at this width."""
+        width = self.line_width
+        if self._telegram is not None and width != self._made_for:
+            self._lines = tuple(verdict_lines(self._telegram, width))
+            self._made_for = width
+        return len(self._lines)
+
+    def line_at(self, index: int, width: int) -> Line:
+        """One line of the verdict."""
+        return self._lines[index]
+
+    def empty_lines(self) -> Sequence[str]:
+        """What is said before there is a telegram."""
+        return "No telegram yet.", "It appears here as soon as the meter is heard."
+
+
+def verdict_lines(telegram: Telegram, width: int) -> Iterator[Line]:
+    """Give the verdict as lines of `width` cells."""
+    for step in telegram.verdict:
+        yield from _step_lines(step, width)
+    sign = OUTCOME_SIGNS[telegram.outcome]
+    yield from _entry(sign.glyph, "outcome", sign.word, sign.style, width, "strong")
+    if telegram.status is not None and telegram.status.flags:
+        flags = ", ".join(words(flag) for flag in telegram.status.flags)
+        yield from _entry(ALARM_GLYPH, "status", f"{flags} (0x{telegram.status.raw:02X})", "warning", width)
+    if telegram.security is not None:
+        yield from _entry(" ", "security", _security_text(telegram), "plain", width)
+    if telegram.profile:
+        yield from _entry(" ", "profile", safe_text(telegram.profile), "plain", width)
+    for note in telegram.notes:
+        yield from _entry("!", "note", safe_text(note), "warning", width)
+
+
+def _step_lines(step: VerdictStep, width: int) -> Iterator[Line]:
+    sign = RUNG_SIGNS[step.state]
+    detail = safe_text(step.detail) or sign.word
+    text_style = "muted" if step.state is RungState.NOT_REACHED else "plain"
+    yield from _entry(sign.glyph, step.rung.value, detail, sign.style, width, text_style)
+    if step.next is not None:
+        yield from _entry(_NEXT_GLYPH, "", safe_text(step.next), "warning", width, "strong", shift=2)
+
+
+def _entry(
+    glyph: str, word: str, text: str, style: str, width: int, text_style: str = "plain", *, shift: int = 0
+) -> Iterator[Line]:
+    """Glyph, word and a text that is wrapped below itself."""
+    indent = 2 + (shift if not word else _WORD_WIDTH)
+    pieces = wrap(text, max(10, width - indent - 1))
+    head = f"{glyph} {word:<{_WORD_WIDTH}}" if word else f"{' ' * shift}{glyph} "
+    yield (head, style), (pieces[0], text_style)
+    for piece in pieces[1:]:
+        yield (" " * len(head), "plain"), (piece, text_style)
+
+
+def _security_text(telegram: Telegram) -> str:
+    security = telegram.security
+    if security is None:
+        return ""
+    mode = f"mode {security.mode}, " if security.mode is not None else ""
+    parts = [f"{mode}{safe_text(security.name)}"]
+    if security.key_check_value:
+        parts.append(f"key {safe_text(security.key_check_value)}")
+    if security.authenticated:
+        parts.append("authenticated")
+    if security.access_number is not None:
+        parts.append(f"access number {security.access_number}")
+    if security.message_counter is not None:
+        parts.append(f"message counter {security.message_counter}")
+    return ", ".join(parts)

@@ -1,0 +1,158 @@
+"""A simulated receiver at work: scenario, air and device on a port, in a thread of its own."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from types import TracebackType
+from typing import Final, Self
+
+from simulators.air import Air
+from simulators.errors import SimulatorError
+from simulators.ports import Port, open_port
+from simulators.receivers.device import Device, device
+from simulators.scenario import Scenario
+
+POLL_S: Final = 0.02
+"""Longest sleep of the thread; the next byte to write may shorten it."""
+
+JOIN_S: Final = 2.0
+
+
+@dataclass(slots=True)
+class _Request:
+    """Something to be done by the thread that owns the port."""
+
+    action: Callable[[], None]
+    done: threading.Event = field(default_factory=threading.Event)
+    error: SimulatorError | None = None
+
+
+class Bench:
+    """Runs one simulated receiver until stopped; `start` returns once a host can connect.
+
+    The meters' time starts at `starts` (default: now) and runs `speed` times as fast as the clock. All methods may be
+    called from any thread; air, device and port belong to the bench's own.
+    """
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        receiver: Device,
+        port: Port,
+        *,
+        starts: datetime | None = None,
+        speed: float = 1.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.scenario = scenario
+        self.receiver = receiver
+        self.port = port
+        self._starts = starts or datetime.now(UTC)
+        self._speed = speed
+        self._clock = clock
+        self.air = Air(scenario, self._starts)
+        self._stop = threading.Event()
+        self._requests: queue.SimpleQueue[_Request] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name=f"simulated {receiver.KIND}", daemon=True)
+
+    @classmethod
+    def of(
+        cls,
+        scenario: Scenario,
+        kind: str = "im871a",
+        at: str = "pty",
+        *,
+        starts: datetime | None = None,
+        speed: float = 1.0,
+    ) -> Bench:
+        """Build from words: a receiver kind and `pty`, `tcp` or `tcp:NUMBER`.
+
+        Raises `PortError`, and `ValueError` for an unknown kind.
+        """
+        receiver = device(kind, scenario.seed)
+        return cls(scenario, receiver, open_port(at, receiver.BAUD), starts=starts, speed=speed)
+
+    @property
+    def at(self) -> str:
+        """Where a host connects: a path, or host and port."""
+        return self.port.address
+
+    def url(self, mode: str = "") -> str:
+        """Return the receiver's URL, as `listen` takes it."""
+        query = f"?mode={mode}" if mode else ""
+        return f"{self.receiver.KIND}{self.port.scheme_suffix}://{self.port.address}{query}"
+
+    def start(self) -> Self:
+        """Plug the port and start; raises `PortError`."""
+        self.port.plug()
+        self._thread.start()
+        return self
+
+    def stop(self) -> None:
+        """Stop, and wait for the thread to end; raises `SimulatorError` when it does not."""
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join(JOIN_S)
+            if self._thread.is_alive():
+                raise SimulatorError(f"the {self._thread.name} did not stop within {JOIN_S:g} s", "end the program")
+        self.port.unplug()
+
+    def unplug(self) -> None:
+        """Take the receiver away from under its host."""
+        self._do(self.port.unplug)
+
+    def replug(self) -> None:
+        """Put it back; a real stick has then forgotten what was not stored, and so has this one."""
+        self._do(self.port.plug)
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def _do(self, action: Callable[[], None]) -> None:
+        request = _Request(action)
+        self._requests.put(request)
+        if not request.done.wait(JOIN_S):
+            raise SimulatorError(f"the {self._thread.name} does not answer", "end the program")
+        if request.error is not None:
+            raise request.error
+
+    def _run(self) -> None:
+        began_s = self._clock()
+        while not self._stop.is_set():
+            self._obey()
+            data = self.port.read(self._pause_s())
+            now_s = self._clock()
+            if data:
+                self.receiver.receive(data, now_s)
+            for transmission in self.air.advance(self._starts + timedelta(seconds=(now_s - began_s) * self._speed)):
+                self.receiver.hear(transmission, now_s)
+            for piece in self.receiver.due(now_s):
+                self.port.write(piece)
+
+    def _pause_s(self) -> float:
+        next_due_s = self.receiver.next_due_s
+        if next_due_s is None:
+            return POLL_S
+        return min(max(next_due_s - self._clock(), 0.0), POLL_S)
+
+    def _obey(self) -> None:
+        while True:
+            try:
+                request = self._requests.get_nowait()
+            except queue.Empty:
+                return
+            try:
+                request.action()
+            except SimulatorError as error:
+                request.error = error
+            request.done.set()

@@ -1,0 +1,48 @@
+"""What a simulated receiver is, to the port that carries its bytes and the air that it listens to."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from importlib import import_module
+from typing import ClassVar, Final, Protocol, cast
+
+from simulators.air import Transmission
+
+DEVICES: Final[dict[str, str]] = {
+    "im871a": "simulators.receivers.im871a:Im871aStick",
+}
+"""Kind, as in the receiver's URL, to `module:Class`."""
+
+
+class Device(Protocol):
+    """The device side of a receiver, sans-IO: handed bytes, transmissions and the time; asked for bytes to write.
+
+    Times are seconds of any monotonic clock. Each piece of `due` is one write.
+    """
+
+    KIND: ClassVar[str]
+    BAUD: ClassVar[int]
+
+    def receive(self, data: bytes, now_s: float) -> None:
+        """Take bytes from the host."""
+
+    def hear(self, transmission: Transmission, now_s: float) -> None:
+        """Take a transmission off the air."""
+
+    def due(self, now_s: float) -> list[bytes]:
+        """Return what is to be written by now, in order."""
+
+    @property
+    def next_due_s(self) -> float | None:
+        """When `due` will have something, None when nothing waits."""
+
+
+def device(kind: str, seed: int = 0) -> Device:
+    """Return a new simulated receiver; `ValueError` names the nearest known kind."""
+    try:
+        module_name, _, class_name = DEVICES[kind].partition(":")
+    except KeyError:
+        near = get_close_matches(kind, DEVICES, n=1)
+        guess = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(sorted(DEVICES))}"
+        raise ValueError(f"no simulated receiver {kind!r}; {guess}") from None
+    return cast(Device, getattr(import_module(module_name), class_name)(seed=seed))

@@ -107,8 +107,8 @@ class Bench:
         self._do(self.port.unplug)
 
     def replug(self) -> None:
-        """Put it back; a real stick has then forgotten what was not stored, and so has this one."""
-        self._do(self.port.plug)
+        """Put it back; like a real one, it has forgotten what was not stored."""
+        self._do(self._power_up)
 
     def __enter__(self) -> Self:
         return self.start()
@@ -125,6 +125,10 @@ class Bench:
             raise SimulatorError(f"the {self._thread.name} does not answer", "end the program")
         if request.error is not None:
             raise request.error
+
+    def _power_up(self) -> None:
+        self.receiver.power_cycle()
+        self.port.plug()
 
     def _run(self) -> None:
         began_s = self._clock()

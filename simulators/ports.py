@@ -10,6 +10,7 @@ import os
 import select
 import selectors
 import socket
+import sys
 import time
 from abc import ABC, abstractmethod
 from pathlib import Path
@@ -163,7 +164,7 @@ class PtyPort(Port):
         import fcntl
         import termios
 
-        unread = int.from_bytes(fcntl.ioctl(self._slave, termios.FIONREAD, bytes(4)), byteorder="little")
+        unread = int.from_bytes(fcntl.ioctl(self._slave, termios.FIONREAD, bytes(4)), sys.byteorder)
         now_s = time.monotonic()
         if not unread or unread < self._unread[0]:
             self._unread = (unread, now_s)
@@ -187,7 +188,7 @@ class TcpPort(Port):
         self._number = number
         self._listener: socket.socket | None = None
         self._peer: socket.socket | None = None
-        self._selector = selectors.DefaultSelector()
+        self._selector: selectors.BaseSelector | None = None
 
     @property
     def address(self) -> str:
@@ -211,23 +212,25 @@ class TcpPort(Port):
             listener.listen(4)
         except OSError as error:
             listener.close()
-            raise PortError(
-                f"cannot listen at {self.address}: {error.strerror}", "choose another port number"
-            ) from error
+            what = f"cannot listen at {self.address}: {error.strerror}"
+            raise PortError(what, "choose another port number") from error
         listener.setblocking(False)
         self._number = listener.getsockname()[1]
         self._listener = listener
+        self._selector = selectors.DefaultSelector()
         self._selector.register(listener, selectors.EVENT_READ)
 
     def unplug(self) -> None:
         self._hang_up()
         if self._listener is not None:
-            self._selector.unregister(self._listener)
             self._listener.close()
             self._listener = None
+        if self._selector is not None:
+            self._selector.close()
+            self._selector = None
 
     def read(self, timeout_s: float) -> bytes:
-        if self._listener is None:
+        if self._selector is None:
             return self._idle(timeout_s)
         data = b""
         for key, _ in self._selector.select(timeout_s):
@@ -249,7 +252,7 @@ class TcpPort(Port):
         self.dropped += len(data) - written
 
     def _accept(self) -> None:
-        if self._listener is None:
+        if self._listener is None or self._selector is None:
             return
         try:
             peer, _ = self._listener.accept()
@@ -278,7 +281,8 @@ class TcpPort(Port):
 
     def _hang_up(self) -> None:
         if self._peer is not None:
-            self._selector.unregister(self._peer)
+            if self._selector is not None:
+                self._selector.unregister(self._peer)
             self._peer.close()
             self._peer = None
 

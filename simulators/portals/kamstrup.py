@@ -28,7 +28,7 @@ METER_TYPES: Final[dict[str, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class PortalFile:
-    """A file as it would be downloaded; `password` opens it, None when it needs none. Neither data nor password show."""
+    """A file as it would be downloaded, with the password that opens it, if it needs one; neither shows in repr."""
 
     file_name: str
     data: bytes = field(repr=False)

@@ -32,6 +32,9 @@ class Device(Protocol):
     def due(self, now_s: float) -> list[bytes]:
         """Return what is to be written by now, in order."""
 
+    def power_cycle(self) -> None:
+        """Forget whatever is not stored, as after pulling the plug."""
+
     @property
     def next_due_s(self) -> float | None:
         """When `due` will have something, None when nothing waits."""

@@ -132,6 +132,12 @@ class Im871aStick:
         self.counters.heard += 1
         self._telegrams.append(transmission)
 
+    def power_cycle(self) -> None:
+        """Start anew from the stored configuration."""
+        self._restart()
+        self._responses.clear()
+        self._stream = EnvelopeStream(require_fcs=False)
+
     def due(self, now_s: float) -> list[bytes]:
         """Return what is to be written by now; each piece is a whole frame at the time of its last bit."""
         pieces = []
@@ -212,10 +218,12 @@ class Im871aStick:
             case mgmt.SetConfigRequest():
                 return self._set_config(request, now_s)
             case mgmt.ResetRequest():
-                return self._restart(self._stored, mgmt.ResetResponse())
+                self._restart()
+                return mgmt.ResetResponse()
             case mgmt.FactoryResetRequest():
                 self._stored = FACTORY_CONFIG
-                return self._restart(FACTORY_CONFIG, mgmt.FactoryResetResponse(STATUS_OK))
+                self._restart()
+                return mgmt.FactoryResetResponse(STATUS_OK)
             case mgmt.SetOperationModeRequest(value=mode):
                 self._operation_mode = mode
                 return mgmt.SetOperationModeResponse(STATUS_OK)
@@ -266,13 +274,12 @@ class Im871aStick:
             self._quiet_until_s = now_s + self._latency_s[1] + self._settle_s
         return mgmt.SetConfigResponse(STATUS_OK)
 
-    def _restart(self, config: Config, response: Message) -> Message:
+    def _restart(self) -> None:
         """Forget everything that is not stored; the host has to set a link mode again."""
-        self.config = config
+        self.config = self._stored
         self._operation_mode = 0
         self._quiet_until_s = None
         self._telegrams.clear()
-        return response
 
 
 def _cut_crcs(transmission: Transmission) -> bytes:

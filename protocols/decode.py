@@ -66,7 +66,8 @@ def decode(
         _fail(decoding, problem)
     _cover_rest(decoding)
     registry = shipped_profiles() if profiles is None else profiles
-    return _telegram(decoding, interpret(decoding.records, decoding.meter, decoding.status, registry))
+    profile = registry.find(decoding.meter) if decoding.meter is not None else None
+    return _telegram(decoding, interpret(decoding.records, decoding.status, profile))
 
 
 def learn(formats: FormatLibrary, telegram: Telegram) -> FormatLibrary:

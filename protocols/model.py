@@ -201,7 +201,7 @@ class Record:
 
     `start:end` is where its bytes lie in the frame: header and data, or data alone (`start == data_start`) when the
     header came from a known format (compact frame). `header` is DIF, DIFEs, VIF and VIFEs. `unit` is a code of
-    `protocols.units`; `value` is already scaled to it.
+    `protocols.units`; `value` is already scaled to it. `name` is set where a payload decoder knows what the item is.
     """
 
     index: int
@@ -220,6 +220,7 @@ class Record:
     subunit: int = 0
     modifiers: tuple[str, ...] = ()
     expanded_from: int | None = None
+    name: str = ""
 
     @property
     def source(self) -> str:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from decimal import Decimal
 
-from protocols.model import Address, Function, Quality, Reading, Record, Status
-from protocols.profiles.registry import ProfileRegistry
-from protocols.profiles.schema import CodeRule, Profile, Selector, StatusRule
+from protocols.model import Quality, Reading, Record, Status
+from protocols.profiles.model import CodeRule, Profile, ReadingRule, Selector, StatusRule
 
 _TRANSPORT_BIT_NAME = "manufacturer_bit_"
 
@@ -21,57 +21,101 @@ class Interpretation:
     profile: str | None
 
 
-def interpret(
-    records: Sequence[Record], meter: Address | None, status: Status | None, registry: ProfileRegistry
-) -> Interpretation:
-    """Name every record; profile readings come first, in the profile's order, then the others as transmitted."""
-    profile = registry.find(meter) if meter is not None else None
+def interpret(records: Sequence[Record], status: Status | None, profile: Profile | None) -> Interpretation:
+    """Name every record; the profile's readings come first, in its order, then the others as transmitted."""
     if profile is None:
         return Interpretation(tuple(_reading(record, generic_name(record)) for record in records), status, None)
-    named: dict[int, str] = {}
-    for rule in profile.readings:
-        for record in records:
-            if record.index not in named and selects(rule.selector, record):
-                named[record.index] = rule.name
-                break
-    first = [_reading(records[index], name) for index, name in named.items()]
+    named = _named(records, profile)
+    first = [reading for _, reading in sorted(named.values(), key=_file_order)]
     coded = [reading for rule in profile.codes for reading in _coded(rule, records)]
     rest = [_reading(record, generic_name(record)) for record in records if record.index not in named]
     return Interpretation((*first, *coded, *rest), _status(profile, records, status), profile.name)
 
 
 def generic_name(record: Record) -> str:
-    """The quantity, with its modifiers behind it."""
-    return "_".join((record.quantity, *record.modifiers))
+    """The name a payload decoder gave, else the quantity with its modifiers behind it."""
+    return record.name or "_".join((record.quantity, *record.modifiers))
 
 
 def selects(selector: Selector, record: Record) -> bool:
-    """Whether a record is the one a selector means."""
+    """Whether a record is one that a selector means, its occurrence aside."""
     if selector.header is not None:
         return record.source == selector.header
     return (
         record.quantity == selector.quantity
         and record.function is selector.function
-        and record.storage in selector.storages
-        and record.tariff == selector.tariff
-        and record.subunit == selector.subunit
         and record.modifiers == selector.modifiers
+        and _in_place(selector, record)
     )
+
+
+def _in_place(selector: Selector, record: Record) -> bool:
+    return (
+        record.storage in selector.storages
+        and record.tariff in selector.tariffs
+        and record.subunit in selector.subunits
+    )
+
+
+def _named(records: Sequence[Record], profile: Profile) -> dict[int, tuple[tuple[int, int], Reading]]:
+    """Readings by record, each with its order: place of its rule in the file, then number within its range."""
+    index = profile.reading_index
+    seen: dict[tuple[int, int], int] = {}
+    named: dict[int, tuple[tuple[int, int], Reading]] = {}
+    for record in records:
+        place = (record.quantity, record.function, record.modifiers)
+        for order, rule in (*index.by_header.get(record.source, ()), *index.by_place.get(place, ())):
+            if rule.selector.header is None and not _in_place(rule.selector, record):
+                continue
+            step = _step(rule, record)
+            key = (order, step)
+            seen[key] = seen.get(key, 0) + 1
+            if seen[key] == rule.selector.occurrence:
+                named[record.index] = (key, _apply(rule, record, step))
+                break
+    return named
+
+
+def _file_order(item: tuple[tuple[int, int], Reading]) -> tuple[int, int]:
+    return item[0]
+
+
+def _step(rule: ReadingRule, record: Record) -> int:
+    """How far into the rule's range the record lies."""
+    selector = rule.selector
+    places = (
+        (selector.storages, record.storage),
+        (selector.tariffs, record.tariff),
+        (selector.subunits, record.subunit),
+    )
+    return next((number - numbers[0] for numbers, number in places if isinstance(numbers, range)), 0)
+
+
+def _apply(rule: ReadingRule, record: Record, step: int) -> Reading:
+    name = rule.name.replace("{n}", str(rule.n_first + rule.n_step * step)) if "{n}" in rule.name else rule.name
+    reading = _reading(record, name)
+    if rule.scale is not None:
+        number = Decimal(int.from_bytes(record.data, "little", signed=rule.signed))
+        reading = replace(reading, value=number * rule.scale, quality=Quality.GOOD)
+    if rule.unit is not None or rule.means is not None:
+        unit = reading.unit if rule.unit is None else rule.unit
+        reading = replace(reading, unit=unit, quantity=rule.means or reading.quantity)
+    return reading
 
 
 def _reading(record: Record, name: str) -> Reading:
     return Reading(
-        name=name,
-        value=record.value,
-        unit=record.unit,
-        quantity=record.quantity,
-        function=record.function,
-        storage=record.storage,
-        tariff=record.tariff,
-        subunit=record.subunit,
-        source=record.source,
-        quality=record.quality,
-        record=record.index,
+        name,
+        record.value,
+        record.unit,
+        record.quantity,
+        record.function,
+        record.storage,
+        record.tariff,
+        record.subunit,
+        record.source,
+        record.quality,
+        record.index,
     )
 
 
@@ -89,26 +133,17 @@ def _coded(rule: CodeRule, records: Sequence[Record]) -> list[Reading]:
         return []
     record, word = found
     code = (word & rule.mask) >> ((rule.mask & -rule.mask).bit_length() - 1)
-    return [
-        Reading(
-            name=rule.name,
-            value=rule.values.get(code, f"code {code}"),
-            unit="",
-            quantity="code",
-            function=Function.INSTANTANEOUS,
-            source=record.source,
-            quality=Quality.GOOD,
-            record=record.index,
-        )
-    ]
+    value = rule.values.get(code, f"code {code}")
+    return [Reading(rule.name, value, "", "code", source=record.source, record=record.index)]
 
 
 def _status(profile: Profile, records: Sequence[Record], status: Status | None) -> Status | None:
     flags = [] if status is None else [_transport_name(profile, flag) for flag in status.flags]
-    words = [flag for rule in profile.statuses for flag in _flags(rule, records)]
-    if status is None and not any(_word(rule.selector, records) for rule in profile.statuses):
+    words = [found for rule in profile.statuses if (found := _flags(rule, records)) is not None]
+    if status is None and not words:
         return None
-    return Status(None if status is None else status.raw, tuple(dict.fromkeys((*flags, *words))))
+    names = dict.fromkeys((*flags, *(flag for word in words for flag in word)))
+    return Status(None if status is None else status.raw, tuple(names))
 
 
 def _transport_name(profile: Profile, flag: str) -> str:
@@ -117,9 +152,10 @@ def _transport_name(profile: Profile, flag: str) -> str:
     return profile.transport_bits.get(int(flag.removeprefix(_TRANSPORT_BIT_NAME)), flag)
 
 
-def _flags(rule: StatusRule, records: Sequence[Record]) -> list[str]:
+def _flags(rule: StatusRule, records: Sequence[Record]) -> list[str] | None:
+    """Names of the set bits, None when the telegram does not carry the word."""
     found = _word(rule.selector, records)
     if found is None:
-        return []
+        return None
     word = found[1] & rule.mask
     return [rule.bits.get(bit, f"bit_{bit}") for bit in range(word.bit_length()) if word >> bit & 1]

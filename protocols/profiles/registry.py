@@ -8,7 +8,8 @@ from importlib import resources
 
 from protocols.media import LETTERS_MASK, manufacturer_code
 from protocols.model import Address
-from protocols.profiles.schema import Profile, ProfileError, parse_profile
+from protocols.profiles.model import Profile
+from protocols.profiles.schema import ProfileError, parse_profile
 
 ANY = None
 """Stands in the index for any version or any medium."""

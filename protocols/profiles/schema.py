@@ -8,12 +8,24 @@ from __future__ import annotations
 
 import difflib
 import tomllib
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal, InvalidOperation
 from typing import Any, TypeVar
 
 from protocols.media import manufacturer_code
 from protocols.model import Function
+from protocols.profiles.model import (
+    CodeRule,
+    Match,
+    PayloadRule,
+    Profile,
+    ProfileTest,
+    ReadingRule,
+    RuleIndex,
+    Selector,
+    StatusRule,
+    Where,
+)
 
 SCHEMA = 1
 
@@ -30,86 +42,12 @@ class ProfileError(Exception):
         self.hint = hint
 
 
-@dataclass(frozen=True, slots=True)
-class Match:
-    """Meters a profile is for; an empty set of versions or media stands for any."""
-
-    manufacturer: str
-    versions: frozenset[int]
-    media: frozenset[int]
-
-
-@dataclass(frozen=True, slots=True)
-class Selector:
-    """Which record is meant: by its exact header, or by quantity and place (all exact)."""
-
-    header: str | None = None
-    quantity: str | None = None
-    function: Function = Function.INSTANTANEOUS
-    storages: tuple[int, ...] = (0,)
-    tariff: int = 0
-    subunit: int = 0
-    modifiers: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class ReadingRule:
-    """A name for the record that a selector finds."""
-
-    name: str
-    selector: Selector
-    info: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class StatusRule:
-    """Names for the bits of a flag word; bits without a name are reported as `bit_N`."""
-
-    selector: Selector
-    bits: Mapping[int, str]
-    mask: int
-
-
-@dataclass(frozen=True, slots=True)
-class CodeRule:
-    """A coded field inside a word: the masked and shifted value by name."""
-
-    name: str
-    selector: Selector
-    mask: int
-    values: Mapping[int, str]
-
-
-@dataclass(frozen=True, slots=True)
-class ProfileTest:
-    """A telegram with what it must decode to; values as text, exactly as printed."""
-
-    source: str
-    telegram: str
-    key: str | None
-    prior: tuple[str, ...]
-    expect: Mapping[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class Profile:
-    """What is known of one meter family beyond the standards."""
-
-    name: str
-    title: str
-    matches: tuple[Match, ...]
-    readings: tuple[ReadingRule, ...] = ()
-    statuses: tuple[StatusRule, ...] = ()
-    codes: tuple[CodeRule, ...] = ()
-    transport_bits: Mapping[int, str] | None = None
-    tests: tuple[ProfileTest, ...] = ()
-
-
-_SELECTOR_KEYS = ("header", "quantity", "function", "storage", "tariff", "subunit", "modifiers")
+_SELECTOR_KEYS = ("header", "quantity", "function", "storage", "tariff", "subunit", "modifiers", "occurrence")
 _KEYS: dict[str, tuple[str, ...]] = {
-    "file": ("schema", "name", "title", "match", "reading", "status", "code", "transport_status", "test"),
+    "file": ("schema", "name", "title", "match", "reading", "status", "code", "transport_status", "payload", "test"),
     "match": ("manufacturer", "version", "medium"),
-    "reading": ("name", "info", *_SELECTOR_KEYS),
+    "reading": ("name", "info", "n_first", "n_step", "scale", "unit", "means", "signed", *_SELECTOR_KEYS),
+    "payload": ("decoder", "where", "record"),
     "status": ("bits", "mask", *_SELECTOR_KEYS),
     "code": ("name", "mask", "values", *_SELECTOR_KEYS),
     "test": ("source", "telegram", "key", "prior", "expect"),
@@ -162,6 +100,16 @@ class _Reader:
             )
         return tuple(values)
 
+    def places(self, where: str, table: Mapping[str, Any], key: str) -> Sequence[int]:
+        """A number, a list of numbers, or a range written as "2..17"; 0 when it is not given."""
+        value = table.get(key, 0)
+        if isinstance(value, str):
+            first, dots, last = value.partition("..")
+            if dots and first.isdigit() and last.isdigit() and int(first) <= int(last):
+                return range(int(first), int(last) + 1)
+            raise self.fail(f"{key!r} in {_place(where)} is no range", f'{key} = "2..17"')
+        return self.numbers(where, table, key) if key in table else (0,)
+
     def names(self, where: str, table: Mapping[str, Any], key: str) -> dict[int, str]:
         value = table.get(key, {})
         if not isinstance(value, dict) or not all(isinstance(name, str) for name in value.values()):
@@ -180,7 +128,7 @@ class _Reader:
                 f"{_place(where)} needs either 'header' or 'quantity'", 'header = "02FF20", or quantity = "volume"'
             )
         if header is not None:
-            return Selector(header=self._header(where, header))
+            return Selector(header=self._header(where, header), occurrence=self.number(where, table, "occurrence", 1))
         function = self.text(where, table, "function", Function.INSTANTANEOUS.value)
         if function not in {f.value for f in Function}:
             raise self.fail(f"unknown function {function!r} in {_place(where)}", f"one of {', '.join(Function)}")
@@ -190,10 +138,11 @@ class _Reader:
         return Selector(
             quantity=self.text(where, table, "quantity"),
             function=Function(function),
-            storages=self.numbers(where, table, "storage") or (0,),
-            tariff=self.number(where, table, "tariff", 0),
-            subunit=self.number(where, table, "subunit", 0),
+            storages=self.places(where, table, "storage"),
+            tariffs=self.places(where, table, "tariff"),
+            subunits=self.places(where, table, "subunit"),
             modifiers=tuple(modifiers),
+            occurrence=self.number(where, table, "occurrence", 1),
         )
 
     def _header(self, where: str, header: object) -> str:
@@ -215,14 +164,17 @@ def parse_profile(text: str, file: str) -> Profile:
     read.check_keys("file", document)
     if document.get("schema") != SCHEMA:
         raise read.fail(f"schema is {document.get('schema')!r}", f"write schema = {SCHEMA}")
+    readings = _rules(read, document, "reading", _reading)
     profile = Profile(
         name=read.text("file", document, "name"),
         title=read.text("file", document, "title"),
         matches=tuple(m for table in read.tables(document, "match") for m in _matches(read, table)),
-        readings=_rules(read, document, "reading", _reading),
+        readings=readings,
+        reading_index=RuleIndex.of(readings),
         statuses=_rules(read, document, "status", _status),
         codes=_rules(read, document, "code", _code),
         transport_bits=read.names("file", document, "transport_status") or None,
+        payloads=_rules(read, document, "payload", _payload),
         tests=_rules(read, document, "test", _test),
     )
     if not profile.matches:
@@ -252,8 +204,49 @@ def _matches(read: _Reader, table: Mapping[str, Any]) -> list[Match]:
 
 
 def _reading(read: _Reader, table: Mapping[str, Any]) -> ReadingRule:
+    selector = read.selector("reading", table)
+    name = read.text("reading", table, "name")
+    counted = next((r for r in (selector.storages, selector.tariffs, selector.subunits) if isinstance(r, range)), None)
+    if ("{n}" in name) != (counted is not None):
+        raise read.fail(
+            f"reading {name!r}: a name with {{n}} and a range of storage, tariff or subunit go together",
+            'name = "history_{n}_volume", storage = "2..17"',
+        )
+    step = table.get("n_step", 1)
+    if step not in (1, -1):
+        raise read.fail("'n_step' in [[reading]] must be 1 or -1")
     return ReadingRule(
-        read.text("reading", table, "name"), read.selector("reading", table), read.text("reading", table, "info", "")
+        name=name,
+        selector=selector,
+        info=read.text("reading", table, "info", ""),
+        n_first=read.number("reading", table, "n_first", 0 if counted is None else counted[0]),
+        n_step=step,
+        scale=_scale(read, table),
+        unit=read.text("reading", table, "unit") if "unit" in table else None,
+        means=read.text("reading", table, "means") if "means" in table else None,
+        signed=bool(table.get("signed", False)),
+    )
+
+
+def _scale(read: _Reader, table: Mapping[str, Any]) -> Decimal | None:
+    if "scale" not in table:
+        return None
+    try:
+        return Decimal(read.text("reading", table, "scale"))
+    except InvalidOperation as error:
+        raise read.fail("'scale' in [[reading]] must be an exact number as text", 'scale = "0.001"') from error
+
+
+def _payload(read: _Reader, table: Mapping[str, Any]) -> PayloadRule:
+    where = table.get("where")
+    if (where is None) == ("record" not in table):
+        raise read.fail("[[payload]] needs either 'where' or 'record'", f"where is one of {', '.join(Where)}")
+    if where is not None and where not in {w.value for w in Where}:
+        raise read.fail(f"unknown place {where!r} in [[payload]]", f"one of {', '.join(Where)}")
+    return PayloadRule(
+        decoder=read.text("payload", table, "decoder"),
+        where=None if where is None else Where(where),
+        record=read.text("payload", table, "record").upper() if "record" in table else None,
     )
 
 

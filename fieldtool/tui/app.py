@@ -11,6 +11,7 @@ from textual.binding import Binding, BindingType
 from textual.screen import Screen
 from textual.worker import Worker, WorkerState
 
+from fieldtool.errors import FieldToolError
 from fieldtool.tui.help_screen import HelpScreen, help_entries, help_text
 from fieldtool.tui.meter_screen import MeterScreen
 from fieldtool.tui.meter_table import SortBy
@@ -27,7 +28,7 @@ class FieldToolApp(App[None]):
     TITLE = "fieldtool"
     CSS_PATH = "app.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("question_mark,f1", "help", "Help", key_display="?", tooltip="Explain this screen", id="app.help"),
+        Binding("question_mark,f1", "help", "Help", tooltip="Explain this screen", id="app.help"),
         Binding("q", "quit", "Quit", tooltip="Leave the program", id="app.quit"),
     ]
 
@@ -39,6 +40,15 @@ class FieldToolApp(App[None]):
     def get_default_screen(self) -> Screen[None]:
         """The reception list is where everything begins."""
         return ReceptionScreen(self.session)
+
+    @property
+    def failure(self) -> Exception | None:
+        """What ended the program although nobody wanted it to end."""
+        return self._exception
+
+    def _fatal_error(self) -> None:
+        """End without Textual's report: it prints every local variable, and with them readings and keys."""
+        self._close_messages_no_wait()
 
     def close_started(self) -> None:
         """End what was started from within; safe to call twice."""
@@ -80,8 +90,7 @@ class FieldToolApp(App[None]):
             self.session = worker.result
             self.switch_screen(ReceptionScreen(self.session))
         elif event.state is WorkerState.ERROR:
-            reason = safe_text(str(worker.error)) or type(worker.error).__name__
-            self.notify(reason, title="The simulator did not start", severity="error", markup=False)
+            self.notify(_reason(worker.error), title="The simulator did not start", severity="error", markup=False)
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """Offer in the palette what can be done on this screen."""
@@ -101,10 +110,22 @@ class FieldToolApp(App[None]):
             yield SystemCommand("Meter: follow or hold", "Follow the newest telegram, or not", screen.action_follow)
 
 
+def _reason(error: BaseException | None) -> str:
+    """What happened, and what to do where the error knows it."""
+    if isinstance(error, FieldToolError):
+        return safe_text(": ".join(part for part in (error.message, error.hint) if part))
+    return safe_text(str(error)) or type(error).__name__
+
+
 def run(session: Session) -> None:
-    """Run the screens until the user leaves; ends what was started from within, not what `session` came with."""
+    """Run the screens until the user leaves; an exception of the screens is raised when the terminal is as before.
+
+    Ends what was started from within, not what `session` came with.
+    """
     app = FieldToolApp(session)
     try:
         app.run()
     finally:
         app.close_started()
+    if app.failure is not None:
+        raise app.failure

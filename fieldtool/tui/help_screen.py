@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import ActiveBinding, Binding, BindingType
 from textual.containers import Vertical
 from textual.dom import DOMNode
 from textual.screen import ModalScreen, Screen
@@ -29,10 +29,11 @@ class HelpEntry:
 
 
 def help_entries(screen: Screen[object]) -> tuple[HelpEntry, ...]:
-    """Collect all bindings that work on a screen as it is now, one entry an action, in their order."""
+    """Collect all bindings that work on a screen as it is now, one entry an action: the screen's own come first."""
     keys: dict[tuple[str, str], list[str]] = {}
     explained: dict[tuple[str, str], tuple[str, str]] = {}
-    for active in screen.active_bindings.values():
+    bindings = sorted(screen.active_bindings.values(), key=lambda active: _rank(active, screen))
+    for active in bindings:
         binding = active.binding
         if binding.system or not binding.description or not active.enabled:
             continue
@@ -43,6 +44,13 @@ def help_entries(screen: Screen[object]) -> tuple[HelpEntry, ...]:
             shown.append(key)
         explained[action] = binding.description, active.tooltip or binding.tooltip
     return tuple(HelpEntry(" ".join(keys[action]), *explained[action]) for action in keys)
+
+
+def _rank(active: ActiveBinding, screen: Screen[object]) -> int:
+    """The screen's keys, the program's, those of the focused part; keys that explain nothing come last."""
+    if not (active.tooltip or active.binding.tooltip):
+        return 3
+    return 0 if active.node is screen else 1 if active.node is screen.app else 2
 
 
 def help_text(node: DOMNode | None) -> str:

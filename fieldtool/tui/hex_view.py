@@ -14,7 +14,7 @@ from fieldtool.tui.cells import Cell, Line
 from fieldtool.tui.line_view import LineView
 from protocols.model import Telegram
 
-_OFFSET_WIDTH = 5
+_OFFSET_WIDTH = 6
 _WIDE, _NARROW = 16, 8
 _CELLS_OF_BYTE = 3
 
@@ -98,7 +98,7 @@ class HexView(LineView):
         shown = self._data if self.as_received else self._plain[: len(self._data)]
         start = index * self._per_line
         offsets = range(start, min(start + self._per_line, len(shown)))
-        line: list[Cell] = [(f"{start:04X} ", "muted")]
+        line: list[Cell] = [(f" {start:04X} ", "muted")]
         for offset in offsets:
             style = self._style(offset)
             line.append((f"{shown[offset]:02X}", style))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from rich.style import Style
 from textual import events
 from textual.binding import Binding, BindingType
 from textual.message import Message
@@ -61,7 +62,9 @@ class LineList(LineView):
         """Put the marker and the cursor's background on the chosen line."""
         if index != self.cursor or not self.line_count():
             return strip
-        return strip.apply_style(self.style_named("cursor")) if self.has_focus else strip
+        if not self.has_focus:
+            return strip
+        return strip.apply_style(Style(bgcolor=self.get_component_rich_style("line--chosen").bgcolor))
 
     def marker(self, index: int) -> tuple[str, str]:
         """The cell that every line of a list begins with."""

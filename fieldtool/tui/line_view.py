@@ -14,10 +14,14 @@ from textual.strip import Strip
 
 from fieldtool.tui.cells import Cell, Line
 
-STYLES = ("plain", "strong", "muted", "heading", "good", "warning", "bad", "decrypted", "encrypted", "marked", "cursor")
+STYLES = (
+    *("plain", "strong", "muted", "heading", "good", "warning", "bad"),
+    *("decrypted", "encrypted", "marked", "cursor", "chosen"),
+)
 """The names of styles that cells may use; their looks are in app.tcss."""
 
 _WITH_BACKGROUND = frozenset({"marked", "cursor"})
+"""Their whole look is used, of the others only the foreground; `chosen` lies behind cells of any style."""
 
 
 class LineView(ScrollView, can_focus=True, inherit_bindings=False):

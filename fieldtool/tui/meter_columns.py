@@ -25,7 +25,7 @@ _STALE_S = 300
 class Column:
     """One column: `least` and `best` width in cells; the highest `drop` goes first where there is no room.
 
-    `draw` gives text and style for a row, a width and the present time. `sign` is the title where the word does not fit.
+    `draw` gives text and style for a row, a width and the present time. `sign` stands for a title that does not fit.
     """
 
     key: str
@@ -81,7 +81,7 @@ def _outcome(row: MeterRow, _width: int, _now: datetime) -> Cell:
 
 def _reading(row: MeterRow, width: int, _now: datetime) -> Cell:
     if row.main_reading is None:
-        return fit_right(NOTHING, width - 1 - _unit_width(width)), "muted"
+        return fit(fit_right(NOTHING, width - 1 - _unit_width(width)), width), "muted"
     return reading_cell(row.main_reading, width, _unit_width(width)), "strong"
 
 
@@ -112,10 +112,10 @@ COLUMNS: tuple[Column, ...] = (
     Column("mode", "mode", 4, 4, 8, _mode),
     Column("rssi", "RSSI dBm", 9, 9, 1, _rssi, right=True),
     Column("age", "age", 4, 6, 3, _age, right=True),
-    Column("telegrams", "tgs", 4, 5, 6, _telegrams, right=True),
+    Column("telegrams", "telegrams", 4, 9, 6, _telegrams, right=True, sign="tgs"),
     Column("outcome", "outcome", 13, 15, 0, _outcome),
     Column("key", "key", 6, 6, 7, _key),
-    Column("reading", "reading", 13, 22, 0, _reading),
+    Column("reading", "reading", 13, 22, 0, _reading, right=True),
     Column("alarms", "alarms", 3, 16, 2, _alarms, sign=ALARM_GLYPH),
 )
 

@@ -27,18 +27,21 @@ from protocols.text import safe_text
 
 _AGE_WIDTH = 6
 
+_PAGES = Binding.Group("Page", compact=True)
+_STEPS = Binding.Group("Telegram", compact=True)
+
 
 class MeterScreen(LiveScreen):
     """One meter; follows its newest telegram until the user holds one."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "back", "Back", tooltip="Back to the reception list", id="meter.back"),
-        Binding("1", "page('summary')", "Verdict", tooltip="Verdict and readings", id="meter.summary"),
-        Binding("2", "page('anatomy')", "Bytes", tooltip="Layers, records and bytes", id="meter.anatomy"),
-        Binding("[", "older", "Older", key_display="[", tooltip="The telegram before this one", id="meter.older"),
-        Binding("]", "newer", "Newer", key_display="]", tooltip="The next telegram; then follow", id="meter.newer"),
+        Binding("1", "page('summary')", "Verdict", tooltip="Verdict and readings", id="meter.summary", group=_PAGES),
+        Binding("2", "page('anatomy')", "Bytes", tooltip="Layers, records and bytes", id="meter.anatomy", group=_PAGES),
+        Binding("left_square_bracket", "older", "Older", tooltip="The one before", id="meter.older", group=_STEPS),
+        Binding("right_square_bracket", "newer", "Newer", tooltip="The next one", id="meter.newer", group=_STEPS),
         Binding("space", "follow", "Hold", tooltip="Hold this telegram, or follow the newest", id="meter.follow"),
-        Binding("x", "received", "Raw", tooltip="Bytes as received, or as plain text", id="meter.received"),
+        Binding("x", "received", "Raw", False, tooltip="Bytes as received, or as plain text", id="meter.received"),
         Binding("c", "copy", "Copy", tooltip="Copy this telegram as hex", id="meter.copy"),
     ]
 
@@ -122,7 +125,6 @@ class MeterScreen(LiveScreen):
             title.append(f"  {safe_text(self.address.medium)}, version {self.address.version}")
         row = self._row
         if row is not None:
-            title.append(f"  {OUTCOME_SIGNS[row.outcome].text}", "bold")
             if row.link_address is not None:
                 title.append(f"  through {safe_text(str(row.link_address))}")
             age = age_text((self.session.clock() - row.last_at).total_seconds(), _AGE_WIDTH)
@@ -136,8 +138,8 @@ class MeterScreen(LiveScreen):
             return place.append(" no telegram kept")
         later = self._later()
         where = "newest telegram" if later == 0 else f"{later} before the newest"
-        place.append(f" {'▶ following' if self.following else '‖ held'}: ", "bold")
-        place.append(where)
+        place.append(f" {'▶' if self.following else '‖ held:'} {where}")
+        place.append(f"  {OUTCOME_SIGNS[telegram.outcome].text}", "bold")
         frame = telegram.frame
         if frame.at is not None:
             place.append(f"  {frame.at:%Y-%m-%d %H:%M:%S} {frame.at.tzname() or 'UTC'}")
@@ -190,7 +192,7 @@ class MeterScreen(LiveScreen):
         if node is not None:
             leaf = leaf_at(self.layers_view.nodes, node.start) if node.branch else node
             size = node.end - node.start
-            text.append(f" {node.start:04X}\N{EN DASH}{node.end - 1:04X}" if size > 1 else f" {node.start:04X}")
+            text.append(f"{node.start:04X}\N{EN DASH}{node.end - 1:04X}" if size > 1 else f"{node.start:04X}")
             text.append(f"  {size} byte{'s' * (size != 1)}  ")
             text.append(node.label, "bold")
             text.append(f"  {node.meaning}")
@@ -201,9 +203,9 @@ class MeterScreen(LiveScreen):
     def _show_bytes_title(self) -> None:
         view = self.bytes_view
         if view.as_received:
-            view.border_title = "Bytes as received"
+            view.border_title = "Bytes as received (x decrypted)"
         else:
-            view.border_title = "Bytes (· decrypted)" if view.has_decrypted else "Bytes"
+            view.border_title = "Bytes (· decrypted, x as received)" if view.has_decrypted else "Bytes"
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Grey out what would change nothing."""

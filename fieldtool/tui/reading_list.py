@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import ClassVar
 
 from rich.cells import cell_len
@@ -12,10 +13,30 @@ from fieldtool.tui.line_list import MARKER_WIDTH, LineList
 from protocols.model import Quality, Reading, Telegram
 from protocols.text import safe_text
 
-_VALUE_WIDTH = 16
-_UNIT_WIDTH = 6
+_LEAST_VALUE_WIDTH, _MOST_VALUE_WIDTH = 10, 24
+_MOST_UNIT_WIDTH = 6
 _LEAST_NAME_WIDTH = 14
-_PLACE_WIDTH = 20
+_GAP = "  "
+
+
+@dataclass(frozen=True, slots=True)
+class Widths:
+    """Cells of the four columns, made for one telegram: names and values are seen in full where there is room."""
+
+    name: int
+    value: int
+    unit: int
+    place: int
+
+    @classmethod
+    def of(cls, readings: Sequence[Reading], width: int) -> Widths:
+        """Share `width` cells; the place gives way first, then the name."""
+        value = max([_LEAST_VALUE_WIDTH, *(cell_len(_value(reading)) for reading in readings)])
+        unit = max([0, *(cell_len(unit_text(reading)) for reading in readings)])
+        value, unit = min(value, _MOST_VALUE_WIDTH), min(unit, _MOST_UNIT_WIDTH)
+        room = max(1, width - MARKER_WIDTH - value - unit - 2 * len(_GAP) - 1)
+        name = max([_LEAST_NAME_WIDTH, *(cell_len(words(reading.name)) for reading in readings)])
+        return cls(min(name, room), value, unit, max(0, room - name))
 
 
 class ReadingList(LineList):
@@ -30,6 +51,8 @@ class ReadingList(LineList):
         super().__init__(id=id)
         self._readings: tuple[Reading, ...] = ()
         self._problem: str | None = None
+        self._made = Widths(0, 0, 0, 0)
+        self._made_for: tuple[tuple[Reading, ...], int] | None = None
 
     @property
     def selected(self) -> Reading | None:
@@ -49,11 +72,15 @@ class ReadingList(LineList):
     def line_at(self, index: int, width: int) -> Line:
         """One reading."""
         reading = self._readings[index]
-        room = width - MARKER_WIDTH - _VALUE_WIDTH - _UNIT_WIDTH - 3
-        place_width = _PLACE_WIDTH if room >= _LEAST_NAME_WIDTH + _PLACE_WIDTH else max(0, room - _LEAST_NAME_WIDTH)
-        name = fit(words(reading.name), max(room - place_width, 1))
-        place = (f" {fit(self._place(reading), place_width)}", "muted")
-        return self.marker(index), (f"{name} ", "plain"), *_value_cells(reading), place
+        widths = self._widths(width)
+        good = reading.quality is Quality.GOOD and reading.value is not None
+        return (
+            self.marker(index),
+            (fit(words(reading.name), widths.name) + _GAP, "plain"),
+            (fit_right(_value(reading), widths.value), "strong" if good else "warning"),
+            (" " + fit(unit_text(reading) if reading.value is not None else "", widths.unit) + _GAP, "plain"),
+            (fit(_place(reading), widths.place), "muted"),
+        )
 
     def empty_lines(self) -> Sequence[str]:
         """Why there is no reading."""
@@ -61,17 +88,19 @@ class ReadingList(LineList):
             return "No readings.", safe_text(self._problem)
         return "No readings.", "The telegram holds no records."
 
-    def _place(self, reading: Reading) -> str:
-        quality = "" if reading.quality is Quality.GOOD or reading.value is None else words(reading.quality)
-        return ", ".join(part for part in (quality, place_text(reading)) if part)
+    def _widths(self, width: int) -> Widths:
+        if self._made_for != (self._readings, width):
+            self._made_for = (self._readings, width)
+            self._made = Widths.of(self._readings, width)
+        return self._made
 
 
-def _value_cells(reading: Reading) -> Line:
-    """Value and unit, aligned; without a value its quality; long texts use the unit's room."""
-    if reading.value is None:
-        return ((fit(fit_right(words(reading.quality), _VALUE_WIDTH), _VALUE_WIDTH + 1 + _UNIT_WIDTH), "warning"),)
-    value = value_text(reading.value)
-    style = "strong" if reading.quality is Quality.GOOD else "warning"
-    if cell_len(value) > _VALUE_WIDTH:
-        return ((fit(f"{value} {unit_text(reading)}", _VALUE_WIDTH + 1 + _UNIT_WIDTH), style),)
-    return (fit_right(value, _VALUE_WIDTH), style), (" ", "plain"), (fit(unit_text(reading), _UNIT_WIDTH), "plain")
+def _value(reading: Reading) -> str:
+    """The value, or what is wrong with it when there is none."""
+    return value_text(reading.value) if reading.value is not None else words(reading.quality)
+
+
+def _place(reading: Reading) -> str:
+    """What sets the reading apart, led by what is wrong with a value that is shown all the same."""
+    doubt = "" if reading.quality is Quality.GOOD or reading.value is None else words(reading.quality)
+    return ", ".join(part for part in (doubt, place_text(reading)) if part)

@@ -37,16 +37,19 @@ class Picture:
     keys: tuple[str, ...] = ()
 
 
+_TO_A_LEAK = ("down",) * 6
+"""The meter of the scenario that reports one."""
+
 PICTURES: tuple[Picture, ...] = (
-    Picture("reception", 140, 20),
-    Picture("meter", 140, 36, ("down", "down", "down", "enter", "2")),
-    Picture("reception-80x24", 80, 24),
-    Picture("meter-80x24", 80, 24, ("down", "down", "down", "enter", "2")),
+    Picture("reception", 140, 20, _TO_A_LEAK),
+    Picture("meter", 140, 36, (*_TO_A_LEAK, "enter", "2", "down")),
+    Picture("reception-80x24", 80, 24, _TO_A_LEAK),
+    Picture("meter-80x24", 80, 24, (*_TO_A_LEAK, "enter")),
 )
 
 
 def simulated_session(listened: timedelta = LISTENED) -> Session:
-    """Return what a receiver hears of the default scenario in the time from `STARTS` on; its clock stands at the end."""
+    """Return what a receiver hears of the default scenario from `STARTS` on; its clock stands at the end."""
     scenario = Scenario.load()
     keys: dict[Address, Key] = {}
     for meter in scenario.meters:

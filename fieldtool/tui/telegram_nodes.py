@@ -110,7 +110,7 @@ def _record_node(key: NodeKey, record: Record, spans: Sequence[Span]) -> Node:
         key,
         spans[0].start,
         spans[-1].end,
-        words(record.quantity) or "record",
+        words(record.name or record.quantity) or "record",
         record_text(record),
         branch=True,
         record=record.index,

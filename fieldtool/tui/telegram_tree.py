@@ -12,7 +12,8 @@ from fieldtool.tui.line_list import LineList
 from fieldtool.tui.telegram_nodes import Node, NodeKey, leaf_at, opened_at_first, telegram_nodes
 from protocols.model import Telegram
 
-_LABEL_WIDTH = 22
+_LABEL_WIDTH, _ROOMY_LABEL_WIDTH = 22, 30
+_ROOMY_WIDTH = 70
 _BRANCH_GLYPHS = {True: "▾ ", False: "▸ "}
 
 
@@ -24,7 +25,7 @@ class TelegramTree(LineList):
         "view; moving there moves it here. Right opens a branch, left closes it, enter does either."
     )
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "choose", "Open/close", tooltip="Open or close the branch", id="tree.toggle"),
+        Binding("enter", "choose", "Open", tooltip="Open or close the branch", id="tree.toggle"),
         Binding("right,l", "open_branch", "Open", False, tooltip="Open the branch", id="tree.open"),
         Binding("left,h", "close_branch", "Close", False, tooltip="Close the branch, or go to it", id="tree.close"),
     ]
@@ -84,9 +85,10 @@ class TelegramTree(LineList):
         node = self._shown[index]
         glyph = _BRANCH_GLYPHS[node.key in self._opened] if node.branch else "  "
         indent = "  " * node.depth
-        label: Cell = (fit(f"{indent}{glyph}{node.label}", _LABEL_WIDTH), "strong" if node.branch else "plain")
+        label_width = _ROOMY_LABEL_WIDTH if width >= _ROOMY_WIDTH else _LABEL_WIDTH
+        label: Cell = (fit(f"{indent}{glyph}{node.label}", label_width), "strong" if node.branch else "plain")
         marker = self.marker(index)
-        rest = max(0, width - _LABEL_WIDTH - 6)
+        rest = max(0, width - label_width - 6)
         return marker, (f"{node.start:03X} ", "muted"), label, (" ", "plain"), (fit(node.meaning, rest), "plain")
 
     def empty_lines(self) -> Sequence[str]:

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from fieldtool.tui.cells import Line, words, wrap
 from fieldtool.tui.line_view import LineView
-from fieldtool.tui.signs import ALARM_GLYPH, OUTCOME_SIGNS, RUNG_SIGNS
+from fieldtool.tui.signs import ALARM_GLYPH, RUNG_SIGNS
 from protocols.model import RungState, Telegram, VerdictStep
 from protocols.text import safe_text
 
@@ -56,11 +56,10 @@ def verdict_lines(telegram: Telegram, width: int) -> Iterator[Line]:
     """Give the verdict as lines of `width` cells."""
     for step in telegram.verdict:
         yield from _step_lines(step, width)
-    sign = OUTCOME_SIGNS[telegram.outcome]
-    yield from _entry(sign.glyph, "outcome", sign.word, sign.style, width, "strong")
     if telegram.status is not None and telegram.status.flags:
+        raw = "" if telegram.status.raw is None else f" (0x{telegram.status.raw:02X})"
         flags = ", ".join(words(flag) for flag in telegram.status.flags)
-        yield from _entry(ALARM_GLYPH, "status", f"{flags} (0x{telegram.status.raw:02X})", "warning", width)
+        yield from _entry(ALARM_GLYPH, "status", f"{flags}{raw}", "warning", width)
     if telegram.security is not None:
         yield from _entry(" ", "security", _security_text(telegram), "plain", width)
     if telegram.profile:
@@ -82,9 +81,8 @@ def _entry(
     glyph: str, word: str, text: str, style: str, width: int, text_style: str = "plain", *, shift: int = 0
 ) -> Iterator[Line]:
     """Glyph, word and a text that is wrapped below itself."""
-    indent = 2 + (shift if not word else _WORD_WIDTH)
-    pieces = wrap(text, max(10, width - indent - 1))
-    head = f"{glyph} {word:<{_WORD_WIDTH}}" if word else f"{' ' * shift}{glyph} "
+    head = f" {glyph} {word:<{_WORD_WIDTH}}" if word else f" {' ' * shift}{glyph} "
+    pieces = wrap(text, max(10, width - len(head) - 1))
     yield (head, style), (pieces[0], text_style)
     for piece in pieces[1:]:
         yield (" " * len(head), "plain"), (piece, text_style)

@@ -15,8 +15,8 @@ from protocols.model import Telegram
 POLL_S = 0.1
 JOIN_S = 5.0
 
-Subscriber: TypeAlias = Callable[[Telegram], None]
-"""Told of every telegram that is no duplicate, in the pipeline's thread; it must return at once."""
+Subscriber: TypeAlias = Callable[[Telegram, bool], None]
+"""Told of every telegram, and whether it is a duplicate, in the pipeline's thread; it must return at once."""
 
 _log = logging.getLogger(__name__)
 
@@ -55,9 +55,9 @@ class Pipeline:
             self._reception.add_dropped(self._frames.take_dropped())
             if frame is not None:
                 telegram = self._decoder.decode(frame)
-                if self._reception.accept(telegram):
-                    for subscriber in self._subscribers:
-                        subscriber(telegram)
+                duplicate = not self._reception.accept(telegram)
+                for subscriber in self._subscribers:
+                    subscriber(telegram, duplicate)
             elif self._stop.is_set():
                 return
         _log.debug("the queue is closed and empty")

@@ -6,6 +6,7 @@ import errno
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import serial
 
@@ -123,3 +124,26 @@ def _port_error(target: str, error: OSError | ValueError) -> ReceiverError:
 
 def _hint(hints: dict[str, str]) -> str:
     return hints.get(sys.platform, hints["linux"])
+
+
+@dataclass(frozen=True, slots=True)
+class PortDescription:
+    """A serial port of this machine; `usb_id` is vendor and product, None for ports that are not on USB."""
+
+    path: str
+    description: str
+    usb_id: tuple[int, int] | None
+
+
+def list_ports() -> list[PortDescription]:
+    """Return the serial ports of this machine by name."""
+    from serial.tools.list_ports import comports
+
+    return [
+        PortDescription(
+            port.device,
+            port.description or "",
+            None if port.vid is None or port.pid is None else (port.vid, port.pid),
+        )
+        for port in sorted(comports())
+    ]

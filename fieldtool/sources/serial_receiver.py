@@ -30,9 +30,12 @@ _log = logging.getLogger(__name__)
 class SerialReceiver:
     """Hands over what a receiver on a port hears, and comes back by itself when the port was gone for a while."""
 
-    def __init__(self, url: ReceiverUrl, family: type[Receiver], now: Callable[[], datetime]) -> None:
+    def __init__(
+        self, url: ReceiverUrl, family: type[Receiver], now: Callable[[], datetime], name: str | None = None
+    ) -> None:
         self._url = url
         self._family = family
+        self._name = name or f"{family.NAME} {url.target}"
         self._mode = url.options.get("mode", DEFAULT_MODE)
         self._now = now
         self._stop = threading.Event()
@@ -43,8 +46,8 @@ class SerialReceiver:
 
     @property
     def name(self) -> str:
-        """Family and port."""
-        return f"{self._family.NAME} {self._url.target}"
+        """Family and port, unless it was named otherwise."""
+        return self._name
 
     def start(self, frames: FrameQueue, tell: Tell) -> None:
         """Open the port, which may raise `PortBusy`, `PortDenied`, `PortGone`, and begin to listen."""
@@ -127,9 +130,9 @@ def _reason(error: OSError) -> str:
     return error.strerror or "the port is gone"
 
 
-def open_source(url: ReceiverUrl, now: Callable[[], datetime]) -> SerialReceiver:
+def open_source(url: ReceiverUrl, now: Callable[[], datetime], name: str | None = None) -> SerialReceiver:
     """Return the source of a serial receiver's URL; `UsageError` for a mode that the family does not know."""
     try:
-        return SerialReceiver(url, receiver(url.kind), now)
+        return SerialReceiver(url, receiver(url.kind), now, name)
     except ValueError as error:
         raise UsageError(f"{url}: {error}", "see `fieldtool receivers list`") from error

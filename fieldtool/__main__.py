@@ -1,0 +1,10 @@
+"""`python -m fieldtool`."""
+
+from __future__ import annotations
+
+import sys
+
+from fieldtool.cli.main import main
+
+if __name__ == "__main__":
+    sys.exit(main())

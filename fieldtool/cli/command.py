@@ -1,0 +1,63 @@
+"""What a command is, and the table of all commands."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from collections.abc import Callable
+from dataclasses import dataclass
+from difflib import get_close_matches
+from importlib import import_module
+
+from fieldtool.errors import UsageError
+from fieldtool.exit_codes import ExitCode
+from protocols.text import safe_text
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One command: what it adds to the parser, and what it does with the arguments."""
+
+    configure: Callable[[ArgumentParser], None]
+    run: Callable[[Namespace], ExitCode]
+
+
+COMMANDS: dict[str, tuple[str, str]] = {
+    "demo": ("fieldtool.cli.demo:DEMO", "show everything with simulated meters; needs no hardware"),
+    "decode": ("fieldtool.cli.decode:DECODE", "decode telegrams given as hex"),
+    "listen": ("fieldtool.cli.listen:LISTEN", "receive and decode what is in the air"),
+    "replay": ("fieldtool.cli.replay:REPLAY", "decode captures from files"),
+    "receivers list": ("fieldtool.cli.receivers:LIST", "list serial ports and the receivers that may be on them"),
+    "receivers probe": ("fieldtool.cli.receivers:PROBE", "ask a port which receiver is on it"),
+    "store create": ("fieldtool.cli.store:CREATE", "make a new keystore"),
+    "store info": ("fieldtool.cli.store:INFO", "say what a keystore tells of itself while locked"),
+    "store verify": ("fieldtool.cli.store:VERIFY", "check that a keystore is what was written, row by row"),
+    "keys import": ("fieldtool.cli.keys_import:IMPORT", "import key files of portals: KEM, KEM2, CSV"),
+    "keys list": ("fieldtool.cli.keys:LIST", "list the keys of the store, by check value"),
+    "keys find": ("fieldtool.cli.keys:FIND", "find the keys of a meter"),
+    "simulate receiver": ("fieldtool.cli.simulate:RECEIVER", "run a simulated receiver with simulated meters"),
+    "simulate scenario": ("fieldtool.cli.simulate:SCENARIO", "list the meters of a scenario"),
+}
+"""Command words to where it is and one line of help; a command is imported when it is run."""
+
+GROUPS = frozenset(name.split()[0] for name in COMMANDS if " " in name)
+_LOOKS_LIKE_A_TELEGRAM = 16
+
+
+def load(name: str) -> Command:
+    """Import a command of the table."""
+    module_name, _, attribute = COMMANDS[name][0].partition(":")
+    command = getattr(import_module(module_name), attribute)
+    if not isinstance(command, Command):
+        raise TypeError(f"{module_name}.{attribute} is no command")
+    return command
+
+
+def unknown_command(words: list[str]) -> UsageError:
+    """Say that there is no such command, with the nearest one; long hex is never repeated, it may be a key."""
+    word = " ".join(words)
+    if len(word) >= _LOOKS_LIKE_A_TELEGRAM and all(c in "0123456789abcdefABCDEFxX |_" for c in word):
+        return UsageError("hex digits are no command", "to decode a telegram: fieldtool decode HEX [--key HEX]")
+    known = [*COMMANDS, *GROUPS]
+    near = get_close_matches(word, known, n=1) or get_close_matches(words[0], known, n=1)
+    hint = f"did you mean `fieldtool {near[0]}`?" if near else "see `fieldtool --help`"
+    return UsageError(f"there is no command {safe_text(word)!r}", hint)

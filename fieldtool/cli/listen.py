@@ -1,0 +1,140 @@
+"""`fieldtool listen`: what is in the air, from one receiver or several."""
+
+from __future__ import annotations
+
+import time
+from argparse import ArgumentParser, Namespace
+from collections.abc import Callable
+from contextlib import ExitStack, closing
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TextIO
+
+from fieldtool.cli import output
+from fieldtool.cli.command import Command
+from fieldtool.cli.keys_option import add_key_option
+from fieldtool.cli.options import seconds
+from fieldtool.errors import OutputError, ReceiverError, UsageError
+from fieldtool.exit_codes import ExitCode
+from fieldtool.export.lines import outcome_text, telegram_line
+from fieldtool.export.telegram_json import telegram_json
+from fieldtool.lazy_keys import LazyKeys
+from fieldtool.pipeline.decoder import Decoder
+from fieldtool.pipeline.listening import Heard, Listening, News
+from fieldtool.sources.events import Source, SourceEvent
+from fieldtool.sources.registry import open_source
+from protocols.captures.hex_lines import format_line
+from protocols.model import Key, Telegram
+
+WAIT_S = 0.2
+"""How long the loop waits for news before it looks at the time."""
+
+
+def _configure(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "receivers", metavar="RECEIVER", nargs="+", help="as in im871a:///dev/ttyUSB0?mode=c1,t1 or sim:demo"
+    )
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="print one JSON object a telegram")
+    form.add_argument("--screens", action="store_true", help="open the terminal screens instead of printing lines")
+    parser.add_argument("--seconds", type=seconds, metavar="N", help="end after this time (default: never)")
+    parser.add_argument("--record", type=Path, metavar="FILE", help="append what is received to this capture")
+    add_key_option(parser)
+
+
+def _run(arguments: Namespace) -> ExitCode:
+    sources = [open_source(text) for text in arguments.receivers]
+    given = tuple(arguments.key)
+    if arguments.screens:
+        return _screens(arguments, sources, given)
+    with ExitStack() as stack:
+        record = stack.enter_context(_open_record(arguments.record)) if arguments.record else None
+        store = stack.enter_context(closing(LazyKeys(arguments.store, arguments.passphrase_file)))
+        if not given:
+            # Ask for the passphrase now, not in the middle of the first telegram.
+            store.open()
+            if store.reason:
+                output.talk(store.reason)
+        listening = Listening(sources, Decoder((lambda _: given) if given else store))
+        listening.start()
+        stack.callback(listening.stop)
+        show_news(listening, shower(json=arguments.json, record=record), arguments.seconds)
+    sum_up(listening)
+    return ExitCode.OK
+
+
+def _screens(arguments: Namespace, sources: list[Source], given: tuple[Key, ...]) -> ExitCode:
+    if arguments.record or arguments.seconds:
+        raise UsageError("--screens excludes --record and --seconds", "leave --screens out to record")
+    from fieldtool.cli.screens import listening_screens
+
+    return listening_screens(arguments, sources, given)
+
+
+def shower(*, json: bool, record: TextIO | None = None) -> Callable[[Heard], None]:
+    """Return what prints one telegram, and records it."""
+    utc_offset = datetime.now().astimezone().utcoffset() or timedelta(0)
+
+    def show(heard: Heard) -> None:
+        if record is not None:
+            record.write(f"{format_line(heard.telegram.frame)}\n")
+            record.flush()
+        if not heard.duplicate:
+            output.data(telegram_json(heard.telegram) if json else _line(heard.telegram, utc_offset), flush=True)
+
+    return show
+
+
+def show_news(listening: Listening, show: Callable[[Heard], None], limit_s: float | None) -> None:
+    """Show what comes until the time is over or all sources have ended; source events are talk.
+
+    Raises `ReceiverError` when no source could ever be connected.
+    """
+    deadline = None if limit_s is None else time.monotonic() + limit_s
+    while deadline is None or time.monotonic() < deadline:
+        wait_s = WAIT_S if deadline is None else min(WAIT_S, max(0.0, deadline - time.monotonic()))
+        # Looked at before the wait: what ended sources had handed over by then is in the news already.
+        ended = listening.drained
+        news = listening.next(wait_s)
+        _tell(news, show)
+        failure = listening.never_connected()
+        if failure is not None:
+            raise ReceiverError(failure.detail, failure.hint)
+        if ended and news is None:
+            return
+
+
+def _tell(news: News | None, show: Callable[[Heard], None]) -> None:
+    if isinstance(news, Heard):
+        show(news)
+    elif isinstance(news, SourceEvent):
+        output.talk(f"{news.source}: {news.state}: {news.detail}")
+        if news.hint:
+            output.talk(f"  {news.hint}")
+
+
+def sum_up(listening: Listening) -> None:
+    """Say what was received, as talk."""
+    counters = listening.reception.counters
+    meters = sum(row.address is not None for row in listening.reception.rows())
+    dropped = f", {counters.dropped} dropped" if counters.dropped else ""
+    output.talk(
+        f"{counters.received} telegrams of {meters} meters: {counters.shown} ok, {counters.no_key} no key, "
+        f"{counters.wrong_key} wrong key, {counters.unsupported} unsupported, {counters.damaged} damaged, "
+        f"{counters.duplicates} duplicates{dropped}"
+    )
+
+
+def _line(telegram: Telegram, utc_offset: timedelta) -> str:
+    word = outcome_text(telegram.outcome)
+    return output.coloured(telegram_line(telegram, utc_offset), telegram.outcome, word)
+
+
+def _open_record(path: Path) -> TextIO:
+    try:
+        return path.open("a", encoding="ascii", newline="\n")
+    except OSError as error:
+        raise OutputError(f"{path} cannot be written: {error.strerror}", "choose another file for --record") from error
+
+
+LISTEN = Command(_configure, _run)

@@ -1,0 +1,106 @@
+"""The start of every command: finds it, runs it, and turns what goes wrong into two lines and an exit code."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from fieldtool.cli import output
+from fieldtool.cli.command import COMMANDS
+from fieldtool.cli.options import Parser, add_globals, overview, parse, split_command, version_text
+from fieldtool.errors import FieldToolError
+from fieldtool.exit_codes import ExitCode
+
+_HELP = ("-h", "--help")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code; no exception leaves it."""
+    output.prepare()
+    words = sys.argv[1:] if argv is None else list(argv)
+    try:
+        code = _run(words)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Who read the output has enough; a second failure while Python closes it would be a traceback.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ExitCode.OK
+    except KeyboardInterrupt:
+        return ExitCode.INTERRUPTED
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else ExitCode.OK
+    except FieldToolError as error:
+        output.failure(error.message, error.hint)
+        return error.exit_code
+    except Exception as error:  # noqa: BLE001 - the last door: a bug becomes one line and a file
+        return _unexpected(error)
+    return code
+
+
+def _run(words: list[str]) -> ExitCode:
+    name, rest = split_command(words)
+    if name is None:
+        return _without_command(rest)
+    if name not in COMMANDS:
+        if any(word in _HELP for word in rest):
+            output.data(overview(name))
+            return ExitCode.OK
+        output.failure(f"{name} is a group of commands", f"see `fieldtool {name} --help`")
+        return ExitCode.USAGE
+    arguments = parse(name, rest)
+    if arguments.verbose:
+        logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(name)s: %(message)s")
+    return _keystore_errors_told(arguments)
+
+
+def _keystore_errors_told(arguments: object) -> ExitCode:
+    """Run a command; the keystore's errors are known only when the command has loaded the keystore."""
+    run = arguments.run  # type: ignore[attr-defined]
+    try:
+        code: ExitCode = run(arguments)
+    except Exception as error:
+        keystore_errors = sys.modules.get("keystore.errors")
+        if keystore_errors is not None and isinstance(error, keystore_errors.KeystoreError):
+            output.failure(error.message, error.hint)
+            return ExitCode.KEYSTORE
+        raise
+    return code
+
+
+def _without_command(words: list[str]) -> ExitCode:
+    if any(word in _HELP for word in words):
+        output.data(overview())
+        return ExitCode.OK
+    if "--version" in words:
+        output.data(version_text())
+        return ExitCode.OK
+    parser = Parser(prog="fieldtool", allow_abbrev=False)
+    add_globals(parser)
+    arguments = parser.parse_args(words)
+    from fieldtool.cli.screens import open_screens
+
+    return open_screens(arguments)
+
+
+def _unexpected(error: Exception) -> int:
+    path = _write_report(error)
+    where = f"what happened is in {path}; please report it" if path else "run again with --verbose and please report it"
+    output.failure(f"internal error: {type(error).__name__}", where)
+    return ExitCode.SOME_FAILED
+
+
+def _write_report(error: Exception) -> Path | None:
+    """Write the traceback to a file of its own; None when there is no place for it."""
+    import tempfile
+    import traceback
+
+    try:
+        number, name = tempfile.mkstemp(prefix="fieldtool-error-", suffix=".log")
+        with os.fdopen(number, "w", encoding="utf-8", errors="replace") as file:
+            file.write("".join(traceback.format_exception(error)))
+    except OSError:
+        return None
+    return Path(name)

@@ -1,0 +1,89 @@
+"""Standard output is data, standard error is talk; the only place of the package that writes to either."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from collections.abc import Iterator
+from typing import Final
+
+from protocols.model import Outcome
+from protocols.text import safe_text
+
+_COLOURS: Final[dict[Outcome, str]] = {
+    Outcome.OK: "32",
+    Outcome.NO_KEY: "33",
+    Outcome.WRONG_KEY: "31",
+    Outcome.NOT_PERMITTED: "33",
+    Outcome.UNSUPPORTED: "33",
+    Outcome.DAMAGED: "31",
+}
+TALK_LIMIT: Final = 2000
+
+
+def prepare() -> None:
+    """Make sure that no character that the terminal cannot show ends the program."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+
+
+def data(line: str, *, flush: bool = False) -> None:
+    """Write one line of data; it is already safe, as everything of `fieldtool.export` is."""
+    sys.stdout.write(f"{line}\n")
+    if flush:
+        sys.stdout.flush()
+
+
+def talk(line: str) -> None:
+    """Write one line of talk."""
+    sys.stderr.write(f"{safe_text(line, TALK_LIMIT)}\n")
+    sys.stderr.flush()
+
+
+def failure(message: str, hint: str = "") -> None:
+    """Write one line of what happened and one of what to do."""
+    talk(f"fieldtool: {message}")
+    if hint:
+        talk(f"  {hint}")
+
+
+def coloured(text: str, outcome: Outcome, word: str) -> str:
+    """Return `text` with `word` in the outcome's colour when standard output is a terminal that wants colours."""
+    if not sys.stdout.isatty() or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
+        return text
+    return text.replace(word, f"\x1b[{_COLOURS[outcome]}m{word}\x1b[0m", 1)
+
+
+class Progress:
+    """A line of progress on standard error, only on a terminal, and only now and then."""
+
+    EVERY = 500
+
+    def __init__(self, unit: str) -> None:
+        self._unit = unit
+        self._count = 0
+        self._shown = sys.stderr.isatty()
+
+    def step(self, part: float | None = None) -> None:
+        """Count one; `part` is how much of the whole is done, 0 to 1."""
+        self._count += 1
+        if self._shown and self._count % self.EVERY == 0:
+            percent = "" if part is None else f"  {part:4.0%}"
+            sys.stderr.write(f"\r{self._count} {self._unit}{percent}")
+            sys.stderr.flush()
+
+    def end(self) -> None:
+        """Wipe the line."""
+        if self._shown and self._count >= self.EVERY:
+            sys.stderr.write("\r\x1b[K")
+            sys.stderr.flush()
+
+
+def stdin_lines() -> Iterator[str]:
+    """Yield the lines of standard input as text, without their ends, whatever bytes they hold."""
+    from fieldtool.replay.capture import lines_of
+
+    for line in lines_of(sys.stdin.buffer):
+        yield line.rstrip("\r\n")

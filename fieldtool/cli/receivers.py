@@ -1,0 +1,85 @@
+"""`fieldtool receivers`: which ports there are, and what is on them."""
+
+from __future__ import annotations
+
+import json
+import time
+from argparse import ArgumentParser, Namespace
+
+from fieldtool.cli import output
+from fieldtool.cli.command import Command
+from fieldtool.errors import ReceiverError, UsageError
+from fieldtool.exit_codes import ExitCode
+from fieldtool.pipeline.decoder import Decoder
+from fieldtool.pipeline.listening import Listening
+from fieldtool.sources.events import SourceEvent, SourceState
+from fieldtool.sources.registry import open_source
+from fieldtool.sources.serial_port import list_ports
+from protocols.receivers.registry import REGISTRY, receiver
+from protocols.text import safe_text
+
+PROBE_S = 8.0
+"""Longest handshake there is, with all its repetitions."""
+
+
+def _configure_list(parser: ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="print one JSON object a port")
+
+
+def _list(arguments: Namespace) -> ExitCode:
+    families = [receiver(kind) for kind in REGISTRY]
+    for port in list_ports():
+        candidates = [family for family in families if port.usb_id in family.USB_IDS]
+        urls = [f"{family.NAME}://{port.path}" for family in candidates]
+        if arguments.json:
+            output.data(json.dumps({"port": port.path, "description": port.description, "receivers": urls}))
+        else:
+            titles = ", ".join(f"maybe {f.TITLE}: {url}" for f, url in zip(candidates, urls, strict=True))
+            output.data(f"{safe_text(port.path):20}  {safe_text(port.description)}  {titles}".rstrip())
+    kinds = "; ".join(f"{f.NAME} ({f.TITLE}), mode={' or '.join(sorted(f.MODES))}" for f in families)
+    output.talk(f"known receivers: {kinds}")
+    return ExitCode.OK
+
+
+def _configure_probe(parser: ArgumentParser) -> None:
+    parser.add_argument("receiver", metavar="RECEIVER", help="a receiver's URL, or a port alone to try all kinds")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+
+
+def _probe(arguments: Namespace) -> ExitCode:
+    text = arguments.receiver
+    urls = [text] if ":" in text else [f"{kind}://{text}" for kind in REGISTRY]
+    last: ReceiverError | None = None
+    for url in urls:
+        try:
+            event = _first_event(url)
+        except ReceiverError as error:
+            last = error
+            continue
+        if arguments.json:
+            output.data(json.dumps({"receiver": url, "answer": event.detail}))
+        else:
+            output.data(f"{safe_text(url)}: {safe_text(event.detail)}")
+        return ExitCode.OK
+    raise last or UsageError("no receiver to probe", "as in: fieldtool receivers probe /dev/ttyUSB0")
+
+
+def _first_event(url: str) -> SourceEvent:
+    """Connect and return the first event; `ReceiverError` when it is none of a connection."""
+    listening = Listening([open_source(url)], Decoder())
+    listening.start()
+    try:
+        deadline = time.monotonic() + PROBE_S
+        while time.monotonic() < deadline:
+            news = listening.next(0.1)
+            if isinstance(news, SourceEvent):
+                if news.state is SourceState.CONNECTED:
+                    return news
+                raise ReceiverError(news.detail, news.hint)
+    finally:
+        listening.stop()
+    raise ReceiverError(f"{safe_text(url)}: no answer within {PROBE_S:g} s", "check the port")
+
+
+LIST = Command(_configure_list, _list)
+PROBE = Command(_configure_probe, _probe)

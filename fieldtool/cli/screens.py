@@ -1,0 +1,71 @@
+"""What the terminal screens are started with; Textual is imported only here, when a screen is really opened."""
+
+from __future__ import annotations
+
+import sys
+from argparse import Namespace
+from collections.abc import Callable
+from contextlib import ExitStack, closing
+
+from fieldtool.access import choose_store
+from fieldtool.demo import Demo, running_demo
+from fieldtool.errors import UsageError
+from fieldtool.exit_codes import ExitCode
+from fieldtool.lazy_keys import LazyKeys
+from fieldtool.pipeline.decoder import Decoder
+from fieldtool.pipeline.listening import Listening
+from fieldtool.pipeline.reception import Reception
+from fieldtool.sources.events import Source
+from fieldtool.tui.app import run
+from fieldtool.tui.session import Session
+from protocols.model import Key
+
+WITHOUT_NEWS = 0
+"""Screens read the reception; nobody takes news."""
+
+
+def open_screens(arguments: Namespace) -> ExitCode:
+    """Open the screens without a receiver; the simulator can be started from there."""
+    _need_terminal()
+    choice = choose_store(arguments.store, arguments.passphrase_file)
+    keystore = f"locked: {choice.path.name}" if choice.path.exists() else "none yet"
+    run(Session(Reception(), keystore=lambda: keystore, start_simulator=_start_demo))
+    return ExitCode.OK
+
+
+def demo_screens() -> ExitCode:
+    """Open the screens over the running demonstration."""
+    _need_terminal()
+    with running_demo(news_size=WITHOUT_NEWS) as demo:
+        run(_demo_session(demo))
+    return ExitCode.OK
+
+
+def listening_screens(arguments: Namespace, sources: list[Source], given: tuple[Key, ...]) -> ExitCode:
+    """Open the screens over receivers; the passphrase is asked for before the first screen."""
+    _need_terminal()
+    with closing(LazyKeys(arguments.store, arguments.passphrase_file)) as store:
+        if not given:
+            store.open()
+        keystore = "unlocked" if store.is_open else ("keys from the command line" if given else "none")
+        listening = Listening(sources, Decoder((lambda _: given) if given else store), news_size=WITHOUT_NEWS)
+        listening.start()
+        try:
+            run(Session(listening.reception, listening.newest, lambda: keystore))
+        finally:
+            listening.stop()
+    return ExitCode.OK
+
+
+def _demo_session(demo: Demo, close: Callable[[], None] = lambda: None) -> Session:
+    return Session(demo.listening.reception, demo.listening.newest, lambda: demo.keystore_text, close=close)
+
+
+def _start_demo() -> Session:
+    stack = ExitStack()
+    return _demo_session(stack.enter_context(running_demo(news_size=WITHOUT_NEWS)), stack.close)
+
+
+def _need_terminal() -> None:
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise UsageError("the screens need a terminal", "for lines: fieldtool listen RECEIVER, or fieldtool demo")

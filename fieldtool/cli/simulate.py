@@ -1,0 +1,107 @@
+"""`fieldtool simulate`: receivers and meters that are not there."""
+
+from __future__ import annotations
+
+import json
+import signal
+import threading
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+from types import FrameType
+
+from fieldtool.cli import output
+from fieldtool.cli.command import Command
+from fieldtool.cli.options import seconds
+from fieldtool.exit_codes import ExitCode
+from fieldtool.sources.simulated import KIND, best_port, load_scenario, make_bench, start_bench
+from protocols.text import safe_text
+from simulators.meters.model import SimulatedMeter
+
+POLL_S = 0.5
+
+
+def _configure_receiver(parser: ArgumentParser) -> None:
+    parser.add_argument("--kind", default=KIND, help=f"receiver family (default: {KIND})")
+    parser.add_argument("--at", default=best_port(), metavar="pty|tcp:PORT", help="where it can be connected to")
+    parser.add_argument("--scenario", type=Path, metavar="FILE", help="which meters there are (default: the demo's)")
+    parser.add_argument("--speed", type=seconds, default=1.0, metavar="FACTOR", help="how fast the meters' time runs")
+    parser.add_argument("--seconds", type=seconds, metavar="N", help="end after this time (default: never)")
+    parser.add_argument("--json", action="store_true", help="say where to connect as JSON")
+
+
+def _receiver(arguments: Namespace) -> ExitCode:
+    bench = make_bench(load_scenario(arguments.scenario), arguments.kind, arguments.at, speed=arguments.speed)
+    stop = threading.Event()
+    _stop_on_terminate(stop)
+    start_bench(bench)
+    try:
+        if arguments.json:
+            output.data(json.dumps({"kind": arguments.kind, "at": bench.at}), flush=True)
+        else:
+            output.data(f"simulated {arguments.kind} at {bench.at}", flush=True)
+            output.talk(f"listen to it with: fieldtool listen '{bench.url('c1,t1')}'; end with Ctrl-C")
+        _wait(stop, arguments.seconds)
+    finally:
+        bench.stop()
+    return ExitCode.OK
+
+
+def _wait(stop: threading.Event, limit_s: float | None) -> None:
+    """Wait in short steps, so that Ctrl-C is heard on every system."""
+    waited_s = 0.0
+    while not stop.is_set() and (limit_s is None or waited_s < limit_s):
+        step_s = POLL_S if limit_s is None else min(POLL_S, limit_s - waited_s)
+        stop.wait(step_s)
+        waited_s += step_s
+
+
+def _stop_on_terminate(stop: threading.Event) -> None:
+    """Let the program that started this one end it in order; only the main thread may say so."""
+
+    def terminate(number: int, frame: FrameType | None) -> None:
+        stop.set()
+
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, terminate)
+
+
+def _configure_scenario(parser: ArgumentParser) -> None:
+    parser.add_argument("scenario", nargs="?", type=Path, metavar="FILE", help="scenario (default: the demo's)")
+    parser.add_argument("--json", action="store_true", help="print one JSON array, with the made-up keys")
+
+
+def _scenario(arguments: Namespace) -> ExitCode:
+    scenario = load_scenario(arguments.scenario)
+    if arguments.json:
+        output.data(json.dumps([_meter(meter) for meter in scenario.meters], indent=1))
+        return ExitCode.OK
+    output.data(f"{safe_text(scenario.title)}: {len(scenario.meters)} meters")
+    for meter in scenario.meters:
+        address = meter.address
+        output.data(
+            f"  {address.manufacturer} {address.number}  {address.medium:20} {meter.mode}  every {meter.interval_s:g} s"
+            f"  key {meter.key_state:8} {safe_text(meter.name)}"
+        )
+    return ExitCode.OK
+
+
+def _meter(meter: SimulatedMeter) -> dict[str, object]:
+    """Return a meter for other programs. Its key is shown: it is made up, and they need it."""
+    address = meter.address
+    return {
+        "name": meter.name,
+        "kind": meter.kind,
+        "number": address.number,
+        "manufacturer": address.manufacturer,
+        "version": address.version,
+        "medium": address.medium,
+        "medium_code": address.medium_code,
+        "mode": meter.mode,
+        "key": None if meter.key is None else meter.key.value.hex().upper(),
+        "key_state": str(meter.key_state),
+        "link_number": meter.sender.number,
+    }
+
+
+RECEIVER = Command(_configure_receiver, _receiver)
+SCENARIO = Command(_configure_scenario, _scenario)

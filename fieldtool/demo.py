@@ -1,0 +1,75 @@
+"""The whole chain without hardware: portal export, keystore, import, simulated receiver, driver, decoder."""
+
+from __future__ import annotations
+
+import secrets
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from fieldtool.key_import import Imported, import_batches, read_key_file
+from fieldtool.pipeline.decoder import Decoder
+from fieldtool.pipeline.listening import Listening
+from fieldtool.sources.simulated import KIND, SimulatedSource, best_port, load_scenario, make_bench
+from keystore.vault import KdfParameters, Vault
+from simulators.portals.kamstrup import export_keys
+from simulators.scenario import Scenario
+
+SPEED: Final = 3.0
+"""How fast the meters' time runs: every meter is heard every two seconds or so."""
+
+MODE: Final = "c1,t1"
+KEM_PASSWORD_BYTES: Final = 6
+"""12 hex digits; a KEM file takes 16 bytes at most."""
+
+CHEAP_KDF: Final = KdfParameters(memory_kib=8 * 1024, iterations=1, lanes=1)
+"""The store of the demonstration lives for seconds and holds made-up keys."""
+
+
+@dataclass(frozen=True, slots=True)
+class Demo:
+    """A running demonstration: what it simulates, what was imported, and what listens."""
+
+    scenario: Scenario
+    imported: tuple[Imported, ...]
+    listening: Listening
+
+    @property
+    def keystore_text(self) -> str:
+        """The state of the keystore in a few words."""
+        keys = sum(len(imported.batch.ready) for imported in self.imported)
+        return f"throw-away store, {keys} keys"
+
+
+@contextmanager
+def running_demo(speed: float = SPEED, news_size: int = 10_000) -> Iterator[Demo]:
+    """Run the demonstration; its folder, threads and ports are gone at the end. Raises `FieldToolError`."""
+    scenario = load_scenario(None)
+    with tempfile.TemporaryDirectory(prefix="fieldtool-demo-") as name:
+        folder = Path(name)
+        password = secrets.token_hex(KEM_PASSWORD_BYTES)
+        files = []
+        for file in export_keys(scenario, password, datetime.now(UTC)):
+            path = folder / file.file_name
+            path.write_bytes(file.data)
+            files.append((path, file.password))
+        passphrase = secrets.token_urlsafe()
+        with Vault.create(folder / "keys.vault", passphrase, CHEAP_KDF) as vault:
+            batches = [(path, read_key_file(path, file_password, _never_ask)) for path, file_password in files]
+            imported = tuple(import_batches(vault, batches))
+            bench = make_bench(scenario, KIND, best_port(), speed=speed)
+            source = SimulatedSource(bench, MODE, lambda: datetime.now(UTC))
+            listening = Listening([source], Decoder(vault.keys_for), news_size=news_size)
+            listening.start()
+            try:
+                yield Demo(scenario, imported, listening)
+            finally:
+                listening.stop()
+
+
+def _never_ask(question: str) -> str:
+    raise AssertionError(f"the demonstration knows its own password: {question}")

@@ -1,0 +1,122 @@
+"""A telegram explained: the verdict ladder, then every byte of the frame once, by layer and record."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from fieldtool.export.lines import ALARM_GLYPH, measured_text, meter_text, outcome_text
+from protocols.model import Reading, Record, RungState, Span, Telegram
+from protocols.text import safe_text
+
+BYTES_A_LINE = 12
+_HEX_WIDTH = 3 * BYTES_A_LINE - 1
+_NAME_WIDTH = 16
+_RUNG_GLYPHS: dict[RungState, str] = {
+    RungState.PASSED: "✓",
+    RungState.FAILED: "✗",
+    RungState.NOT_REACHED: "·",
+}
+_MARKS = {"as received": " ", "decrypted": "*", "encrypted": "#"}
+"""What stands before the bytes of a leaf."""
+
+_ENCRYPTED_LAYER = "encrypted"
+
+
+def explain(telegram: Telegram) -> str:
+    """Return the explanation as text of many lines, safe to print whatever the telegram holds."""
+    return "\n".join(_lines(telegram))
+
+
+def summary(telegram: Telegram) -> str:
+    """Return outcome, problem with the next step, and readings: what `decode` prints when nothing else is asked."""
+    lines = [_headline(telegram)]
+    if telegram.problem is not None:
+        lines.append(f"  {safe_text(telegram.problem)}")
+        lines.extend(f"  next: {safe_text(step.next)}" for step in telegram.verdict if step.next is not None)
+    if telegram.status is not None and telegram.status.flags:
+        lines.append(f"  {ALARM_GLYPH} {safe_text(', '.join(telegram.status.flags))}")
+    lines.extend(map(_reading, telegram.readings))
+    return "\n".join(lines)
+
+
+def _lines(telegram: Telegram) -> Iterator[str]:
+    yield _headline(telegram)
+    if telegram.problem is not None:
+        yield f"  {safe_text(telegram.problem)}"
+    yield ""
+    yield "verdict"
+    for step in telegram.verdict:
+        detail = safe_text(step.detail) or step.state.replace("_", " ")
+        yield f"  {_RUNG_GLYPHS[step.state]} {step.rung:13}{detail}".rstrip()
+        if step.next is not None:
+            yield f"  {'':15}next: {safe_text(step.next)}"
+    for note in telegram.notes:
+        yield f"  ! {'note':13}{safe_text(note)}"
+    if telegram.readings:
+        yield ""
+        yield f"readings{f' ({safe_text(telegram.profile)})' if telegram.profile else ''}"
+        yield from map(_reading, telegram.readings)
+    yield ""
+    yield f"bytes ({len(telegram.data)}; * decrypted, # still encrypted)"
+    yield from _tree(telegram)
+
+
+def _headline(telegram: Telegram) -> str:
+    address = telegram.meter
+    parts = [outcome_text(telegram.outcome), meter_text(address)]
+    if address is not None:
+        parts.append(f"{safe_text(address.medium)}, version {address.version}")
+    if telegram.link_address is not None:
+        parts.append(f"sent through {meter_text(telegram.link_address)}")
+    return "  ".join(parts)
+
+
+def _reading(reading: Reading) -> str:
+    place = [
+        f"{word} {number}"
+        for word, number in (("storage", reading.storage), ("tariff", reading.tariff), ("subunit", reading.subunit))
+        if number
+    ]
+    if reading.function != "instantaneous":
+        place.insert(0, str(reading.function))
+    detail = f"  ({', '.join(place)})" if place else ""
+    return f"  {safe_text(reading.name):32}{measured_text(reading)}{detail}"
+
+
+def _tree(telegram: Telegram) -> Iterator[str]:
+    decrypted = _decrypted_region(telegram)
+    record: int | None = None
+    for layer in telegram.layers:
+        spans = layer.spans(telegram.plain)
+        if not spans:
+            continue
+        yield f"  {safe_text(layer.name)}"
+        for span in spans:
+            if span.record is not None and span.record != record:
+                yield f"    record {span.record}{_record_title(telegram.records, span.record)}"
+            record = span.record
+            yield from _leaf(telegram, span, decrypted)
+
+
+def _leaf(telegram: Telegram, span: Span, decrypted: range) -> Iterator[str]:
+    indent = "      " if span.record is not None else "    "
+    if span.layer == _ENCRYPTED_LAYER:
+        mark = _MARKS["encrypted"]
+    else:
+        mark = _MARKS["decrypted" if span.start in decrypted else "as received"]
+    clause = f"  [{safe_text(span.clause)}]" if span.clause else ""
+    meaning = f"{safe_text(span.name):{_NAME_WIDTH}}{safe_text(span.meaning)}{clause}"
+    for start in range(span.start, span.end, BYTES_A_LINE):
+        run = telegram.plain[start : min(start + BYTES_A_LINE, span.end)].hex(" ").upper()
+        text = meaning if start == span.start else ""
+        yield f"{indent}{start:04X} {mark}{run:{_HEX_WIDTH + 6 - len(indent)}}  {text}".rstrip()
+
+
+def _record_title(records: tuple[Record, ...], index: int) -> str:
+    return f": {safe_text(records[index].quantity)}" if index < len(records) else ""
+
+
+def _decrypted_region(telegram: Telegram) -> range:
+    """From the first to the last byte that decryption changed; a byte may by chance decrypt to itself."""
+    changed = [i for i, (a, b) in enumerate(zip(telegram.data, telegram.plain, strict=True)) if a != b]
+    return range(changed[0], changed[-1] + 1) if changed else range(0)

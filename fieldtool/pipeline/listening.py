@@ -1,0 +1,105 @@
+"""Sources, queue, pipeline and reception together: what listens, from start to stop."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from fieldtool.pipeline.decoder import Decoder
+from fieldtool.pipeline.pipeline import Pipeline
+from fieldtool.pipeline.reception import Reception
+from fieldtool.sources.events import Source, SourceEvent, SourceState
+from fieldtool.sources.queue import BoundedQueue, FrameQueue
+from protocols.model import Telegram
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """A telegram as the pipeline handed it on."""
+
+    telegram: Telegram
+    duplicate: bool
+
+
+News: TypeAlias = Heard | SourceEvent
+
+
+class Listening:
+    """Runs sources into one pipeline; `next` hands out telegrams and source events in the order in which they came.
+
+    Who does not call `next`, as screens do not, makes it with `news_size=0` and reads `reception` and `newest`.
+    """
+
+    def __init__(
+        self, sources: Sequence[Source], decoder: Decoder, reception: Reception | None = None, news_size: int = 10_000
+    ) -> None:
+        self.reception = reception or Reception()
+        self._sources = tuple(sources)
+        self._frames = FrameQueue()
+        self._news: BoundedQueue[News] | None = BoundedQueue(news_size) if news_size else None
+        self._pipeline = Pipeline(self._frames, decoder, self.reception, (self._hear,))
+        self._lock = threading.Lock()
+        self._states: dict[str, SourceEvent | None] = {source.name: None for source in self._sources}
+        self._connected: set[str] = set()
+
+    def start(self) -> None:
+        """Start everything; what cannot begin raises its `FieldToolError`, and what already ran is stopped."""
+        self._pipeline.start()
+        try:
+            for source in self._sources:
+                source.start(self._frames, self._tell)
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """End all threads; what waits in the queue is still decoded."""
+        for source in self._sources:
+            source.stop()
+        self._frames.close()
+        self._pipeline.stop()
+
+    def next(self, timeout_s: float) -> News | None:
+        """Return the next telegram or event, None when none came in time."""
+        return None if self._news is None else self._news.get(timeout_s)
+
+    def newest(self) -> tuple[SourceEvent, ...]:
+        """Return the newest event of each source that has told something."""
+        with self._lock:
+            return tuple(event for event in self._states.values() if event is not None)
+
+    @property
+    def drained(self) -> bool:
+        """True when all sources have ended and everything they handed over was decoded."""
+        with self._lock:
+            events = list(self._states.values())
+        over = all(event is not None and event.state is SourceState.ENDED for event in events)
+        if over:
+            self._frames.close()
+        return over and self._pipeline.idle
+
+    def never_connected(self) -> SourceEvent | None:
+        """Return the failure when every source has failed and none was ever connected."""
+        with self._lock:
+            events = list(self._states.values())
+            if self._connected or any(event is None or event.state is not SourceState.FAILED for event in events):
+                return None
+            return events[0]
+
+    def take_unseen(self) -> int:
+        """Return how many telegrams and events were dropped because `next` was called too seldom."""
+        return 0 if self._news is None else self._news.take_dropped()
+
+    def _tell(self, event: SourceEvent) -> None:
+        with self._lock:
+            self._states[event.source] = event
+            if event.state in (SourceState.CONNECTED, SourceState.RECOVERED):
+                self._connected.add(event.source)
+        if self._news is not None:
+            self._news.put(event)
+
+    def _hear(self, telegram: Telegram, duplicate: bool) -> None:
+        if self._news is not None:
+            self._news.put(Heard(telegram, duplicate))

@@ -5,14 +5,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 from protocols.errors import ProtocolError, Truncated, Unsupported
 from protocols.mbus.compact import FormatLibrary, expand_compact, headers_of, parse_format_frame
 from protocols.mbus.records import parse_records
 from protocols.mbus.spans import application_spans
 from protocols.model import Record, Span
+from protocols.profiles.model import PayloadRule, Where
+from protocols.profiles.payloads import payload_decoder
+from protocols.profiles.payloads.model import records_of
 from protocols.wmbus.ci import CiField, Content
 
 FILLERS = b"\x2f\x2f"
@@ -63,7 +66,8 @@ class Application:
     """The application layer of one telegram.
 
     `format_headers` are the record headers that a compact frame of this meter would refer to, empty when there is
-    nothing to learn. `tail` is the run of manufacturer-specific bytes behind DIF 0F or 1F, DIF included.
+    nothing to learn. `tail` is the run of manufacturer-specific bytes behind DIF 0F or 1F, DIF included. `flags` are
+    alarms that a proprietary payload reports.
     """
 
     start: int
@@ -74,11 +78,12 @@ class Application:
     problem: ProtocolError | None = None
     format_headers: bytes = b""
     notes: tuple[str, ...] = ()
+    flags: tuple[str, ...] = ()
     name: str = "application"
 
     def spans(self, plain: bytes) -> tuple[Span, ...]:
         """Fields, records, fillers, manufacturer's bytes; what is not decoded is a leaf as well."""
-        if self.content is Content.RECORDS:
+        if self.content in (Content.RECORDS, Content.MANUFACTURER):
             return application_spans(self.records, self.start, self.end, plain, self.tail)
         if self.content is Content.COMPACT:
             return self._compact_spans(plain)
@@ -106,22 +111,70 @@ class Application:
 
 
 def decode_application(
-    ci: CiField, plain: bytes, start: int, end: int, manufacturer: str, formats: FormatLibrary
+    ci: CiField, plain: bytes, start: int, end: int, formats: FormatLibrary, payloads: Sequence[PayloadRule] = ()
 ) -> Application:
-    """Read `plain[start:end]` as the CI field says; a problem is carried in the result, never raised."""
+    """Read `plain[start:end]` as the CI field says; a problem is carried in the result, never raised.
+
+    `payloads` are the proprietary payloads that the meter's profile knows of.
+    """
+    whole = next((rule for rule in payloads if _reads_whole(rule, ci.content)), None)
+    if whole is not None:
+        return _payload(whole, ci.content, plain, start, end)
     reader = _READERS.get(ci.content)
     if reader is None:
-        problem = Unsupported(_named(ci, manufacturer), layer="application", offset=start)
+        problem = Unsupported(_named(ci), layer="application", offset=start)
         return Application(start, end, ci.content, problem=problem)
     try:
-        return reader(plain, start, end, formats)
+        application = reader(plain, start, end, formats)
     except ProtocolError as problem:
         return Application(start, end, ci.content, problem=problem)
+    for rule in payloads:
+        application = _with_payload(application, rule, plain)
+    return application
 
 
-def _named(ci: CiField, manufacturer: str) -> str:
+def _reads_whole(rule: PayloadRule, content: Content) -> bool:
+    if rule.where is Where.MANUFACTURER:
+        return content is Content.MANUFACTURER
+    return rule.where is Where.WHOLE and content is Content.RECORDS
+
+
+def _payload(rule: PayloadRule, content: Content, plain: bytes, start: int, end: int) -> Application:
+    """A payload without records of the standard's kind."""
+    payload = payload_decoder(rule.decoder)(plain, start, end)
+    records = records_of(payload, plain, 0)
+    # Items may lie in the frame's header; the application layer's bytes are only those behind it.
+    return Application(
+        start, end, Content.MANUFACTURER, records, problem=payload.problem, notes=payload.notes, flags=payload.flags
+    )
+
+
+def _with_payload(application: Application, rule: PayloadRule, plain: bytes) -> Application:
+    """Add what a payload behind DIF 0F, or in the data of a record, holds."""
+    if rule.where is Where.TAIL and application.tail is not None:
+        dif, end = application.tail
+        payload = payload_decoder(rule.decoder)(plain, dif + 1, end)
+        added = records_of(payload, plain, len(application.records))
+        application = replace(application, tail=(dif, dif + 1))
+    elif rule.record is not None:
+        carrier = next((r for r in application.records if r.source == rule.record), None)
+        if carrier is None:
+            return application
+        payload = payload_decoder(rule.decoder)(plain, carrier.data_start, carrier.end)
+        added = records_of(payload, plain, len(application.records), expanded_from=carrier.index)
+    else:
+        return application
+    return replace(
+        application,
+        records=(*application.records, *added),
+        notes=(*application.notes, *payload.notes, *((str(payload.problem),) if payload.problem else ())),
+        flags=(*application.flags, *payload.flags),
+    )
+
+
+def _named(ci: CiField) -> str:
     if ci.content is Content.MANUFACTURER:
-        return f"payload in a format of {manufacturer}'s own, which is not known here"
+        return "payload in a format of the maker's own, which is not known here"
     return f"{ci.name} is not decoded"
 
 

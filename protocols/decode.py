@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from protocols.application import Application, Opaque
+from protocols.decoding import Decoding
 from protocols.errors import BadChecksum, BadField, ProtocolError, Truncated, Unsupported
 from protocols.mbus.compact import FormatLibrary, shipped_formats
 from protocols.model import Address, Key, KeyLookup, Outcome, Quality, RawFrame, Reading, Rung, Telegram
 from protocols.profiles.apply import Interpretation, interpret
 from protocols.profiles.registry import ProfileRegistry, shipped_profiles
 from protocols.wired import decode_wired, is_wired
-from protocols.wmbus.decoder import Decoding, decode_wireless
+from protocols.wmbus.decoder import decode_wireless
 
 MAX_FRAME = 4096
 """Longest input looked at: 15 wired frames of 261 bytes, far above any radio frame of 290 with CRCs."""
@@ -58,6 +59,7 @@ def decode(
         frame=raw,
         keys=keys,
         formats=shipped_formats() if formats is None else formats,
+        profiles=shipped_profiles() if profiles is None else profiles,
         already_decrypted=already_decrypted,
     )
     try:
@@ -65,9 +67,7 @@ def decode(
     except ProtocolError as problem:
         _fail(decoding, problem)
     _cover_rest(decoding)
-    registry = shipped_profiles() if profiles is None else profiles
-    profile = registry.find(decoding.meter) if decoding.meter is not None else None
-    return _telegram(decoding, interpret(decoding.records, decoding.status, profile))
+    return _telegram(decoding, interpret(decoding.records, decoding.status, decoding.profile))
 
 
 def learn(formats: FormatLibrary, telegram: Telegram) -> FormatLibrary:
@@ -129,6 +129,8 @@ def _telegram(decoding: Decoding, interpretation: Interpretation) -> Telegram:
         layers=tuple(decoding.layers),
         meter=meter,
         link_address=None if link_address == meter else link_address,
+        identity=decoding.identity,
+        printed_number=decoding.printed_number,
         security=decoding.security,
         status=interpretation.status,
         records=decoding.records,

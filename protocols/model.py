@@ -280,7 +280,9 @@ class Telegram:
 
     `data` is the frame without link-layer CRCs, `plain` the same bytes with the encrypted region replaced by plain
     text where decryption succeeded. `meter` is the application's own address when there is one, else the link-layer
-    address; `link_address` is filled when the two differ. `notes` are oddities that did not stop the decoding.
+    address; `link_address` is filled when the two differ. Where a maker orders the address bytes in a way of its own,
+    `identity` is the address put right and `printed_number` the number on the meter's front. `notes` are oddities that
+    did not stop the decoding.
     """
 
     frame: RawFrame
@@ -292,6 +294,8 @@ class Telegram:
     layers: tuple[Layer, ...] = ()
     meter: Address | None = None
     link_address: Address | None = None
+    identity: Address | None = None
+    printed_number: str | None = None
     security: Security | None = None
     status: Status | None = None
     records: tuple[Record, ...] = ()
@@ -303,6 +307,17 @@ class Telegram:
     def ok(self) -> bool:
         """True when every layer was decoded."""
         return self.outcome is Outcome.OK
+
+    @property
+    def number(self) -> str | None:
+        """The number that a person finds on the meter, as far as the telegram tells."""
+        return self.printed_number or (self.meter.number if self.meter is not None else None)
+
+    @property
+    def medium(self) -> str | None:
+        """The device type by name."""
+        address = self.identity or self.meter
+        return None if address is None else address.medium
 
     @property
     def spans(self) -> tuple[Span, ...]:

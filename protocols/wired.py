@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from protocols.decoding import Decoding
 from protocols.mbus.fixed import CI_LSB_FIRST, CI_MSB_FIRST, FIXED_LENGTH, FixedData, parse_fixed
 from protocols.mbus.wired import (
     ACKNOWLEDGE,
@@ -19,7 +20,7 @@ from protocols.mbus.wired import (
 )
 from protocols.media import medium_name
 from protocols.model import Rung, Security, Span, Status
-from protocols.wmbus.decoder import Decoding, decode_transport
+from protocols.wmbus.decoder import decode_transport
 from protocols.wmbus.link import tile
 from protocols.wmbus.transport import status_flags
 

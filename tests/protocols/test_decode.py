@@ -225,7 +225,7 @@ def test_values_before_a_cut_are_kept() -> None:
 @pytest.mark.parametrize(
     ("payload", "outcome", "words"),
     [
-        ("A0112233", Outcome.UNSUPPORTED, "ELS's own"),
+        ("A0112233", Outcome.UNSUPPORTED, "maker's own"),
         ("7C" + "00" * 12 + "0102", Outcome.UNSUPPORTED, "DLMS"),
         ("7A00000001AABBCCDD", Outcome.UNSUPPORTED, "mode 1"),
         ("900400400000", Outcome.UNSUPPORTED, "fragment"),

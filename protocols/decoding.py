@@ -1,0 +1,57 @@
+"""What is known so far of one frame while it is decoded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from protocols.mbus.compact import FormatLibrary
+from protocols.model import Address, KeyLookup, Layer, RawFrame, Record, Security, Status
+from protocols.profiles.model import Profile
+from protocols.profiles.registry import ProfileRegistry
+from protocols.verdict import Ladder
+from protocols.wmbus.afl import AuthenticationLayer
+from protocols.wmbus.security import Opened
+
+
+@dataclass(slots=True)
+class Decoding:
+    """What is known so far of one frame; becomes a `Telegram`.
+
+    `data` is the frame without CRCs, with trailing bytes; `size` is where the frame proper ends. `plain` is `data`
+    with decrypted regions replaced. `footer` is a layer that stands behind the application layer.
+    """
+
+    frame: RawFrame
+    keys: KeyLookup
+    formats: FormatLibrary
+    profiles: ProfileRegistry
+    already_decrypted: bool = False
+    ladder: Ladder = field(default_factory=Ladder)
+    data: bytes = b""
+    size: int = 0
+    plain: bytes = b""
+    layers: list[Layer] = field(default_factory=list)
+    link_address: Address | None = None
+    meter: Address | None = None
+    identity: Address | None = None
+    printed_number: str | None = None
+    profile: Profile | None = None
+    downlink: bool = False
+    afl: AuthenticationLayer | None = None
+    footer: Layer | None = None
+    security: Security | None = None
+    status: Status | None = None
+    records: tuple[Record, ...] = ()
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def position(self) -> int:
+        """Offset behind the last layer."""
+        return self.layers[-1].end if self.layers else 0
+
+    def replace_plain(self, opened: Opened) -> None:
+        """Put decrypted bytes in their place."""
+        end = opened.start + len(opened.plaintext)
+        self.plain = self.plain[: opened.start] + opened.plaintext + self.plain[end:]
+        self.size = max(self.size, end)
+        self.notes.extend(opened.notes)

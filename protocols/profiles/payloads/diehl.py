@@ -1,0 +1,54 @@
+"""Diehl PRIOS and SAP PRIOS: IZAR radio modules of water meters."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from protocols.errors import Truncated
+from protocols.mbus.datetypes import date_g
+from protocols.profiles.payloads.model import Item, Payload, flag_names
+
+BODY = 15
+"""Offset in the frame of the descrambled body; 11 to 13 are flags in the clear, 14 is not used."""
+
+_TOTAL = slice(BODY + 1, BODY + 5)
+_DUE = slice(BODY + 5, BODY + 9)
+_DUE_DATE = slice(BODY + 9, BODY + 11)
+_LITRES = Decimal("0.001")
+
+_FLAGS_LEAK: tuple[tuple[int, str], ...] = ((0x80, "leak"), (0x40, "leak_before"), (0x20, "meter_blocked"))
+_FLAGS_FRAUD: tuple[tuple[int, str], ...] = (
+    (0x80, "reverse_flow"),
+    (0x40, "underflow"),
+    (0x20, "overflow"),
+    (0x10, "submerged"),
+    (0x08, "sensor_fraud"),
+    (0x04, "sensor_fraud_before"),
+    (0x02, "mechanical_fraud"),
+    (0x01, "mechanical_fraud_before"),
+)
+
+
+def decode_prios(plain: bytes, start: int, end: int) -> Payload:
+    """Total, due-date value and date, transmit period, battery life, alarms."""
+    if end < _TOTAL.stop:
+        return Payload(problem=Truncated("PRIOS frame ends before its total", layer="records", offset=end))
+    interval, battery, alarms = plain[11], plain[12], plain[13]
+    items = [
+        Item("transmit_period", "nominal_transmission_period", Decimal(1 << ((interval & 0x0F) + 2)), "s", 11, 12),
+        Item("battery_lifetime_remaining", "battery_lifetime_remaining", Decimal(battery & 0x1F) / 2, "year", 12, 13),
+        _volume("total_volume", plain, _TOTAL),
+    ]
+    if end >= _DUE.stop:
+        items.append(_volume("due_date_volume", plain, _DUE, storage=1))
+    if end >= _DUE_DATE.stop:
+        due, quality = date_g(plain[_DUE_DATE])
+        items.append(Item("due_date", "date", due, "", _DUE_DATE.start, _DUE_DATE.stop, quality, storage=1))
+    general = ("alarm",) if interval & 0x80 else ()
+    flags = (*general, *flag_names(battery, _FLAGS_LEAK), *flag_names(alarms, _FLAGS_FRAUD))
+    return Payload(tuple(items), flags)
+
+
+def _volume(name: str, plain: bytes, place: slice, storage: int = 0) -> Item:
+    litres = int.from_bytes(plain[place], "little")
+    return Item(name, "volume", litres * _LITRES, "m3", place.start, place.stop, storage=storage)

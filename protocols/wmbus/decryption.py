@@ -1,0 +1,207 @@
+"""Which key opens a payload, and what is said when none does: the rungs "key" and "decryption" of the ladder."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from protocols.application import Opaque
+from protocols.crypto import key_check_value
+from protocols.decoding import Decoding
+from protocols.errors import BadField, DecryptFailed, Unsupported
+from protocols.model import Key, Outcome, Rung, Security
+from protocols.wmbus.ell import ENCRYPTION_AES_CTR, ENCRYPTION_NONE, ExtendedLinkLayer
+from protocols.wmbus.security import EXTENDED_LINK, MODES, Protected
+from protocols.wmbus.security.diehl import KEY_SIZE as DIEHL_KEY_SIZE
+from protocols.wmbus.security.diehl import PUBLIC_KEYS, DiehlFrame, diehl_in_clear, open_diehl
+from protocols.wmbus.transport import SECURITY_NAMES, TransportLayer
+
+MODE_CLEAR = 0
+MODE_RESERVED_CLEAR = 6
+"""Reserved, but sent by Hydrodigit water meters with clear payloads."""
+
+
+def open_extended_link(decoding: Decoding, ell: ExtendedLinkLayer) -> bool:
+    """Decrypt behind an extended link layer; False when the rest stays encrypted."""
+    data = decoding.plain[: decoding.size]
+    if ell.encryption == ENCRYPTION_NONE:
+        _check_payload_crc(decoding, data, ell)
+        return True
+    name = "ELL AES-128-CTR" if ell.encryption == ENCRYPTION_AES_CTR else f"ELL encryption {ell.encryption}"
+    base = Security(mode=None, name=name, access_number=ell.acc)
+    if ell.encryption != ENCRYPTION_AES_CTR:
+        decoding.security = base
+        _leave_encrypted(decoding, name)
+        raise Unsupported(f"{name} is reserved and cannot be decrypted", layer="ell", offset=ell.start)
+    link_address = decoding.link_address
+    if link_address is None:
+        raise BadField("an encrypted frame without a sender", layer="ell", offset=ell.start)
+    if EXTENDED_LINK.in_clear(data, ell):
+        _accept_clear(decoding, base, "payload CRC fits the bytes as received: the payload is already decrypted")
+        return True
+    keys = [key for key in decoding.keys(link_address) if len(key.value) in EXTENDED_LINK.key_sizes]
+    for key in keys:
+        try:
+            opened = EXTENDED_LINK.open(data, link_address, ell, key.value)
+        except DecryptFailed:
+            continue
+        decoding.replace_plain(opened)
+        _accept_key(decoding, base, key, keys, "payload CRC fits")
+        return True
+    _refuse(decoding, base, keys, "payload CRC does not fit")
+    return False
+
+
+def _check_payload_crc(decoding: Decoding, data: bytes, ell: ExtendedLinkLayer) -> None:
+    if ell.session_number is not None and not EXTENDED_LINK.in_clear(data, ell):
+        decoding.notes.append("payload CRC of the extended link layer does not fit")
+
+
+def open_transport(decoding: Decoding, transport: TransportLayer) -> bool:
+    """Decrypt as the configuration field says; False when the payload stays encrypted."""
+    mode = transport.security_mode
+    counter = decoding.afl.mcr if decoding.afl else None
+    if counter is None and transport.counter is not None:
+        counter = int.from_bytes(transport.counter, "little")
+    base = Security(
+        mode=mode,
+        name=SECURITY_NAMES.get(mode, "reserved"),
+        access_number=transport.access_number,
+        message_counter=counter,
+    )
+    if transport.configuration is None or mode in (MODE_CLEAR, MODE_RESERVED_CLEAR):
+        if decoding.security is None:
+            _not_encrypted(decoding, base if transport.configuration is not None else None)
+        return True
+    decoding.security = base
+    handler = MODES.get(mode)
+    if handler is None:
+        _leave_encrypted(decoding, f"security mode {mode}")
+        raise Unsupported(
+            f"security mode {mode} ({base.name}) cannot be decrypted", layer="security", offset=transport.end
+        )
+    address = decoding.meter
+    if address is None:
+        raise BadField("an encrypted frame without an address", layer="transport", offset=transport.start)
+    protected = Protected(
+        data=decoding.plain[: decoding.size],
+        trailing=decoding.plain[decoding.size :],
+        address=address,
+        transport=transport,
+        afl=decoding.afl,
+        downlink=decoding.downlink,
+    )
+    if not handler.encrypts(protected):
+        _not_encrypted(decoding, base)
+        return True
+    clear = handler.in_clear(protected)
+    if clear and decoding.already_decrypted:
+        _accept_clear(decoding, base, "check bytes stand there in the clear: taken as already decrypted")
+        return True
+    keys = [key for key in _candidates(decoding) if len(key.value) in handler.key_sizes]
+    for key in keys:
+        try:
+            opened = handler.open(protected, key.value)
+        except DecryptFailed:
+            continue
+        decoding.replace_plain(opened)
+        proof = "MAC fits" if opened.authenticated else "check bytes 2F2F fit"
+        _accept_key(decoding, base, key, keys, proof, authenticated=opened.authenticated)
+        return True
+    _refuse(decoding, base, keys, "check bytes 2F2F do not appear", clear=clear)
+    return False
+
+
+def open_diehl_payload(decoding: Decoding, transport: TransportLayer, diehl: DiehlFrame) -> bool:
+    """Take off a maker's own protection, with the meter's own key if one is filed, else with the public ones."""
+    data = decoding.plain[: decoding.size]
+    base = Security(mode=None, name=str(diehl.kind), access_number=transport.access_number)
+    filed = [key for key in _candidates(decoding) if len(key.value) == DIEHL_KEY_SIZE]
+    keys = [*filed, *(Key(value, "the maker's public key") for value in PUBLIC_KEYS)]
+    for key in keys:
+        try:
+            opened = open_diehl(data, diehl.kind, key.value)
+        except DecryptFailed:
+            continue
+        decoding.replace_plain(opened)
+        _accept_key(decoding, base, key, keys, "check byte fits")
+        return True
+    if diehl_in_clear(data, diehl.kind):
+        decoding.security = base
+        decoding.ladder.passed(Rung.KEY, "no key needed")
+        decoding.ladder.passed(Rung.DECRYPTION, "payload is not scrambled, check byte fits")
+        return True
+    _refuse(decoding, base, keys, "check byte does not fit")
+    return False
+
+
+def _candidates(decoding: Decoding) -> list[Key]:
+    """Keys filed for the meter's identity, for the application's own address, then for the sender's."""
+    keys: list[Key] = []
+    for address in dict.fromkeys((decoding.identity, decoding.meter, decoding.link_address)):
+        if address is not None:
+            keys.extend(key for key in decoding.keys(address) if key not in keys)
+    return keys
+
+
+def _not_encrypted(decoding: Decoding, security: Security | None) -> None:
+    decoding.security = security or Security(mode=None, name="none")
+    decoding.ladder.passed(Rung.KEY, "no key needed")
+    decoding.ladder.passed(Rung.DECRYPTION, "payload is not encrypted")
+
+
+def _accept_key(
+    decoding: Decoding, base: Security, key: Key, keys: Sequence[Key], proof: str, *, authenticated: bool = False
+) -> None:
+    check_value = key_check_value(key.value)
+    label = f" ({key.label})" if key.label else ""
+    decoding.ladder.passed(Rung.KEY, f"key {check_value}{label}")
+    decoding.ladder.passed(Rung.DECRYPTION, f"{base.name}: {proof}")
+    tried = tuple(key_check_value(k.value) for k in keys[: keys.index(key) + 1])
+    decoding.security = replace(base, key_check_value=check_value, authenticated=authenticated, tried=tried)
+
+
+def _accept_clear(decoding: Decoding, base: Security, detail: str) -> None:
+    decoding.ladder.passed(Rung.KEY, "no key needed")
+    decoding.ladder.passed(Rung.DECRYPTION, detail)
+    decoding.notes.append("header says encrypted, payload is in the clear")
+    decoding.security = replace(base, already_decrypted=True)
+
+
+def _refuse(decoding: Decoding, base: Security, keys: Sequence[Key], reason: str, *, clear: bool = False) -> None:
+    """Say why the payload stays encrypted: no key, or none that fits."""
+    tried = tuple(key_check_value(key.value) for key in keys)
+    decoding.security = replace(base, tried=tried)
+    number = decoding.printed_number or (decoding.meter.number if decoding.meter else "this meter")
+    if clear:
+        decoding.ladder.failed(
+            Rung.DECRYPTION,
+            Outcome.WRONG_KEY if keys else Outcome.NO_KEY,
+            "header says encrypted, but the payload looks like plain text",
+            "decode with --already-decrypted if the capture was decrypted before",
+        )
+    elif not keys:
+        decoding.ladder.failed(
+            Rung.KEY,
+            Outcome.NO_KEY,
+            f"encrypted with {base.name}, and no key is filed for {number}",
+            f"import the key of {number} from its portal's export",
+        )
+    else:
+        decoding.ladder.passed(Rung.KEY, _tried(tried))
+        decoding.ladder.failed(
+            Rung.DECRYPTION,
+            Outcome.WRONG_KEY,
+            f"{_tried(tried)} does not decrypt: {reason}" if len(tried) == 1 else f"none of {_tried(tried)}: {reason}",
+            f"compare the key check value with the supplier's, or import the key of {number} again",
+        )
+    _leave_encrypted(decoding, base.name)
+
+
+def _tried(check_values: Sequence[str]) -> str:
+    return ("key " if len(check_values) == 1 else "keys ") + ", ".join(check_values)
+
+
+def _leave_encrypted(decoding: Decoding, name: str) -> None:
+    if decoding.position < decoding.size:
+        decoding.layers.append(Opaque("encrypted", decoding.position, decoding.size, f"encrypted payload ({name})"))

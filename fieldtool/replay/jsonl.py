@@ -67,7 +67,7 @@ def _request(line: str) -> dict[str, Any]:
     if len(line) > LINE_LIMIT:
         raise _Refused(f"the line is longer than {LINE_LIMIT} characters")
     try:
-        request = json.loads(line, parse_constant=_no_constant, parse_float=_finite)
+        request = json.loads(line)
     except json.JSONDecodeError as error:
         # The text of the error quotes nothing of the line, which may hold a key.
         raise _Refused(f"not JSON: {error.msg} at character {error.pos + 1}") from None
@@ -82,20 +82,11 @@ def _request(line: str) -> dict[str, Any]:
 
 def _dumped(value: object) -> str:
     try:
-        return json.dumps(value)
+        return json.dumps(value, allow_nan=False)
     except RecursionError:
         raise _Refused("id: nested too deeply") from None
-
-
-def _no_constant(name: str) -> float:
-    raise ValueError(f"{name} is no JSON number")
-
-
-def _finite(text: str) -> float:
-    number = float(text)
-    if number in (float("inf"), float("-inf")):
-        raise ValueError("a number is too large")
-    return number
+    except ValueError:
+        raise _Refused("id: holds a number that JSON has not") from None
 
 
 def _hex(value: object, name: str) -> bytes:

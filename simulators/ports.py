@@ -75,10 +75,11 @@ class PtyPort(Port):
     as on a real line. With `link` a symbolic link of that path follows the terminal over unplugging.
     """
 
-    def __init__(self, baud: int, link: Path | None = None) -> None:
+    def __init__(self, baud: int, link: Path | None = None, abandoned_s: float = ABANDONED_S) -> None:
         super().__init__()
         self._baud = baud
         self._link = link
+        self._abandoned_s = abandoned_s
         self._master = self._slave = -1
         self._name = ""
         self._unread: tuple[int, float] = (0, 0.0)
@@ -168,7 +169,7 @@ class PtyPort(Port):
         now_s = time.monotonic()
         if not unread or unread < self._unread[0]:
             self._unread = (unread, now_s)
-        elif now_s - self._unread[1] > ABANDONED_S:
+        elif now_s - self._unread[1] > self._abandoned_s:
             termios.tcflush(self._slave, termios.TCIFLUSH)
             self.dropped += unread
             self._unread = (0, now_s)

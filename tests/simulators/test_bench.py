@@ -243,6 +243,24 @@ def test_what_nobody_reads_is_dropped() -> None:
         port.unplug()
 
 
+@posix_only
+def test_next_client_does_not_find_what_the_last_one_left_unread() -> None:
+    port = PtyPort(57600, abandoned_s=0.05)
+    port.plug()
+    try:
+        port.write(b"long ago")
+        deadline = time.monotonic() + 2
+        while not port.dropped and time.monotonic() < deadline:
+            port.read(0.01)
+        assert port.dropped == len(b"long ago")
+        client = RawClient(port.address)
+        port.write(b"now")
+        assert client.read(8, 0.3) == b"now"
+        client.close()
+    finally:
+        port.unplug()
+
+
 def test_second_client_of_a_tcp_port_is_turned_away(connect: Connect) -> None:
     with Bench.of(Scenario.load(), at="tcp") as bench:
         first = connect(bench.at)

@@ -128,7 +128,7 @@ class MeterScreen(LiveScreen):
             if row.link_address is not None:
                 title.append(f"  through {safe_text(str(row.link_address))}")
             age = age_text((self.session.clock() - row.last_at).total_seconds(), _AGE_WIDTH)
-            title.append(f"  {row.telegrams} telegram{'s' * (row.telegrams != 1)}, last {age} ago")
+            title.append(f"  {row.telegrams} telegram{'s' * (row.telegrams != 1)}, last heard: {age}")
         return title
 
     def _place_text(self) -> Text:

@@ -48,6 +48,7 @@ class ReceptionScreen(LiveScreen):
         self.meters = MeterList(session.clock, self._empty_lines, id="meters")
         self._filter_input = FilterInput()
         self._filter_problem = Static(id="filter-problem", markup=False)
+        self._filter_row = Horizontal(id="filter-row")
         self._title = Static(id="title", markup=False)
         self._heading = Heading(self.meters.heading)
         self._seen_version = -1
@@ -55,7 +56,7 @@ class ReceptionScreen(LiveScreen):
     def compose(self) -> ComposeResult:
         """Title or filter, column titles, meters, status, keys."""
         yield self._title
-        with Horizontal(id="filter-row"):
+        with self._filter_row:
             yield Static("filter", id="filter-label", markup=False)
             yield self._filter_input
             yield self._filter_problem
@@ -67,6 +68,7 @@ class ReceptionScreen(LiveScreen):
     def on_mount(self) -> None:
         """Start with the list, not with the filter."""
         super().on_mount()
+        self._show_filter_row(shown=False)
         self.meters.focus()
         self._show_title()
 
@@ -137,15 +139,15 @@ class ReceptionScreen(LiveScreen):
 
     def action_edit_filter(self) -> None:
         """Show the filter in the title's place and type into it."""
-        self.add_class("-filtering")
         self._filter_input.value = self.meters.table.filter.text
         self._filter_problem.update(f"like  {FILTER_EXAMPLES}")
-        self._filter_input.focus()
+        self._show_filter_row(shown=True)
+        self.set_focus(self._filter_input)
 
     @on(Input.Changed, "#filter")
     def try_filter(self, event: Input.Changed) -> None:
         """Filter while typing; what cannot be understood stays red and changes nothing."""
-        if not self.has_class("-filtering"):
+        if not self._filter_row.display:
             return
         try:
             self._apply(parse_filter(event.value))
@@ -160,10 +162,14 @@ class ReceptionScreen(LiveScreen):
     @on(FilterInput.Left)
     def leave_filter(self) -> None:
         """Go back to the list, with the last filter that was understood."""
-        self.remove_class("-filtering")
+        self._show_filter_row(shown=False)
         self._filter_input.remove_class("-refused")
         self._show_title()
-        self.meters.focus()
+        self.set_focus(self.meters)
+
+    def _show_filter_row(self, *, shown: bool) -> None:
+        self._filter_row.display = shown
+        self._title.display = not shown
 
     def action_clear_filter(self) -> None:
         """Show all meters."""

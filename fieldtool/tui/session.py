@@ -33,7 +33,7 @@ def nothing_to_close() -> None:
 class Session:
     """Everything the screens show; they only ever read it, at most ten times a second.
 
-    `sources` gives the newest event of each source (`SourceBoard.newest`); it and `keystore` are asked ten times a
+    `sources` gives the newest event of each source (`Listening.newest`); it and `keystore` are asked ten times a
     second and must return at once. `clock` gives aware UTC in the time of the telegrams. `start_simulator` opens
     simulated meters and returns their session; it may take seconds and is called outside the UI's thread. `close` ends
     what the session started; the screens call it only for sessions that `start_simulator` gave them.

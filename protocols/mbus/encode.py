@@ -15,7 +15,7 @@ from protocols.mbus import datetypes
 from protocols.mbus.compact import SIGNATURE_LENGTH, format_signature, full_frame_bytes, headers_of
 from protocols.mbus.crc import crc16_en13757
 from protocols.mbus.header import RecordHeader, interpret
-from protocols.mbus.records import parse_records
+from protocols.mbus.records import parse_records, transmitted
 from protocols.mbus.tables import EXTENSION_BIT, FUNCTIONS, MAX_DIFE, Coding, Form
 from protocols.mbus.values import LVAR_TEXT_LAST
 from protocols.media import MEDIA, manufacturer_code
@@ -111,7 +111,7 @@ def _parsed(records: bytes) -> tuple[Record, ...]:
         raise ValueError(f"not a full frame: {parsed.problem}")
     if parsed.tail is not None:
         raise ValueError("manufacturer specific data (DIF 0F or 1F) have no place in a compact frame")
-    return tuple(record for record in parsed.records if record.expanded_from is None)
+    return transmitted(parsed.records)
 
 
 def _interpreted(header: bytes) -> RecordHeader:

@@ -290,14 +290,7 @@ def interpret(raw: bytes, *, downlink: bool = False) -> RecordHeader:
         first, last = (first, start) if stop == end and start > first else (stop, end)
         # The unit is transmitted last character first.
         meaning.unit = text_from_bytes(raw[start + 1 : stop][::-1])
-    if raw[vif_offset] & _CODE_MASK == tables_primary.MANUFACTURER_SPECIFIC:
-        meaning.manufacturer(raw[first:last])
-        vifes = _raw_parts(raw, first, last, "manufacturer specific", tables_primary.CLAUSE)
-    elif raw[vif_offset] == tables_primary.EXTENSION_EF | EXTENSION_BIT:
-        vifes = _raw_parts(raw, first, last, "reserved extension table EF", tables_primary.CLAUSE)
-    else:
-        vifes = _true_vif_parts(raw, vif_offset, first, vif)
-        vifes += _apply_vifes(raw, first, last, meaning, downlink=downlink)
+    vifes = _vife_parts(raw, vif_offset, (first, last), meaning, downlink=downlink)
     return RecordHeader(
         raw=raw,
         function=FUNCTIONS[raw[0] >> 4 & 3],
@@ -318,9 +311,23 @@ def interpret(raw: bytes, *, downlink: bool = False) -> RecordHeader:
         profile=meaning.profile,
         clause=vif.clause,
         vif_offset=vif_offset,
-        vifes=tuple(vifes),
+        vifes=vifes,
         text=text,
     )
+
+
+def _vife_parts(
+    raw: bytes, vif_offset: int, chain: tuple[int, int], meaning: _Meaning, *, downlink: bool
+) -> tuple[VifePart, ...]:
+    """Apply the VIFEs of `chain` (start, end) as the VIF wants them read, and name every byte behind the VIF."""
+    first, last = chain
+    if raw[vif_offset] & _CODE_MASK == tables_primary.MANUFACTURER_SPECIFIC:
+        meaning.manufacturer(raw[first:last])
+        return tuple(_raw_parts(raw, first, last, "manufacturer specific", tables_primary.CLAUSE))
+    if raw[vif_offset] == tables_primary.EXTENSION_EF | EXTENSION_BIT:
+        return tuple(_raw_parts(raw, first, last, "reserved extension table EF", tables_primary.CLAUSE))
+    parts = _true_vif_parts(raw, vif_offset, first, meaning.vif)
+    return (*parts, *_apply_vifes(raw, first, last, meaning, downlink=downlink))
 
 
 def _true_vif_parts(raw: bytes, vif_offset: int, first: int, vif: VifCode) -> list[VifePart]:

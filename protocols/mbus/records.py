@@ -12,6 +12,9 @@ from protocols.mbus.tables import FILLER, MANUFACTURER_DATA, MANUFACTURER_DATA_M
 from protocols.mbus.values import data_end, decode_value
 from protocols.model import Record
 
+PADDING = 0xFF
+"""Erased memory behind the last record, as some meters send it; no record begins like this."""
+
 
 @dataclass(frozen=True, slots=True)
 class ParsedRecords:
@@ -64,7 +67,7 @@ def parse_records(data: bytes, start: int, end: int, *, downlink: bool = False) 
     tail: tuple[int, int] | None = None
     problem: ProtocolError | None = None
     position = start
-    filled_from: int | None = None
+    filled = False
     try:
         while position < end:
             dif = data[position]
@@ -74,9 +77,9 @@ def parse_records(data: bytes, start: int, end: int, *, downlink: bool = False) 
                 record_end = data_end(header, data, data_start, end)
                 records.append(make_record(len(records), header, data[data_start:record_end], position, data_start))
                 position = record_end
-                filled_from = None
+                filled = False
             elif dif == FILLER:
-                filled_from = position if filled_from is None else filled_from
+                filled = True
                 position += 1
             elif dif in (MANUFACTURER_DATA, MANUFACTURER_DATA_MORE):
                 tail = (position, end)
@@ -85,10 +88,11 @@ def parse_records(data: bytes, start: int, end: int, *, downlink: bool = False) 
                 notes.append("global readout request (DIF 7F)")
                 position += 1
             else:
-                raise BadField(f"reserved DIF {dif:02X}", layer=LAYER, offset=position)
+                notes.append(_padding(data, position, end, behind_records=bool(records)))
+                break
     except ProtocolError as error:
         problem = error
-    if problem is not None and records and filled_from is not None:
+    if problem is not None and records and filled:
         # Some meters let bytes of their own follow the fillers; a damaged record does not come after the end.
         notes.append(f"{end - position} bytes behind the idle fillers are no records")
         problem = None
@@ -101,6 +105,13 @@ def parse_records(data: bytes, start: int, end: int, *, downlink: bool = False) 
         stopped_at=end if tail is not None else position,
         notes=(*notes, *profile_notes),
     )
+
+
+def _padding(data: bytes, start: int, end: int, *, behind_records: bool) -> str:
+    """Return the note on erased memory at `start`; raises `BadField` when it is a reserved DIF instead."""
+    if behind_records and data.count(PADDING, start, end) == end - start:
+        return f"{end - start} bytes FF behind the last record"
+    raise BadField(f"reserved DIF {data[start]:02X}", layer=LAYER, offset=start)
 
 
 def transmitted(records: Sequence[Record]) -> tuple[Record, ...]:

@@ -9,7 +9,7 @@ import struct
 from collections.abc import Callable
 from decimal import Context, Decimal
 
-from protocols.errors import Truncated
+from protocols.errors import BadField, Truncated
 from protocols.mbus import datetypes
 from protocols.mbus.header import LAYER, RecordHeader
 from protocols.mbus.tables import Coding, DataField, Form
@@ -53,7 +53,7 @@ def lvar_length(lvar: int) -> int | None:
 def data_end(header: RecordHeader, data: bytes, start: int, end: int) -> int:
     """Return where the data that start at `start` end, LVAR byte included.
 
-    Raises `Truncated` when that is behind `end`, or when a reserved LVAR byte makes it unknown.
+    Raises `Truncated` when that is behind `end`, `BadField` when a reserved LVAR byte makes it unknown.
     """
     length = header.data_length
     if length is None:
@@ -62,7 +62,7 @@ def data_end(header: RecordHeader, data: bytes, start: int, end: int) -> int:
         following = lvar_length(data[start])
         if following is None:
             message = f"reserved length byte {data[start]:02X} in a record: where it ends is unknown"
-            raise Truncated(message, layer=LAYER, offset=start)
+            raise BadField(message, layer=LAYER, offset=start)
         length = 1 + following
     if start + length > end:
         message = f"record {header.raw.hex().upper()} announces {length} bytes of data, {end - start} are left"

@@ -94,6 +94,15 @@ def test_bytes_behind_the_fillers_are_a_note_not_a_damage() -> None:
     assert parsed.stopped_at == 9
 
 
+def test_erased_memory_behind_the_records_is_a_note() -> None:
+    # Maddalena evo868: two bytes FF at the end of an unencrypted telegram.
+    parsed = parse("041308190000 FFFF")
+    assert parsed.problem is None
+    assert parsed.notes == ("2 bytes FF behind the last record",)
+    assert parse("FFFF").problem is not None
+    assert parse("041308190000 FFFF04").problem is not None
+
+
 def test_damage_right_behind_the_check_bytes_is_a_damage() -> None:
     assert parse("2F2F 5208").problem is not None
 

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 
-from protocols.errors import Truncated
+from protocols.errors import BadField, Truncated
 from protocols.mbus import datetypes
 from protocols.mbus.header import interpret
 from protocols.mbus.values import data_end, decode_value, lvar_length
@@ -224,12 +224,17 @@ def test_lvar_lengths(lvar: int, length: int | None) -> None:
     assert lvar_length(lvar) == length
 
 
-@pytest.mark.parametrize("record", ["0413 081900", "0D78 0534", "0D78 ", "0D78 FF"])
+@pytest.mark.parametrize("record", ["0413 081900", "0D78 0534", "0D78 "])
 def test_data_that_are_not_there(record: str) -> None:
     header, _, data = record.partition(" ")
     raw = bytes.fromhex(data)
     with pytest.raises(Truncated):
         data_end(interpret(bytes.fromhex(header)), raw, 0, len(raw))
+
+
+def test_reserved_length_byte() -> None:
+    with pytest.raises(BadField, match="reserved length byte FF"):
+        data_end(interpret(b"\x0d\x78"), b"\xff\x00", 0, 2)
 
 
 @pytest.mark.parametrize(

@@ -7,10 +7,13 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
 import serial
 
 from fieldtool.errors import PortBusy, PortDenied, PortGone, ReceiverError
+
+_PLATFORM: Final[str] = sys.platform
 
 READ_TIMEOUT_S = 0.1
 """How long a read waits: the pace at which a reader thread looks at its stop event."""
@@ -123,7 +126,7 @@ def _port_error(target: str, error: OSError | ValueError) -> ReceiverError:
 
 
 def _hint(hints: dict[str, str]) -> str:
-    return hints.get(sys.platform, hints["linux"])
+    return hints.get(_PLATFORM, hints["linux"])
 
 
 @dataclass(frozen=True, slots=True)

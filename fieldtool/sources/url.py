@@ -42,9 +42,7 @@ def parse_url(text: str, kinds: tuple[str, ...], options: dict[str, tuple[str, .
     shown = safe_text(text)
     found = _URL.fullmatch(text)
     if found is None or _WINDOWS_DRIVE.match(text):
-        raise UsageError(
-            f"{shown!r} is no receiver address", f"write its kind in front, as in {kinds[0]}://{text.strip('/')}"
-        )
+        raise UsageError(f"{shown!r} is no receiver address", f"write its kind in front, as in {kinds[0]}://{shown}")
     kind = found["kind"].lower()
     if kind not in kinds:
         raise UsageError(f"unknown receiver {safe_text(kind)!r} in {shown!r}", _nearest(kind, kinds))

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from decimal import Decimal
 
+from protocols.mbus.values import bcd
 from protocols.model import Quality, Reading, Record, Status
-from protocols.profiles.model import CodeRule, Profile, ReadingRule, Selector, StatusRule
+from protocols.profiles.model import CodeRule, NumberCoding, Profile, ReadingRule, Selector, StatusRule
 
 _TRANSPORT_BIT_NAME = "manufacturer_bit_"
 
@@ -95,12 +95,19 @@ def _apply(rule: ReadingRule, record: Record, step: int) -> Reading:
     name = rule.name.replace("{n}", str(rule.n_first + rule.n_step * step)) if "{n}" in rule.name else rule.name
     reading = _reading(record, name)
     if rule.scale is not None:
-        number = Decimal(int.from_bytes(record.data, "little", signed=rule.signed))
-        reading = replace(reading, value=number * rule.scale, quality=Quality.GOOD)
+        number = _number(record.data, rule.coding)
+        value = None if number is None else number * rule.scale
+        reading = replace(reading, value=value, quality=Quality.GOOD if value is not None else Quality.INVALID)
     if rule.unit is not None or rule.means is not None:
         unit = reading.unit if rule.unit is None else rule.unit
         reading = replace(reading, unit=unit, quantity=rule.means or reading.quantity)
     return reading
+
+
+def _number(data: bytes, coding: NumberCoding) -> int | None:
+    if coding is NumberCoding.BCD:
+        return bcd(data)
+    return int.from_bytes(data, "little", signed=coding is NumberCoding.SIGNED)
 
 
 def _reading(record: Record, name: str) -> Reading:

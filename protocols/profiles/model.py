@@ -36,13 +36,21 @@ class Selector:
     occurrence: int = 1
 
 
+class NumberCoding(StrEnum):
+    """How a rule with a scale of its own reads a record's data."""
+
+    UNSIGNED = "unsigned"
+    SIGNED = "signed"
+    BCD = "bcd"
+
+
 @dataclass(frozen=True, slots=True)
 class ReadingRule:
     """A name for the records that a selector finds.
 
     A name with `{n}` stands for one reading each number of the selector's range, counted from `n_first` in steps of
-    `n_step`. `scale` and `unit` replace what the record's own header says: value = number in the data x scale.
-    `means` replaces the quantity.
+    `n_step`. `scale` and `unit` replace what the record's own header says: value = number in the data x scale, the
+    number read as `coding` says. `means` replaces the quantity.
     """
 
     name: str
@@ -53,7 +61,7 @@ class ReadingRule:
     scale: Decimal | None = None
     unit: str | None = None
     means: str | None = None
-    signed: bool = False
+    coding: NumberCoding = NumberCoding.UNSIGNED
 
 
 Place = tuple[str, Function, tuple[str, ...]]

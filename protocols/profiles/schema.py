@@ -17,6 +17,7 @@ from protocols.model import Function
 from protocols.profiles.model import (
     CodeRule,
     Match,
+    NumberCoding,
     PayloadRule,
     Profile,
     ProfileTest,
@@ -46,7 +47,7 @@ _SELECTOR_KEYS = ("header", "quantity", "function", "storage", "tariff", "subuni
 _KEYS: dict[str, tuple[str, ...]] = {
     "file": ("schema", "name", "title", "match", "reading", "status", "code", "transport_status", "payload", "test"),
     "match": ("manufacturer", "version", "medium"),
-    "reading": ("name", "info", "n_first", "n_step", "scale", "unit", "means", "signed", *_SELECTOR_KEYS),
+    "reading": ("name", "info", "n_first", "n_step", "scale", "unit", "means", "coding", *_SELECTOR_KEYS),
     "payload": ("decoder", "where", "record"),
     "status": ("bits", "mask", *_SELECTOR_KEYS),
     "code": ("name", "mask", "values", *_SELECTOR_KEYS),
@@ -224,8 +225,15 @@ def _reading(read: _Reader, table: Mapping[str, Any]) -> ReadingRule:
         scale=_scale(read, table),
         unit=read.text("reading", table, "unit") if "unit" in table else None,
         means=read.text("reading", table, "means") if "means" in table else None,
-        signed=bool(table.get("signed", False)),
+        coding=_coding(read, table),
     )
+
+
+def _coding(read: _Reader, table: Mapping[str, Any]) -> NumberCoding:
+    value = read.text("reading", table, "coding", NumberCoding.UNSIGNED.value)
+    if value not in {c.value for c in NumberCoding}:
+        raise read.fail(f"unknown coding {value!r} in [[reading]]", f"one of {', '.join(NumberCoding)}")
+    return NumberCoding(value)
 
 
 def _scale(read: _Reader, table: Mapping[str, Any]) -> Decimal | None:

@@ -1,0 +1,84 @@
+"""Profile files with mistakes: one clear sentence with the file, the key and what to write."""
+
+from __future__ import annotations
+
+import pytest
+
+from protocols.model import Address
+from protocols.profiles.registry import ProfileRegistry
+from protocols.profiles.schema import ProfileError, parse_profile
+
+GOOD = """
+schema = 1
+name = "exa_water"
+title = "An example"
+[[match]]
+manufacturer = "EXA"
+version = [1, 2]
+medium = 7
+[[reading]]
+name = "total_volume"
+quantity = "volume"
+[[reading]]
+name = "history_{n}_volume"
+quantity = "volume"
+storage = "2..4"
+n_first = 1
+"""
+
+
+def test_a_good_file() -> None:
+    profile = parse_profile(GOOD, "exa_water.toml")
+    assert [rule.name for rule in profile.readings] == ["total_volume", "history_{n}_volume"]
+    assert list(profile.readings[1].selector.storages) == [2, 3, 4]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("schema = 1", "schema = 2", "write schema = 1"),
+        ('name = "total_volume"', 'nmae = "total_volume"', "did you mean 'name'"),
+        ('quantity = "volume"\n[[', "[[", "either 'header' or 'quantity'"),
+        ('manufacturer = "EXA"', 'manufacturer = "EXAM"', "three letters"),
+        ('storage = "2..4"', 'storage = "4..2"', "is no range"),
+        ('storage = "2..4"', "storage = 2", "go together"),
+        ("version = [1, 2]", 'version = "one"', "a number or a list of numbers"),
+        ('title = "An example"', "title = 5", "must be text"),
+        ("[[match]]", "[match]", "[[match]]"),
+        ("schema = 1", "schema = ", "not valid TOML"),
+        ('name = "total_volume"', 'name = "total_volume"\nscale = "a"', "exact number as text"),
+        ('quantity = "volume"\n[[', 'header = "04XX"\n[[', "hex digits of DIF to VIFE"),
+    ],
+    ids=lambda value: None,
+)
+def test_a_mistake_is_named(old: str, new: str, words: str) -> None:
+    assert old in GOOD
+    with pytest.raises(ProfileError) as error:
+        parse_profile(GOOD.replace(old, new, 1), "exa_water.toml")
+    assert str(error.value).startswith("exa_water.toml: ")
+    assert words in str(error.value)
+    assert "\n" not in error.value.problem or "TOML" in error.value.problem
+
+
+def test_two_profiles_for_one_meter_are_an_error() -> None:
+    one = parse_profile(GOOD, "one.toml")
+    two = parse_profile(GOOD.replace("exa_water", "exa_other"), "two.toml")
+    with pytest.raises(ProfileError, match=r"two\.toml: claims EXA version 01 medium 07, which one\.toml claims"):
+        ProfileRegistry([("one.toml", one), ("two.toml", two)])
+
+
+def test_two_profiles_of_one_name_are_an_error() -> None:
+    one = parse_profile(GOOD, "one.toml")
+    with pytest.raises(ProfileError, match="already loaded"):
+        ProfileRegistry([("one.toml", one), ("two.toml", one)])
+
+
+def test_the_closest_match_wins() -> None:
+    exact = parse_profile(GOOD, "exact.toml")
+    loose = parse_profile(
+        GOOD.replace("exa_water", "exa_any").replace("version = [1, 2]\n", "").replace("medium = 7", ""), "loose.toml"
+    )
+    registry = ProfileRegistry([("exact.toml", exact), ("loose.toml", loose)])
+    assert registry.find(Address.of("EXA", "00000001", 1, 7)) is exact
+    assert registry.find(Address.of("EXA", "00000001", 9, 7)) is loose
+    assert registry.find(Address.of("OTH", "00000001", 1, 7)) is None

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from keystore.errors import Damaged
 from keystore.matching import (
     ManufacturerFit,
     manufacturer_fit,
@@ -18,7 +19,7 @@ from keystore.matching import (
 from keystore.model import WMBUS_ROLES, KeyRecord, KeyRole, KeyStatus, Provenance
 from keystore.vault import records
 from keystore.vault.records import ItemKind, TermKind
-from keystore.vault.session import Session, Writer
+from keystore.vault.session import VERIFY_HINT, Session, Writer
 from protocols.model import Address, Key
 from protocols.text import safe_text
 
@@ -82,11 +83,9 @@ class KeyBook:
 
     def keys_for(self, address: Address) -> tuple[Key, ...]:
         """Return the wireless M-Bus keys of an address, best first."""
-        if not (ids := self._session.ids([self._session.term(TermKind.NUMBER, address.number)])):
-            return ()
         usable = [
             record
-            for record in (self._record(item_id) for item_id in ids)
+            for _, record in self._filed_under([(TermKind.NUMBER, address.number)])
             if record.value and record.role in WMBUS_ROLES and record.status is not KeyStatus.REVOKED
         ]
         usable.sort(key=lambda r: (manufacturer_fit(r.manufacturer, address.manufacturer), _STATUS_ORDER[r.status]))
@@ -116,8 +115,7 @@ class KeyBook:
         """Compare with what is filed for the same meter and role; the maker's letters may be missing on either side."""
         word = (TermKind.NUMBER, record.number) if record.number else (TermKind.DEV_EUI, record.dev_eui)
         verdict = PutVerdict.NEW
-        for item_id in self._session.ids([self._session.term(*word)]):
-            filed = self._record(item_id)
+        for _, filed in self._filed_under([word]):
             if (filed.role, filed.role_detail) != (record.role, record.role_detail):
                 continue
             if manufacturer_fit(filed.manufacturer, record.manufacturer) is ManufacturerFit.OTHER:
@@ -135,8 +133,14 @@ class KeyBook:
         terms = self._terms(records.terms_of(record))
         writer.add(ItemKind.KEY_RECORD, records.encode_record(record, source_item), terms)
 
-    def _filed_under(self, words: Iterable[tuple[str, str]]) -> list[tuple[int, KeyRecord]]:
-        return [(item_id, self._record(item_id)) for item_id in self._session.ids(self._terms(words))]
+    def _filed_under(self, words: list[tuple[str, str]]) -> list[tuple[int, KeyRecord]]:
+        """Return (item, record) of every record filed under one of the words, newest first."""
+        found = [(item_id, self._record(item_id)) for item_id in self._session.ids(self._terms(words))]
+        for item_id, record in found:
+            # Look-up rows are not sealed: one that was redirected must not hand out another meter's key.
+            if records.terms_of(record).isdisjoint(words):
+                raise Damaged(f"item {item_id} is filed under a number that is not its own", VERIFY_HINT)
+        return found
 
     def _terms(self, words: Iterable[tuple[str, str]]) -> list[bytes]:
         return [self._session.term(kind, text) for kind, text in words]

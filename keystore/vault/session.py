@@ -22,7 +22,7 @@ from keystore.vault.records import ItemKind
 PAGE_ITEMS: Final = 1000
 """Items read at a time: a long listing must not hold SQLite's read lock against a writer."""
 
-_VERIFY: Final = "run: fieldtool store verify; then restore the store from a backup"
+VERIFY_HINT: Final = "run: fieldtool store verify; then restore the store from a backup"
 
 
 def read_header(connection: sqlite3.Connection, path: Path) -> tuple[bytes, bytes, bytes]:
@@ -62,15 +62,15 @@ class Session:
                 "SELECT generation, items, records, set_hash, mac FROM state WHERE id = 1"
             ).fetchone()
         if row is None or not all(isinstance(number, int) and 0 <= number < 1 << 63 for number in row[:3]):
-            raise Damaged(f"keystore {self._path} has no valid state", _VERIFY)
+            raise Damaged(f"keystore {self._path} has no valid state", VERIFY_HINT)
         generation, items, records, set_hash, mac = row
         if not isinstance(set_hash, bytes) or len(set_hash) != DIGEST_BYTES or not isinstance(mac, bytes):
-            raise Damaged(f"keystore {self._path} has no valid state", _VERIFY)
+            raise Damaged(f"keystore {self._path} has no valid state", VERIFY_HINT)
         state = StoreState(generation, items, records, int.from_bytes(set_hash))
         if not primitives.same_bytes(primitives.state_mac(self._keys, state, header_body), mac):
-            raise Damaged(f"keystore {self._path}: state and header do not belong together", _VERIFY)
+            raise Damaged(f"keystore {self._path}: state and header do not belong together", VERIFY_HINT)
         if state.generation < self._seen_generation:
-            raise Damaged(f"keystore {self._path} was replaced by an older copy of itself", _VERIFY)
+            raise Damaged(f"keystore {self._path} was replaced by an older copy of itself", VERIFY_HINT)
         self._seen_generation = state.generation
         return state
 
@@ -100,7 +100,7 @@ class Session:
                 "SELECT generation, sealed FROM item WHERE id = ? AND kind = ?", (item_id, int(kind))
             ).fetchone()
         if row is None:
-            raise Damaged(f"keystore {self._path}: item {item_id} is missing", _VERIFY)
+            raise Damaged(f"keystore {self._path}: item {item_id} is missing", VERIFY_HINT)
         return self.unseal(item_id, kind, *row)
 
     def unseal(self, item_id: int, kind: int, generation: object, sealed: object) -> bytes:
@@ -111,7 +111,7 @@ class Session:
                 return self._aead.decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], aad)
             except (InvalidTag, ValueError):
                 pass
-        raise Damaged(f"keystore {self._path}: item {item_id} is damaged", _VERIFY)
+        raise Damaged(f"keystore {self._path}: item {item_id} is damaged", VERIFY_HINT)
 
     def page(self, after: int, kind: ItemKind | None = None) -> list[tuple[int, int, int, bytes]]:
         """Return up to `PAGE_ITEMS` rows (id, kind, generation, sealed) behind item `after`, of one kind or of all."""
@@ -129,7 +129,9 @@ class Session:
         with transaction(self._connection, self._path, dry_run=dry_run):
             writer = Writer(self, self._connection, self.state())
             yield writer
-            writer.finish(read_header(self._connection, self._path)[0])
+            generation = writer.finish(read_header(self._connection, self._path)[0])
+        if not dry_run:
+            self._seen_generation = generation
 
     def seal(self, item_id: int, kind: ItemKind, generation: int, plain: bytes) -> bytes:
         """Return nonce and AES-256-GCM of an item's plain text."""
@@ -164,7 +166,7 @@ class Writer:
             "SELECT generation, sealed FROM item WHERE id = ? AND kind = ?", (item_id, int(kind))
         ).fetchone()
         if row is None:
-            raise Damaged(f"item {item_id} is missing", _VERIFY)
+            raise Damaged(f"item {item_id} is missing", VERIFY_HINT)
         self._connection.execute("DELETE FROM item WHERE id = ?", (item_id,))
         self._connection.executemany("DELETE FROM lookup WHERE term = ? AND item = ?", ((t, item_id) for t in terms))
         digest = primitives.item_digest(self._session.keys, item_id, kind, *row)
@@ -177,9 +179,10 @@ class Writer:
             "INSERT OR REPLACE INTO header VALUES (1, ?, ?, ?)", (body, header_checksum(body), mac)
         )
 
-    def finish(self, header_body: bytes) -> None:
-        """Write the state that belongs to what was changed."""
+    def finish(self, header_body: bytes) -> int:
+        """Write the state that belongs to what was changed; return its generation."""
         write_state(self._connection, self._session.keys, self._state, header_body)
+        return self._state.generation
 
     def _count(self, kind: ItemKind, step: int, set_hash: int) -> None:
         records = step if kind is ItemKind.KEY_RECORD else 0

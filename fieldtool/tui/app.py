@@ -37,9 +37,16 @@ class FieldToolApp(App[None]):
         self.session = session
         self._started: list[Session] = []
 
-    def get_default_screen(self) -> Screen[None]:
+    def on_mount(self) -> None:
         """The reception list is where everything begins."""
-        return ReceptionScreen(self.session)
+        self._begin(self.session)
+
+    def _begin(self, session: Session) -> None:
+        """Close all screens over the session before, and show the reception list of this one."""
+        while len(self.screen_stack) > 1:
+            self.pop_screen()
+        self.session = session
+        self.push_screen(ReceptionScreen(session))
 
     @property
     def failure(self) -> Exception | None:
@@ -87,8 +94,7 @@ class FieldToolApp(App[None]):
         if worker.group != _SIMULATOR:
             return
         if event.state is WorkerState.SUCCESS and isinstance(worker.result, Session):
-            self.session = worker.result
-            self.switch_screen(ReceptionScreen(self.session))
+            self._begin(worker.result)
         elif event.state is WorkerState.ERROR:
             self.notify(_reason(worker.error), title="The simulator did not start", severity="error", markup=False)
 

@@ -1,0 +1,181 @@
+"""Order and filter of the reception list, without a screen."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.cells import cell_len
+
+from fieldtool.pipeline.reception import MeterRow, Reception
+from fieldtool.tui.meter_columns import COLUMNS, gap_of, heading_line, place_columns, row_line
+from fieldtool.tui.meter_filter import BadFilter, parse_filter
+from fieldtool.tui.meter_table import MeterTable, SortBy
+from protocols.model import Address, Outcome, Telegram
+from tests.fieldtool.tui.tui_scenes import NOW, address, some_meters, telegram
+
+
+def _rows(telegrams: list[Telegram]) -> list[MeterRow]:
+    reception = Reception()
+    for one in telegrams:
+        reception.accept(one)
+    return reception.rows()
+
+
+def _numbers(table: MeterTable) -> list[str]:
+    return [shown.number if shown else "none" for shown in table.shown]
+
+
+def test_newcomers_are_put_in_their_place_and_no_address_stands_last() -> None:
+    table = MeterTable()
+    reception = Reception()
+    for one in (telegram(None, Outcome.DAMAGED), telegram(address(30)), telegram(address(10)), telegram(address(20))):
+        reception.accept(one)
+        table.update(reception.rows())
+    assert _numbers(table) == ["00000010", "00000020", "00000030", "none"]
+
+
+def test_places_are_kept_until_sorted_again() -> None:
+    reception = Reception()
+    table = MeterTable()
+    reception.accept(telegram(address(1), rssi_dbm=-90))
+    reception.accept(telegram(address(2), rssi_dbm=-50))
+    table.update(reception.rows())
+    table.sort(SortBy.RSSI)
+    assert _numbers(table) == ["00000002", "00000001"]
+    reception.accept(telegram(address(1), rssi_dbm=-40, access_number=2, at=NOW + timedelta(seconds=20)))
+    table.update(reception.rows())
+    assert _numbers(table) == ["00000002", "00000001"]
+    table.sort(SortBy.RSSI)
+    assert _numbers(table) == ["00000001", "00000002"]
+
+
+def test_what_needs_somebody_comes_first_by_outcome() -> None:
+    table = MeterTable()
+    table.update(_rows(some_meters()))
+    table.sort(SortBy.OUTCOME)
+    outcomes = [table.row_at(index).outcome for index in range(len(table))]
+    assert outcomes[0] is Outcome.WRONG_KEY
+    assert outcomes[-2:] == [Outcome.OK, Outcome.DAMAGED]
+
+
+def test_sort_orders_go_round() -> None:
+    by, seen = SortBy.NUMBER, []
+    for _ in SortBy:
+        seen.append(by)
+        by = by.following
+    assert by is SortBy.NUMBER
+    assert set(seen) == set(SortBy)
+
+
+@given(st.lists(st.tuples(st.integers(0, 30), st.sampled_from(Outcome)), max_size=60))
+def test_every_meter_is_shown_exactly_once(heard: list[tuple[int, Outcome]]) -> None:
+    reception = Reception()
+    table = MeterTable()
+    for count, (number, outcome) in enumerate(heard):
+        reception.accept(telegram(address(number), outcome, access_number=count))
+        table.update(reception.rows())
+    assert sorted(_numbers(table)) == _numbers(table) == sorted({f"{number:08d}" for number, _ in heard})
+
+
+@pytest.mark.parametrize(
+    ("text", "numbers"),
+    [
+        ("", 7),
+        ("kam", 2),
+        ("KAM outcome:ok", 1),
+        ("-kam", 5),
+        ("medium:heat", 2),
+        ("no_key", 1),
+        ("outcome:wrong", 1),
+        ("rssi>-80", 4),
+        ("rssi<-80", 2),
+        ("telegrams<2", 7),
+        ("telegrams>1", 0),
+        ("alarm:low", 1),
+        ("68140063", 1),
+        ("key:a1b2", 2),
+        ("mode:t1", 7),
+    ],
+)
+def test_filter_finds(text: str, numbers: int) -> None:
+    table = MeterTable()
+    table.update(_rows(some_meters()))
+    table.set_filter(parse_filter(text))
+    assert len(table) == numbers
+    assert table.meters == 7
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("rssi>", "nothing to look for behind 'rssi>'"),
+        ("rssi>loud", "'loud' is not a whole number"),
+        ("makr:kam", "no field 'makr': did you mean 'maker'?"),
+        ("zzz<5", "no field 'zzz': numbers are in: rssi, telegrams"),
+        ("kam medium:", "nothing to look for behind 'medium:'"),
+    ],
+)
+def test_filter_that_cannot_be_understood_says_why(text: str, reason: str) -> None:
+    with pytest.raises(BadFilter, match=re.escape(reason)):
+        parse_filter(text)
+
+
+@given(st.text(max_size=40))
+def test_any_text_is_a_filter_or_refused(text: str) -> None:
+    rows = _rows(some_meters())
+    try:
+        wanted = parse_filter(text)
+    except BadFilter:
+        return
+    assert all(isinstance(wanted.passes(row), bool) for row in rows)
+
+
+def test_meter_comes_into_sight_when_it_begins_to_pass() -> None:
+    reception = Reception()
+    table = MeterTable()
+    table.set_filter(parse_filter("outcome:ok"))
+    reception.accept(telegram(address(1), Outcome.NO_KEY))
+    assert not table.update(reception.rows())
+    reception.accept(telegram(address(1), access_number=2))
+    assert table.update(reception.rows())
+    assert _numbers(table) == ["00000001"]
+
+
+@pytest.mark.parametrize("width", range(36, 260, 7))
+def test_columns_share_the_width_exactly_whatever_the_rows_hold(width: int) -> None:
+    columns, gap = place_columns(width), gap_of(width)
+    assert {"number", "outcome", "reading"} <= {placed.column.key for placed in columns}
+    lines = [heading_line(columns, gap), *(row_line(row, columns, gap, NOW) for row in _rows(some_meters()))]
+    if width >= 60:
+        assert {cell_len("".join(text for text, _ in line)) for line in lines} == {width}
+    else:
+        assert len({cell_len("".join(text for text, _ in line)) for line in lines}) == 1
+
+
+def test_all_of_the_brief_is_seen_at_80_columns() -> None:
+    kept = {placed.column.key for placed in place_columns(78)}
+    assert kept == {column.key for column in COLUMNS} - {"mode", "key"}
+
+
+def test_outcomes_differ_without_colours() -> None:
+    base = _rows([telegram(address(1))])[0]
+    texts = {
+        "".join(text for text, _ in row_line(replace(base, outcome=outcome), place_columns(78), 1, NOW))
+        for outcome in Outcome
+    }
+    assert len(texts) == len(Outcome)
+
+
+def test_index_of_a_meter_that_is_hidden_is_none() -> None:
+    table = MeterTable()
+    table.update(_rows([telegram(address(1)), telegram(address(2))]))
+    table.set_filter(parse_filter("00000002"))
+    assert table.index_of(address(1)) is None
+    assert table.index_of(address(2)) == 0
+    hidden: Address | None = None
+    assert table.index_of(hidden) is None

@@ -9,9 +9,10 @@ from __future__ import annotations
 import threading
 from functools import lru_cache
 
+from cryptography.hazmat.decrepit.ciphers.algorithms import TripleDES
 from cryptography.hazmat.primitives.ciphers import Cipher, CipherContext
 from cryptography.hazmat.primitives.ciphers.algorithms import AES
-from cryptography.hazmat.primitives.ciphers.modes import ECB
+from cryptography.hazmat.primitives.ciphers.modes import CBC, ECB
 from cryptography.hazmat.primitives.cmac import CMAC
 
 BLOCK = 16
@@ -96,6 +97,18 @@ def aes_ctr(key: bytes, counter_block: bytes, data: bytes) -> bytes:
     blocks = (len(data) + BLOCK - 1) // BLOCK
     counters = b"".join(((first + i) % (1 << 128)).to_bytes(BLOCK, "big") for i in range(blocks))
     return _xor(data, _cipher(key).encrypt(counters)) if data else b""
+
+
+DES_BLOCK = 8
+
+
+def des_cbc_decrypt(key: bytes, iv: bytes, data: bytes) -> bytes:
+    """DES-CBC without padding, for the meters that still use it; whole blocks of 8 bytes, key and IV 8 bytes each."""
+    if len(key) != DES_BLOCK or len(iv) != DES_BLOCK or not data or len(data) % DES_BLOCK:
+        raise ValueError("DES-CBC needs a key and an IV of 8 bytes and whole blocks")
+    # Triple DES under one key three times is DES.
+    decryptor = Cipher(TripleDES(key * 3), CBC(iv)).decryptor()
+    return decryptor.update(data) + decryptor.finalize()
 
 
 def aes_cmac(key: bytes, message: bytes) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from protocols.application import Opaque
 from protocols.mbus.compact import FormatLibrary
 from protocols.model import Address, KeyLookup, Layer, RawFrame, Record, Security, Status
 from protocols.profiles.model import Profile
@@ -54,4 +55,7 @@ class Decoding:
         end = opened.start + len(opened.plaintext)
         self.plain = self.plain[: opened.start] + opened.plaintext + self.plain[end:]
         self.size = max(self.size, end)
+        if opened.tag_size:
+            self.footer = Opaque("security", end, end + opened.tag_size, "authentication tag")
+            self.size = end
         self.notes.extend(opened.notes)

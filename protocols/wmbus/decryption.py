@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from protocols.application import Opaque
 from protocols.crypto import key_check_value
 from protocols.decoding import Decoding
 from protocols.errors import BadField, DecryptFailed, Unsupported
+from protocols.mbus.records import parse_records
 from protocols.model import Key, Outcome, Rung, Security
 from protocols.wmbus.ell import ENCRYPTION_AES_CTR, ENCRYPTION_NONE, ExtendedLinkLayer
-from protocols.wmbus.security import EXTENDED_LINK, MODES, Protected
+from protocols.wmbus.security import EXTENDED_LINK, MODES, Opened, Protected
 from protocols.wmbus.security.diehl import KEY_SIZE as DIEHL_KEY_SIZE
 from protocols.wmbus.security.diehl import PUBLIC_KEYS, DiehlFrame, diehl_in_clear, open_diehl
 from protocols.wmbus.transport import SECURITY_NAMES, TransportLayer
@@ -40,15 +41,29 @@ def open_extended_link(decoding: Decoding, ell: ExtendedLinkLayer) -> bool:
         _accept_clear(decoding, base, "payload CRC fits the bytes as received: the payload is already decrypted")
         return True
     keys = [key for key in decoding.keys(link_address) if len(key.value) in EXTENDED_LINK.key_sizes]
+    return _try_keys(decoding, base, keys, lambda key: EXTENDED_LINK.open(data, link_address, ell, key))
+
+
+def _try_keys(
+    decoding: Decoding,
+    base: Security,
+    keys: Sequence[Key],
+    open_with: Callable[[bytes], Opened],
+    *,
+    clear: bool = False,
+) -> bool:
+    """Take the first key that fits; when none does, say so and leave the payload encrypted."""
+    reason = ""
     for key in keys:
         try:
-            opened = EXTENDED_LINK.open(data, link_address, ell, key.value)
-        except DecryptFailed:
+            opened = open_with(key.value)
+        except DecryptFailed as failure:
+            reason = str(failure)
             continue
         decoding.replace_plain(opened)
-        _accept_key(decoding, base, key, keys, "payload CRC fits")
+        _accept_key(decoding, base, key, keys, opened)
         return True
-    _refuse(decoding, base, keys, "payload CRC does not fit")
+    _refuse(decoding, base, keys, reason, clear=clear)
     return False
 
 
@@ -75,6 +90,12 @@ def open_transport(decoding: Decoding, transport: TransportLayer) -> bool:
         return True
     decoding.security = base
     handler = MODES.get(mode)
+    if handler is None and mode not in SECURITY_NAMES and _reads_as_records(decoding, transport):
+        _not_encrypted(decoding, base)
+        decoding.notes.append(
+            f"configuration word names the reserved security mode {mode}; the payload is in the clear"
+        )
+        return True
     if handler is None:
         _leave_encrypted(decoding, f"security mode {mode}")
         raise Unsupported(
@@ -90,6 +111,7 @@ def open_transport(decoding: Decoding, transport: TransportLayer) -> bool:
         transport=transport,
         afl=decoding.afl,
         downlink=decoding.downlink,
+        received_on=decoding.frame.at.date() if decoding.frame.at is not None else None,
     )
     if not handler.encrypts(protected):
         _not_encrypted(decoding, base)
@@ -99,17 +121,13 @@ def open_transport(decoding: Decoding, transport: TransportLayer) -> bool:
         _accept_clear(decoding, base, "check bytes stand there in the clear: taken as already decrypted")
         return True
     keys = [key for key in _candidates(decoding) if len(key.value) in handler.key_sizes]
-    for key in keys:
-        try:
-            opened = handler.open(protected, key.value)
-        except DecryptFailed:
-            continue
-        decoding.replace_plain(opened)
-        proof = "MAC fits" if opened.authenticated else "check bytes 2F2F fit"
-        _accept_key(decoding, base, key, keys, proof, authenticated=opened.authenticated)
-        return True
-    _refuse(decoding, base, keys, "check bytes 2F2F do not appear", clear=clear)
-    return False
+    return _try_keys(decoding, base, keys, lambda key: handler.open(protected, key), clear=clear)
+
+
+def _reads_as_records(decoding: Decoding, transport: TransportLayer) -> bool:
+    """Whether the payload is a list of records as it stands: no standard encrypts under a reserved mode."""
+    parsed = parse_records(decoding.plain, transport.end, decoding.size)
+    return bool(parsed.records) and parsed.problem is None
 
 
 def open_diehl_payload(decoding: Decoding, transport: TransportLayer, diehl: DiehlFrame) -> bool:
@@ -118,21 +136,12 @@ def open_diehl_payload(decoding: Decoding, transport: TransportLayer, diehl: Die
     base = Security(mode=None, name=str(diehl.kind), access_number=transport.access_number)
     filed = [key for key in _candidates(decoding) if len(key.value) == DIEHL_KEY_SIZE]
     keys = [*filed, *(Key(value, "the maker's public key") for value in PUBLIC_KEYS)]
-    for key in keys:
-        try:
-            opened = open_diehl(data, diehl.kind, key.value)
-        except DecryptFailed:
-            continue
-        decoding.replace_plain(opened)
-        _accept_key(decoding, base, key, keys, "check byte fits")
-        return True
     if diehl_in_clear(data, diehl.kind):
         decoding.security = base
         decoding.ladder.passed(Rung.KEY, "no key needed")
         decoding.ladder.passed(Rung.DECRYPTION, "payload is not scrambled, check byte fits")
         return True
-    _refuse(decoding, base, keys, "check byte does not fit")
-    return False
+    return _try_keys(decoding, base, keys, lambda key: open_diehl(data, diehl.kind, key))
 
 
 def _candidates(decoding: Decoding) -> list[Key]:
@@ -150,15 +159,13 @@ def _not_encrypted(decoding: Decoding, security: Security | None) -> None:
     decoding.ladder.passed(Rung.DECRYPTION, "payload is not encrypted")
 
 
-def _accept_key(
-    decoding: Decoding, base: Security, key: Key, keys: Sequence[Key], proof: str, *, authenticated: bool = False
-) -> None:
+def _accept_key(decoding: Decoding, base: Security, key: Key, keys: Sequence[Key], opened: Opened) -> None:
     check_value = key_check_value(key.value)
     label = f" ({key.label})" if key.label else ""
     decoding.ladder.passed(Rung.KEY, f"key {check_value}{label}")
-    decoding.ladder.passed(Rung.DECRYPTION, f"{base.name}: {proof}")
+    decoding.ladder.passed(Rung.DECRYPTION, f"{base.name}: {opened.proof}")
     tried = tuple(key_check_value(k.value) for k in keys[: keys.index(key) + 1])
-    decoding.security = replace(base, key_check_value=check_value, authenticated=authenticated, tried=tried)
+    decoding.security = replace(base, key_check_value=check_value, authenticated=opened.authenticated, tried=tried)
 
 
 def _accept_clear(decoding: Decoding, base: Security, detail: str) -> None:

@@ -8,7 +8,7 @@ from protocols.crypto import aes_cbc_decrypt
 from protocols.errors import DecryptFailed
 from protocols.model import Address
 from protocols.wmbus.security.blocks import encrypted_region, starts_with_check_bytes
-from protocols.wmbus.security.model import CHECK_BYTES, Opened, Protected
+from protocols.wmbus.security.model import CHECK_BYTES, CHECK_BYTES_FIT, Opened, Protected
 
 
 def initial_vector(address: Address, access_number: int) -> bytes:
@@ -38,7 +38,7 @@ class CbcAddress:
         plaintext = aes_cbc_decrypt(key, iv, region.ciphertext)
         if not plaintext.startswith(CHECK_BYTES):
             raise DecryptFailed("check bytes 2F2F do not appear", layer="transport", offset=region.start)
-        return Opened(region.start, plaintext, False, region.notes, region.consumed_trailing)
+        return Opened(region.start, plaintext, CHECK_BYTES_FIT, False, region.notes, region.consumed_trailing)
 
 
 MODE_5 = CbcAddress(5)

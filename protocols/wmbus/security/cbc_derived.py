@@ -9,7 +9,7 @@ from protocols.crypto import BLOCK, aes_cbc_decrypt, aes_cmac, kdf_a
 from protocols.errors import BadChecksum, BadField, DecryptFailed, Unsupported
 from protocols.wmbus.afl import MAC_TYPES, AuthenticationLayer
 from protocols.wmbus.security.blocks import encrypted_region, starts_with_check_bytes
-from protocols.wmbus.security.model import CHECK_BYTES, Opened, Protected
+from protocols.wmbus.security.model import CHECK_BYTES, CHECK_BYTES_FIT, Opened, Protected
 
 KENC, KMAC, LENC, LMAC = 0x00, 0x01, 0x10, 0x11
 """Derivation constants: encryption and MAC of messages of the meter, and of those to it."""
@@ -53,7 +53,8 @@ class CbcDerived:
                 layer="afl",
                 offset=region.start,
             )
-        return Opened(region.start, plaintext, mac_fits is True, region.notes, region.consumed_trailing)
+        proof = "MAC fits" if mac_fits else CHECK_BYTES_FIT
+        return Opened(region.start, plaintext, proof, mac_fits is True, region.notes, region.consumed_trailing)
 
 
 def _keys(protected: Protected, key: bytes) -> tuple[bytes, bytes]:
@@ -67,11 +68,16 @@ def _keys(protected: Protected, key: bytes) -> tuple[bytes, bytes]:
     counter = transport.counter or (protected.afl.counter if protected.afl else None)
     if counter is None:
         raise BadField(
-            "mode 7 derives its keys from a message counter, and this message has none",
+            "this mode derives its keys from a message counter, and this message has none",
             layer="transport",
             offset=transport.start,
         )
     return message_keys(key, counter, protected.address.number_wire, downlink=protected.downlink)
+
+
+def encryption_key_of(protected: Protected, key: bytes) -> bytes:
+    """The key that one message is encrypted with (modes 7 and 10)."""
+    return _keys(protected, key)[0]
 
 
 def _verify(protected: Protected, mac_key: bytes) -> bool | None:

@@ -46,7 +46,7 @@ class CtrExtendedLink:
         plaintext = aes_ctr(key, counter_block(address, ell.cc, ell.session_number or 0), ciphertext)
         if not _crc_fits(plaintext):
             raise DecryptFailed("payload CRC does not fit", layer="ell", offset=start)
-        return Opened(start, plaintext)
+        return Opened(start, plaintext, "payload CRC fits")
 
 
 def _crc_fits(region: bytes) -> bool:

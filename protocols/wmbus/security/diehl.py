@@ -94,7 +94,7 @@ def open_diehl(data: bytes, kind: DiehlKind, key: bytes) -> Opened:
     plaintext = descramble(data, key)
     if not _fits(data, kind, plaintext):
         raise DecryptFailed("check byte does not fit", layer="security", offset=SCRAMBLED_FROM)
-    return Opened(SCRAMBLED_FROM, plaintext)
+    return Opened(SCRAMBLED_FROM, plaintext, "check byte fits")
 
 
 def diehl_in_clear(data: bytes, kind: DiehlKind) -> bool:

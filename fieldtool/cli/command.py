@@ -41,6 +41,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
 
 GROUPS = frozenset(name.split()[0] for name in COMMANDS if " " in name)
 _LOOKS_LIKE_A_TELEGRAM = 16
+_HEX = frozenset("0123456789abcdefABCDEFxX |_")
 
 
 def load(name: str) -> Command:
@@ -55,7 +56,7 @@ def load(name: str) -> Command:
 def unknown_command(words: list[str]) -> UsageError:
     """Say that there is no such command, with the nearest one; long hex is never repeated, it may be a key."""
     word = " ".join(words)
-    if len(word) >= _LOOKS_LIKE_A_TELEGRAM and all(c in "0123456789abcdefABCDEFxX |_" for c in word):
+    if any(len(w) >= _LOOKS_LIKE_A_TELEGRAM and set(w) <= _HEX for w in words):
         return UsageError("hex digits are no command", "to decode a telegram: fieldtool decode HEX [--key HEX]")
     known = [*COMMANDS, *GROUPS]
     near = get_close_matches(word, known, n=1) or get_close_matches(words[0], known, n=1)

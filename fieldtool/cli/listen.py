@@ -53,11 +53,11 @@ def _run(arguments: Namespace) -> ExitCode:
         if not given:
             # Ask for the passphrase now, not in the middle of the first telegram.
             store.open()
-            if store.reason:
-                output.talk(store.reason)
         listening = Listening(sources, Decoder((lambda _: given) if given else store))
         listening.start()
         stack.callback(listening.stop)
+        if store.reason:
+            output.talk(store.reason)
         show_news(listening, shower(json=arguments.json, record=record), arguments.seconds)
     sum_up(listening)
     return ExitCode.OK

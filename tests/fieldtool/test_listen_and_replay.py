@@ -1,0 +1,235 @@
+"""`listen`, `replay`, `demo` and `simulate`: from bytes to lines."""
+
+from __future__ import annotations
+
+import json
+import time
+import tracemalloc
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from fieldtool.pipeline.decoder import Decoder
+from fieldtool.replay.capture import lines_of, open_capture
+from fieldtool.replay.run import KeySource, Shown, paced, replay, replay_in_processes
+from protocols.captures.hex_lines import parse_lines
+from protocols.captures.model import BadLine, CaptureEntry
+from protocols.model import RawFrame
+from simulators.bench import Bench
+from simulators.scenario import Scenario
+from tests.fieldtool.conftest import GAS_HEX, GAS_KEY, START, Run
+
+KAM_63001482 = "63001482"
+
+
+def test_a_replay_gives_one_object_a_telegram_and_a_summary(
+    run: Run, capture: Path, frames: tuple[RawFrame, ...]
+) -> None:
+    ran = run("replay", capture, "--json")
+    shown = [json.loads(line) for line in ran.lines]
+    assert [one["hex"] for one in shown] == [frame.data.hex().upper() for frame in frames]
+    assert shown[0]["received"]["source"] == capture.name
+    assert shown[0]["received"]["rssi_dbm"] == frames[0].rssi_dbm
+    assert ran.code == 1
+    assert f"{len(frames)} telegrams: " in ran.err
+    assert " no key" in ran.err
+
+
+def test_a_replay_in_lines(run: Run, capture: Path, frames: tuple[RawFrame, ...]) -> None:
+    ran = run("replay", capture)
+    assert len(ran.lines) == len(frames)
+    assert any("heat cost allocator" in line and "✓ ok" in line for line in ran.lines)
+
+
+def test_all_well_is_exit_code_0(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "gas.hex"
+    path.write_text(f"telegram=|{GAS_HEX}|+1\ntelegram=|{GAS_HEX}|+2\n")
+    assert run("replay", path, path, "--key", GAS_KEY).code == 0
+    assert run("replay", "-", "--key", GAS_KEY, stdin=path.read_bytes()).code == 0
+
+
+@pytest.mark.parametrize(
+    ("content", "code", "what"),
+    [
+        (b"", 2, "no telegram"),
+        (b"# nothing but a comment\n", 2, "no telegram"),
+        (b"once upon a time\nthere was a text file\n", 2, "no telegram"),
+        (b"\x7fELF\x02\x01\x00\x00\x00", 2, "no text file"),
+        ("\ufeffabc".encode("utf-16"), 2, "UTF-16"),
+        (GAS_HEX.encode()[:-9] + b"\n" + GAS_HEX.encode(), 1, "line 1: odd number"),
+        (GAS_HEX.encode() + b"\n" + b"F" * 3_000_000 + b"\n", 1, "line 2: line of"),
+        (GAS_HEX.encode() + b"\n\xff\xfe\xfd\n", 1, "line 2"),
+        (GAS_HEX.encode()[:40] + b"\n", 1, "1 telegrams: 1 damaged"),
+    ],
+)
+def test_files_that_are_cut_foreign_or_broken(run: Run, tmp_path: Path, content: bytes, code: int, what: str) -> None:
+    path = tmp_path / "some.hex"
+    path.write_bytes(content)
+    ran = run("replay", path, "--key", GAS_KEY)
+    assert ran.code == code, ran.err
+    assert what in ran.err
+    assert "Traceback" not in ran.err
+
+
+def test_many_bad_lines_are_counted_not_listed(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "some.hex"
+    path.write_text(GAS_HEX + "\n" + "zz\n" * 500)
+    ran = run("replay", path, "--key", GAS_KEY)
+    assert ran.err.count("no hex digit") == 10
+    assert "500 lines held no telegram" in ran.err
+    assert ran.code == 1
+
+
+def test_lines_in_constant_memory(tmp_path: Path) -> None:
+    path = tmp_path / "long.hex"
+    with path.open("wb") as file:
+        for _ in range(20):
+            file.write(b"A" * 1_000_000)
+        file.write(b"\nshort\nlast")
+    tracemalloc.start()
+    with path.open("rb") as file:
+        lines = [len(line) for line in lines_of(file, limit=1000)]
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert lines == [1001, 6, 4]
+    assert peak < 1_000_000
+
+
+def test_a_replay_streams(frames: tuple[RawFrame, ...]) -> None:
+    taken = 0
+
+    def endless() -> Iterator[CaptureEntry]:
+        nonlocal taken
+        while True:
+            taken += 1
+            yield CaptureEntry(taken, frames[taken % len(frames)])
+
+    results = replay(endless(), Decoder(), "json")
+    for _ in range(3):
+        next(results)
+    assert taken == 3
+
+
+def test_several_processes_give_what_one_gives(capture: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fieldtool.replay.run.CHUNK", 20)
+    with capture.open("a") as file:
+        file.write("zz\n")
+    source = KeySource()
+    alone = list(replay(open_capture(capture), source.decoder(), "json"))
+    together = list(replay_in_processes(open_capture(capture), 2, source, "json"))
+    assert together == alone
+    assert isinstance(alone[-1], BadLine)
+    assert Counter(type(one) for one in alone)[Shown] > 40
+
+
+def test_jobs_from_the_command_line(run: Run, capture: Path, frames: tuple[RawFrame, ...]) -> None:
+    ran = run("replay", capture, "--json", "--jobs", "2")
+    assert len(ran.lines) == len(frames)
+    assert run("replay", capture, "--jobs", "2", "--speed", "real").code == 2
+
+
+@pytest.mark.parametrize(
+    ("lines", "factor", "pauses"),
+    [
+        ([f"telegram=|{GAS_HEX}|+{s}" for s in (1, 3, 3, 9)], 2.0, [1.0, 1.0, 4.0]),
+        ([f"2026-01-02 03:04:{s:02};{GAS_HEX}" for s in (10, 11, 13)], 1.0, [1.0, 3.0]),
+        ([GAS_HEX] * 3, 1.0, []),
+        ([f"telegram=|{GAS_HEX}|+1", f"telegram=|{GAS_HEX}|", f"telegram=|{GAS_HEX}|+0"], 1.0, []),
+    ],
+)
+def test_pace(lines: list[str], factor: float, pauses: list[float], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(time, "monotonic", lambda: 100.0)
+    slept: list[float] = []
+    items = list(paced(parse_lines(lines), factor, slept.append))
+    assert len(items) == len(lines)
+    assert slept == pauses
+
+
+def test_listening_to_a_stick_over_tcp_and_recording(run: Run, scenario: Scenario, tmp_path: Path) -> None:
+    record = tmp_path / "record.hex"
+    with Bench.of(scenario, at="tcp", speed=20) as bench:
+        ran = run("listen", bench.url("c1,t1"), "--seconds", "3", "--json", "--record", record)
+    assert ran.code == 0
+    shown = [json.loads(line) for line in ran.lines]
+    assert len({one["meter"]["number"] for one in shown}) >= 4
+    assert all(one["received"]["source"] == "im871a" and one["received"]["at"] for one in shown)
+    assert ": connected: iM871A" in ran.err
+    replayed = run("replay", record, "--json")
+    assert {json.loads(line)["hex"] for line in replayed.lines} == {one["hex"] for one in shown}
+
+
+def test_listening_to_a_file_ends_with_it(run: Run, capture: Path, frames: tuple[RawFrame, ...]) -> None:
+    ran = run("listen", f"file:{capture}", "--json")
+    assert ran.code == 0
+    assert len(ran.lines) == len({frame.data for frame in frames})
+    assert f"{len(frames)} telegrams of " in ran.err
+
+
+def test_listening_to_the_simulator(run: Run) -> None:
+    ran = run("listen", "sim:demo?speed=20", "--seconds", "2")
+    assert ran.code == 0
+    assert any("KAM 63001468" in line for line in ran.lines)
+
+
+@pytest.mark.parametrize("form", ["--json", ""])
+def test_the_demonstration(run: Run, form: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", None)
+    ran = run("demo", "--seconds", "4", *([form] if form else []))
+    assert ran.code == 0, ran.err
+    assert "imported 3 keys from" in ran.err
+    assert ".zip.kem2" in ran.err
+    assert ".csv" in ran.err
+    if form:
+        shown = [json.loads(line) for line in ran.lines]
+        outcomes = {one["meter"]["number"]: one["outcome"] for one in shown}
+        assert sum(outcome == "ok" for outcome in outcomes.values()) >= 4
+        assert {"no_key", "wrong_key"} <= set(outcomes.values())
+        assert outcomes[KAM_63001482] == "no_key"
+        lengths = {len(one["hex"]) for one in shown if one["meter"]["number"] == "63001468"}
+        assert len(lengths) == 2, "the Kamstrup meter sends full and compact frames"
+    else:
+        assert any("○ no key" in line for line in ran.lines)
+        assert any("✗ wrong key" in line for line in ran.lines)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_demonstration_hears_every_meter_in_its_time(scenario: Scenario) -> None:
+    from fieldtool.demo import SPEED
+
+    slowest = max(meter.interval_s for meter in scenario.meters)
+    assert 20 * SPEED / slowest >= 3
+
+
+def test_the_meters_of_a_scenario(run: Run, scenario: Scenario) -> None:
+    shown = json.loads(run("simulate", "scenario", "--json").out)
+    assert [one["number"] for one in shown] == [meter.address.number for meter in scenario.meters]
+    assert {"number", "manufacturer", "version", "medium", "key"} <= set(shown[0])
+    assert len(shown[0]["key"]) == 32
+    assert any(one["key"] is None for one in shown)
+    assert KAM_63001482 in run("simulate", "scenario").out
+
+
+def test_probing(run: Run, scenario: Scenario) -> None:
+    with Bench.of(scenario, at="tcp") as bench:
+        ran = run("receivers", "probe", "--json", bench.url())
+        assert ran.code == 0
+        assert "iM871A 00102030" in json.loads(ran.out)["answer"]
+
+
+def test_ports_are_listed(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    from fieldtool.sources.serial_port import PortDescription
+
+    ports = [PortDescription("/dev/ttyUSB0", "CP2102", (0x10C4, 0xEA60)), PortDescription("/dev/ttyS0", "n/a", None)]
+    monkeypatch.setattr("fieldtool.cli.receivers.list_ports", lambda: ports)
+    ran = run("receivers", "list")
+    assert "maybe IMST iM871A-USB: im871a:///dev/ttyUSB0" in ran.lines[0]
+    assert ran.lines[1] == "/dev/ttyS0            n/a"
+    assert json.loads(run("receivers", "list", "--json").lines[0])["receivers"] == ["im871a:///dev/ttyUSB0"]
+
+
+def test_the_capture_of_these_tests_begins_when_they_say(frames: tuple[RawFrame, ...]) -> None:
+    assert frames[0].at is not None
+    assert 0 <= (frames[0].at - START).total_seconds() < 10

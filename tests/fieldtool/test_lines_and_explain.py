@@ -53,6 +53,7 @@ def test_a_line() -> None:
 @pytest.mark.parametrize(
     ("key", "words"),
     [(None, ("○ no key", "no key is filed for 12345678")), ("00" * 16, ("✗ wrong key", "does not decrypt"))],
+    ids=["no key", "wrong key"],
 )
 def test_a_line_says_what_is_wrong(key: str | None, words: tuple[str, str]) -> None:
     line = telegram_line(gas(key))

@@ -66,7 +66,8 @@ def open_envelope(envelope: Element, password: str | None, thing: str) -> Elemen
         try:
             return parse_xml(plain, f"the decrypted content of {thing}")
         except ImportRejected as error:
-            if plain.startswith(_KNOWN_BEGINNINGS):
+            # A DTD that was understood proves the password as well as a known beginning does.
+            if plain.startswith(_KNOWN_BEGINNINGS) or error.reason is ImportReason.FORBIDDEN_XML:
                 damaged = error
     if damaged is not None:
         raise damaged

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import struct
+from functools import cache
+
 POLYNOMIAL = 0x3D65
 """x^16 + x^13 + x^12 + x^11 + x^10 + x^8 + x^6 + x^5 + x^2 + 1."""
 
@@ -16,14 +19,26 @@ def _remainder(byte: int) -> int:
 _REMAINDERS = tuple(_remainder(byte) for byte in range(256))
 
 
-def crc16_en13757(data: bytes | bytearray | memoryview) -> int:
+@cache
+def _remainders_of_pairs() -> tuple[int, ...]:
+    """Remainders of two bytes at once: half the steps, for a table that is built at the first frame."""
+    return tuple(
+        ((first << 8) & 0xFF00) ^ _REMAINDERS[(first >> 8) ^ low] for first in _REMAINDERS for low in range(256)
+    )
+
+
+def crc16_en13757(data: bytes) -> int:
     """Return the CRC of `data`: start value 0, not reflected, complemented at the end.
 
     Link-layer blocks carry it high byte first; the extended link layer, format signatures and full-frame CRCs low
     byte first (EN 13757-4, 12.1.6; EN 13757-3, Annex G).
     """
+    remainders = _remainders_of_pairs()
+    size = len(data)
     register = 0
-    remainders = _REMAINDERS
-    for byte in data:
-        register = ((register << 8) & 0xFF00) ^ remainders[(register >> 8) ^ byte]
+    if size & 1:
+        register = _REMAINDERS[data[0]]
+        data = data[1:]
+    for pair in struct.unpack(f">{size >> 1}H", data):
+        register = remainders[register ^ pair]
     return register ^ 0xFFFF

@@ -142,14 +142,12 @@ def _check_a(raw: bytes) -> list[bool] | None:
     Block 1 with a good CRC is format A. So is a frame of exactly the length that format A has on the air when most
     of its other blocks verify: there block 1 itself is what was damaged.
     """
-    blocks = blocks_a(raw[0])
-    if _crc_fits(raw, *blocks[0]):
-        return [True, *(_crc_fits(raw, start, size) for start, size in blocks[1:])]
-    on_air = blocks[-1][0] + blocks[-1][1] + 2
-    if len(raw) != on_air:
+    length = raw[0]
+    first_fits = _crc_fits(raw, 0, HEADER_SIZE)
+    if not first_fits and len(raw) != length + 1 + 2 * (1 + -(-(length + 1 - HEADER_SIZE) // BLOCK_A)):
         return None
-    fits = [_crc_fits(raw, start, size) for start, size in blocks]
-    return fits if any(fits) and sum(fits) * 2 >= len(fits) else None
+    fits = [_crc_fits(raw, start, size) for start, size in blocks_a(length)]
+    return fits if first_fits or (any(fits) and sum(fits) * 2 >= len(fits)) else None
 
 
 def _strip_a(raw: bytes, fits: list[bool]) -> LinkFrame:

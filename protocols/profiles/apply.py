@@ -4,12 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from decimal import Decimal
 
-from protocols.mbus.values import bcd
+from protocols.mbus.values import bcd, real
 from protocols.model import Quality, Reading, Record, Status
 from protocols.profiles.model import CodeRule, NumberCoding, Profile, ReadingRule, Selector, StatusRule
+from protocols.text import text_from_bytes
 
-_TRANSPORT_BIT_NAME = "manufacturer_bit_"
+_TRANSPORT_BITS: dict[str, int] = {
+    "application_busy": 0,
+    "application_error": 1,
+    "power_low": 2,
+    "permanent_error": 3,
+    "temporary_error": 4,
+    "manufacturer_bit_5": 5,
+    "manufacturer_bit_6": 6,
+    "manufacturer_bit_7": 7,
+}
+"""Bits of the transport layer's status byte by their standard names (EN 13757-7, 7.5.6)."""
+_REAL_LENGTH = 4
+_VARIABLE_LENGTH = 0x0D
+"""The DIF's data field whose data begin with a length byte (EN 13757-3, Table 4)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,26 +103,37 @@ def _step(rule: ReadingRule, record: Record) -> int:
         (selector.tariffs, record.tariff),
         (selector.subunits, record.subunit),
     )
-    return next((number - numbers[0] for numbers, number in places if isinstance(numbers, range)), 0)
+    return next((numbers.index(number) for numbers, number in places if isinstance(numbers, range)), 0)
 
 
 def _apply(rule: ReadingRule, record: Record, step: int) -> Reading:
     name = rule.name.replace("{n}", str(rule.n_first + rule.n_step * step)) if "{n}" in rule.name else rule.name
     reading = _reading(record, name)
-    if rule.scale is not None:
+    if record.data in rule.invalid:
+        reading = replace(reading, value=None, quality=Quality.INVALID)
+    elif rule.scale is not None:
         number = _number(record.data, rule.coding)
         value = None if number is None else number * rule.scale
         reading = replace(reading, value=value, quality=Quality.GOOD if value is not None else Quality.INVALID)
+    elif rule.coding is NumberCoding.TEXT:
+        reading = replace(reading, value=_text(record), quality=Quality.GOOD)
     if rule.unit is not None or rule.means is not None:
         unit = reading.unit if rule.unit is None else rule.unit
         reading = replace(reading, unit=unit, quantity=rule.means or reading.quantity)
     return reading
 
 
-def _number(data: bytes, coding: NumberCoding) -> int | None:
+def _number(data: bytes, coding: NumberCoding) -> int | Decimal | None:
     if coding is NumberCoding.BCD:
         return bcd(data)
+    if coding is NumberCoding.REAL:
+        return real(data) if len(data) == _REAL_LENGTH else None
     return int.from_bytes(data, "little", signed=coding is NumberCoding.SIGNED)
+
+
+def _text(record: Record) -> str:
+    content = record.data[1:] if record.header[0] & 0x0F == _VARIABLE_LENGTH else record.data
+    return text_from_bytes(content[::-1])
 
 
 def _reading(record: Record, name: str) -> Reading:
@@ -139,9 +165,14 @@ def _coded(rule: CodeRule, records: Sequence[Record]) -> list[Reading]:
     if found is None:
         return []
     record, word = found
-    code = (word & rule.mask) >> ((rule.mask & -rule.mask).bit_length() - 1)
+    code = _field(word, rule.mask)
     value = rule.values.get(code, f"code {code}")
     return [Reading(rule.name, value, "", "code", source=record.source, record=record.index)]
+
+
+def _field(word: int, mask: int) -> int:
+    """The bits of `word` under `mask`, shifted down."""
+    return (word & mask) >> ((mask & -mask).bit_length() - 1)
 
 
 def _status(profile: Profile, records: Sequence[Record], status: Status | None) -> Status | None:
@@ -154,15 +185,19 @@ def _status(profile: Profile, records: Sequence[Record], status: Status | None) 
 
 
 def _transport_name(profile: Profile, flag: str) -> str:
-    if profile.transport_bits is None or not flag.startswith(_TRANSPORT_BIT_NAME):
+    bit = _TRANSPORT_BITS.get(flag)
+    if profile.transport_bits is None or bit is None:
         return flag
-    return profile.transport_bits.get(int(flag.removeprefix(_TRANSPORT_BIT_NAME)), flag)
+    return profile.transport_bits.get(bit, flag)
 
 
 def _flags(rule: StatusRule, records: Sequence[Record]) -> list[str] | None:
-    """Names of the set bits, None when the telegram does not carry the word."""
+    """Names of the set bits or of the number in the mask, None when the telegram does not carry the word."""
     found = _word(rule.selector, records)
     if found is None:
         return None
+    if rule.values is not None:
+        code = _field(found[1], rule.mask)
+        return [rule.values.get(code, f"code_{code}")] if code or code in rule.values else []
     word = found[1] & rule.mask
     return [rule.bits.get(bit, f"bit_{bit}") for bit in range(word.bit_length()) if word >> bit & 1]

@@ -37,11 +37,13 @@ class Selector:
 
 
 class NumberCoding(StrEnum):
-    """How a rule with a scale of its own reads a record's data."""
+    """How a rule reads a record's data: a number with the rule's own scale, or text (variable length, last first)."""
 
     UNSIGNED = "unsigned"
     SIGNED = "signed"
     BCD = "bcd"
+    REAL = "real"
+    TEXT = "text"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +52,7 @@ class ReadingRule:
 
     A name with `{n}` stands for one reading each number of the selector's range, counted from `n_first` in steps of
     `n_step`. `scale` and `unit` replace what the record's own header says: value = number in the data x scale, the
-    number read as `coding` says. `means` replaces the quantity.
+    number read as `coding` says. `means` replaces the quantity. `invalid` are data that the maker sends for "no value".
     """
 
     name: str
@@ -62,6 +64,7 @@ class ReadingRule:
     unit: str | None = None
     means: str | None = None
     coding: NumberCoding = NumberCoding.UNSIGNED
+    invalid: frozenset[bytes] = frozenset()
 
 
 Place = tuple[str, Function, tuple[str, ...]]
@@ -92,11 +95,16 @@ class RuleIndex:
 
 @dataclass(frozen=True, slots=True)
 class StatusRule:
-    """Names for the bits of a flag word; bits without a name are reported as `bit_N`."""
+    """Names for the bits of a flag word; bits without a name are reported as `bit_N`.
+
+    With `values` the masked and shifted number stands for one condition instead: 0 for none unless it has a name,
+    numbers without a name are reported as `code_N`.
+    """
 
     selector: Selector
     bits: Mapping[int, str]
     mask: int
+    values: Mapping[int, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,11 +2,19 @@
 
 A file names the meters it is for (`[[match]]`), the readings that the generic decoder cannot name (`[[reading]]`),
 the maker's flag words (`[[status]]`) and coded fields (`[[code]]`), and its own tests (`[[test]]`).
+
+A flag word has `bits`, or `values` with a `mask` where a part of it is a number that stands for one condition.
+`transport_status` names bits of the transport layer's status byte that the maker uses in a way of its own.
+
+In a selector, `storage`, `tariff` and `subunit` are a number, a list, or a range: "2..17", in steps "2,4..32". `coding`
+says how a reading with a `scale` takes its data; `coding = "text"`, which goes without scale, is for makers' own
+records of variable length. `invalid` lists data, in hex as transmitted, that stand for "no value".
 """
 
 from __future__ import annotations
 
 import difflib
+import re
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
@@ -32,6 +40,9 @@ SCHEMA = 1
 
 _Rule = TypeVar("_Rule")
 
+_RANGE = re.compile(r"(\d+)(?:,(\d+))?\.\.(\d+)", re.ASCII)
+"""First, perhaps second, and last number."""
+
 
 class ProfileError(Exception):
     """A profile file that cannot be used: which file, what is wrong, what to do."""
@@ -47,9 +58,9 @@ _SELECTOR_KEYS = ("header", "quantity", "function", "storage", "tariff", "subuni
 _KEYS: dict[str, tuple[str, ...]] = {
     "file": ("schema", "name", "title", "match", "reading", "status", "code", "transport_status", "payload", "test"),
     "match": ("manufacturer", "version", "medium"),
-    "reading": ("name", "info", "n_first", "n_step", "scale", "unit", "means", "coding", *_SELECTOR_KEYS),
+    "reading": ("name", "info", "n_first", "n_step", "scale", "unit", "means", "coding", "invalid", *_SELECTOR_KEYS),
     "payload": ("decoder", "where", "record"),
-    "status": ("bits", "mask", *_SELECTOR_KEYS),
+    "status": ("bits", "values", "mask", *_SELECTOR_KEYS),
     "code": ("name", "mask", "values", *_SELECTOR_KEYS),
     "test": ("source", "telegram", "key", "prior", "expect"),
 }
@@ -102,14 +113,23 @@ class _Reader:
         return tuple(values)
 
     def places(self, where: str, table: Mapping[str, Any], key: str) -> Sequence[int]:
-        """A number, a list of numbers, or a range written as "2..17"; 0 when it is not given."""
+        """A number, a list of numbers, or a range as "2..17" or "2,4..32"; 0 when it is not given."""
         value = table.get(key, 0)
         if isinstance(value, str):
-            first, dots, last = value.partition("..")
-            if dots and first.isdigit() and last.isdigit() and int(first) <= int(last):
-                return range(int(first), int(last) + 1)
-            raise self.fail(f"{key!r} in {_place(where)} is no range", f'{key} = "2..17"')
+            found = _RANGE.fullmatch(value)
+            if found is None or int(found[1]) > int(found[3]) or (found[2] and int(found[2]) <= int(found[1])):
+                raise self.fail(f"{key!r} in {_place(where)} is no range", f'{key} = "2..17"')
+            first, last = int(found[1]), int(found[3])
+            return range(first, last + 1, int(found[2]) - first if found[2] else 1)
         return self.numbers(where, table, key) if key in table else (0,)
+
+    def patterns(self, where: str, table: Mapping[str, Any], key: str) -> frozenset[bytes]:
+        """Data in hex, one or a list."""
+        value = table.get(key, [])
+        try:
+            return frozenset(bytes.fromhex(item) for item in (value if isinstance(value, list) else [value]))
+        except (TypeError, ValueError) as error:
+            raise self.fail(f"{key!r} in {_place(where)} must be hex digits", f'{key} = "FEFEFEFE"') from error
 
     def names(self, where: str, table: Mapping[str, Any], key: str) -> dict[int, str]:
         value = table.get(key, {})
@@ -226,6 +246,7 @@ def _reading(read: _Reader, table: Mapping[str, Any]) -> ReadingRule:
         unit=read.text("reading", table, "unit") if "unit" in table else None,
         means=read.text("reading", table, "means") if "means" in table else None,
         coding=_coding(read, table),
+        invalid=read.patterns("reading", table, "invalid"),
     )
 
 
@@ -233,6 +254,8 @@ def _coding(read: _Reader, table: Mapping[str, Any]) -> NumberCoding:
     value = read.text("reading", table, "coding", NumberCoding.UNSIGNED.value)
     if value not in {c.value for c in NumberCoding}:
         raise read.fail(f"unknown coding {value!r} in [[reading]]", f"one of {', '.join(NumberCoding)}")
+    if value == NumberCoding.TEXT and "scale" in table:
+        raise read.fail("[[reading]] has a 'scale' for text", 'leave one of scale and coding = "text" out')
     return NumberCoding(value)
 
 
@@ -261,7 +284,11 @@ def _payload(read: _Reader, table: Mapping[str, Any]) -> PayloadRule:
 def _status(read: _Reader, table: Mapping[str, Any]) -> StatusRule:
     bits = read.names("status", table, "bits")
     mask = read.number("status", table, "mask", (1 << (max(bits, default=0) + 1)) - 1)
-    return StatusRule(read.selector("status", table), bits, mask)
+    if "values" not in table:
+        return StatusRule(read.selector("status", table), bits, mask)
+    if "bits" in table or not table.get("mask"):
+        raise read.fail("[[status]] with 'values' needs a 'mask' and no 'bits'", "mask = 0x000F")
+    return StatusRule(read.selector("status", table), {}, mask, read.names("status", table, "values"))
 
 
 def _code(read: _Reader, table: Mapping[str, Any]) -> CodeRule:

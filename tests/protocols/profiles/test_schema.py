@@ -24,6 +24,10 @@ name = "history_{n}_volume"
 quantity = "volume"
 storage = "2..4"
 n_first = 1
+[[status]]
+quantity = "error_flags"
+mask = 0x000F
+values = { 1 = "dry" }
 """
 
 
@@ -41,8 +45,13 @@ def test_a_good_file() -> None:
         ('quantity = "volume"\n[[', "[[", "either 'header' or 'quantity'"),
         ('manufacturer = "EXA"', 'manufacturer = "EXAM"', "three letters"),
         ('storage = "2..4"', 'storage = "4..2"', "is no range"),
+        ('storage = "2..4"', 'storage = "2,2..4"', "is no range"),
         ('storage = "2..4"', "storage = 2", "go together"),
+        ('name = "total_volume"', 'name = "total_volume"\ninvalid = "FG"', "must be hex digits"),
+        ('name = "total_volume"', 'name = "total_volume"\nscale = "1"\ncoding = "text"', "'scale' for text"),
         ("version = [1, 2]", 'version = "one"', "a number or a list of numbers"),
+        ("mask = 0x000F\n", "", "'values' needs a 'mask'"),
+        ("mask = 0x000F", "mask = 0x000F\nbits = {}", "and no 'bits'"),
         ('title = "An example"', "title = 5", "must be text"),
         ("[[match]]", "[match]", "[[match]]"),
         ("schema = 1", "schema = ", "not valid TOML"),
@@ -58,6 +67,12 @@ def test_a_mistake_is_named(old: str, new: str, words: str) -> None:
     assert str(error.value).startswith("exa_water.toml: ")
     assert words in str(error.value)
     assert "\n" not in error.value.problem or "TOML" in error.value.problem
+
+
+def test_a_range_in_steps_and_data_that_mean_no_value() -> None:
+    profile = parse_profile(GOOD.replace('"2..4"', '"2,4..8"\ninvalid = "fefe"'), "exa_water.toml")
+    assert list(profile.readings[1].selector.storages) == [2, 4, 6, 8]
+    assert profile.readings[1].invalid == {b"\xfe\xfe"}
 
 
 def test_two_profiles_for_one_meter_are_an_error() -> None:

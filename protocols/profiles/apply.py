@@ -1,30 +1,19 @@
-"""From records to readings: names of a profile where there is one, generic names for all the rest."""
+"""From records to readings: names of a profile where there is one, generic names for all the rest.
+
+Which record becomes which reading depends on the records' headers alone, and is worked out once as a `Recipe`; what
+the readings and flags then say depends on the data. Telegrams of one layout share their recipe.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from decimal import Decimal
+from dataclasses import dataclass
 
-from protocols.mbus.values import bcd, real
+from protocols.mbus.values import Result, bcd
 from protocols.model import Quality, Reading, Record, Status
 from protocols.profiles.model import CodeRule, NumberCoding, Profile, ReadingRule, Selector, StatusRule
-from protocols.text import text_from_bytes
 
-_TRANSPORT_BITS: dict[str, int] = {
-    "application_busy": 0,
-    "application_error": 1,
-    "power_low": 2,
-    "permanent_error": 3,
-    "temporary_error": 4,
-    "manufacturer_bit_5": 5,
-    "manufacturer_bit_6": 6,
-    "manufacturer_bit_7": 7,
-}
-"""Bits of the transport layer's status byte by their standard names (EN 13757-7, 7.5.6)."""
-_REAL_LENGTH = 4
-_VARIABLE_LENGTH = 0x0D
-"""The DIF's data field whose data begin with a length byte (EN 13757-3, Table 4)."""
+_TRANSPORT_BIT_NAME = "manufacturer_bit_"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,15 +25,87 @@ class Interpretation:
     profile: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class PlannedReading:
+    """A reading without its value: everything that the headers decide.
+
+    `reading` is the blank, `position` the record that it is read from, `rule` what changes the record's own value.
+    """
+
+    reading: Reading
+    position: int
+    rule: ReadingRule | CodeRule | None = None
+
+    def result(self, result: Result, data: bytes) -> Result:
+        """Value and quality, given those of the record and its data."""
+        if isinstance(self.rule, CodeRule):
+            return _code(self.rule, data), Quality.GOOD
+        if self.rule is None or self.rule.scale is None:
+            return result
+        number = _number(data, self.rule.coding)
+        return (number * self.rule.scale, Quality.GOOD) if number is not None else (None, Quality.INVALID)
+
+    def filled(self, result: Result, data: bytes) -> Reading:
+        """The reading with its value."""
+        value, quality = self.result(result, data)
+        blank = self.reading
+        return Reading(
+            blank.name,
+            value,
+            blank.unit,
+            blank.quantity,
+            blank.function,
+            blank.storage,
+            blank.tariff,
+            blank.subunit,
+            blank.source,
+            quality,
+            blank.record,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How the records of one layout become readings and flags; `words` are the flag words by position."""
+
+    profile: Profile | None
+    readings: tuple[PlannedReading, ...]
+    words: tuple[tuple[StatusRule, int], ...]
+
+    def status(self, status: Status | None, data: Sequence[bytes]) -> Status | None:
+        """The status byte's flags in the profile's words, with those of the flag words behind them."""
+        if self.profile is None:
+            return status
+        if status is None and not self.words:
+            return None
+        names = [] if status is None else [_transport_name(self.profile, flag) for flag in status.flags]
+        for rule, position in self.words:
+            names += _flags(rule, data[position])
+        return Status(None if status is None else status.raw, tuple(dict.fromkeys(names)))
+
+
 def interpret(records: Sequence[Record], status: Status | None, profile: Profile | None) -> Interpretation:
     """Name every record; the profile's readings come first, in its order, then the others as transmitted."""
+    recipe = recipe_of(records, profile)
+    readings = []
+    for planned in recipe.readings:
+        record = records[planned.position]
+        readings.append(planned.filled((record.value, record.quality), record.data))
+    data = [record.data for record in records]
+    return Interpretation(tuple(readings), recipe.status(status, data), None if profile is None else profile.name)
+
+
+def recipe_of(records: Sequence[Record], profile: Profile | None) -> Recipe:
+    """Work out which record becomes which reading; records count by their place in `records`."""
     if profile is None:
-        return Interpretation(tuple(_reading(record, generic_name(record)) for record in records), status, None)
+        return Recipe(None, tuple(_generic(record, place) for place, record in enumerate(records)), ())
     named = _named(records, profile)
-    first = [reading for _, reading in sorted(named.values(), key=_file_order)]
-    coded = [reading for rule in profile.codes for reading in _coded(rule, records)]
-    rest = [_reading(record, generic_name(record)) for record in records if record.index not in named]
-    return Interpretation((*first, *coded, *rest), _status(profile, records, status), profile.name)
+    first = [planned for _, planned in sorted(named.values(), key=_file_order)]
+    coded = [planned for rule in profile.codes for planned in _coded(rule, records)]
+    rest = [_generic(record, place) for place, record in enumerate(records) if place not in named]
+    words = ((rule, _position(rule.selector, records)) for rule in profile.statuses)
+    found = tuple((rule, place) for rule, place in words if place is not None)
+    return Recipe(profile, (*first, *coded, *rest), found)
 
 
 def generic_name(record: Record) -> str:
@@ -72,12 +133,12 @@ def _in_place(selector: Selector, record: Record) -> bool:
     )
 
 
-def _named(records: Sequence[Record], profile: Profile) -> dict[int, tuple[tuple[int, int], Reading]]:
-    """Readings by record, each with its order: place of its rule in the file, then number within its range."""
+def _named(records: Sequence[Record], profile: Profile) -> dict[int, tuple[tuple[int, int], PlannedReading]]:
+    """Readings by position, each with its order: place of its rule in the file, then number within its range."""
     index = profile.reading_index
     seen: dict[tuple[int, int], int] = {}
-    named: dict[int, tuple[tuple[int, int], Reading]] = {}
-    for record in records:
+    named: dict[int, tuple[tuple[int, int], PlannedReading]] = {}
+    for position, record in enumerate(records):
         place = (record.quantity, record.function, record.modifiers)
         for order, rule in (*index.by_header.get(record.source, ()), *index.by_place.get(place, ())):
             if rule.selector.header is None and not _in_place(rule.selector, record):
@@ -86,12 +147,12 @@ def _named(records: Sequence[Record], profile: Profile) -> dict[int, tuple[tuple
             key = (order, step)
             seen[key] = seen.get(key, 0) + 1
             if seen[key] == rule.selector.occurrence:
-                named[record.index] = (key, _apply(rule, record, step))
+                named[position] = (key, _planned(rule, record, position, step))
                 break
     return named
 
 
-def _file_order(item: tuple[tuple[int, int], Reading]) -> tuple[int, int]:
+def _file_order(item: tuple[tuple[int, int], PlannedReading]) -> tuple[int, int]:
     return item[0]
 
 
@@ -103,101 +164,67 @@ def _step(rule: ReadingRule, record: Record) -> int:
         (selector.tariffs, record.tariff),
         (selector.subunits, record.subunit),
     )
-    return next((numbers.index(number) for numbers, number in places if isinstance(numbers, range)), 0)
+    return next((number - numbers[0] for numbers, number in places if isinstance(numbers, range)), 0)
 
 
-def _apply(rule: ReadingRule, record: Record, step: int) -> Reading:
+def _planned(rule: ReadingRule, record: Record, position: int, step: int) -> PlannedReading:
     name = rule.name.replace("{n}", str(rule.n_first + rule.n_step * step)) if "{n}" in rule.name else rule.name
-    reading = _reading(record, name)
-    if record.data in rule.invalid:
-        reading = replace(reading, value=None, quality=Quality.INVALID)
-    elif rule.scale is not None:
-        number = _number(record.data, rule.coding)
-        value = None if number is None else number * rule.scale
-        reading = replace(reading, value=value, quality=Quality.GOOD if value is not None else Quality.INVALID)
-    elif rule.coding is NumberCoding.TEXT:
-        reading = replace(reading, value=_text(record), quality=Quality.GOOD)
-    if rule.unit is not None or rule.means is not None:
-        unit = reading.unit if rule.unit is None else rule.unit
-        reading = replace(reading, unit=unit, quantity=rule.means or reading.quantity)
-    return reading
+    unit = record.unit if rule.unit is None else rule.unit
+    return PlannedReading(_blank(record, name, unit, rule.means or record.quantity), position, rule)
 
 
-def _number(data: bytes, coding: NumberCoding) -> int | Decimal | None:
-    if coding is NumberCoding.BCD:
-        return bcd(data)
-    if coding is NumberCoding.REAL:
-        return real(data) if len(data) == _REAL_LENGTH else None
-    return int.from_bytes(data, "little", signed=coding is NumberCoding.SIGNED)
+def _generic(record: Record, position: int) -> PlannedReading:
+    return PlannedReading(_blank(record, generic_name(record), record.unit, record.quantity), position)
 
 
-def _text(record: Record) -> str:
-    content = record.data[1:] if record.header[0] & 0x0F == _VARIABLE_LENGTH else record.data
-    return text_from_bytes(content[::-1])
-
-
-def _reading(record: Record, name: str) -> Reading:
+def _blank(record: Record, name: str, unit: str, quantity: str) -> Reading:
     return Reading(
         name,
-        record.value,
-        record.unit,
-        record.quantity,
+        None,
+        unit,
+        quantity,
         record.function,
         record.storage,
         record.tariff,
         record.subunit,
         record.source,
-        record.quality,
-        record.index,
+        record=record.index,
     )
 
 
-def _word(selector: Selector, records: Sequence[Record]) -> tuple[Record, int] | None:
-    """The first selected record with its bytes as an unsigned number."""
-    for record in records:
-        if selects(selector, record):
-            return record, int.from_bytes(record.data, "little")
-    return None
+def _position(selector: Selector, records: Sequence[Record]) -> int | None:
+    """Where the first selected record stands."""
+    return next((place for place, record in enumerate(records) if selects(selector, record)), None)
 
 
-def _coded(rule: CodeRule, records: Sequence[Record]) -> list[Reading]:
-    found = _word(rule.selector, records)
-    if found is None:
+def _coded(rule: CodeRule, records: Sequence[Record]) -> list[PlannedReading]:
+    position = _position(rule.selector, records)
+    if position is None:
         return []
-    record, word = found
-    code = _field(word, rule.mask)
-    value = rule.values.get(code, f"code {code}")
-    return [Reading(rule.name, value, "", "code", source=record.source, record=record.index)]
+    record = records[position]
+    return [
+        PlannedReading(Reading(rule.name, None, "", "code", source=record.source, record=record.index), position, rule)
+    ]
 
 
-def _field(word: int, mask: int) -> int:
-    """The bits of `word` under `mask`, shifted down."""
-    return (word & mask) >> ((mask & -mask).bit_length() - 1)
+def _code(rule: CodeRule, data: bytes) -> str:
+    code = (int.from_bytes(data, "little") & rule.mask) >> ((rule.mask & -rule.mask).bit_length() - 1)
+    return rule.values.get(code, f"code {code}")
 
 
-def _status(profile: Profile, records: Sequence[Record], status: Status | None) -> Status | None:
-    flags = [] if status is None else [_transport_name(profile, flag) for flag in status.flags]
-    words = [found for rule in profile.statuses if (found := _flags(rule, records)) is not None]
-    if status is None and not words:
-        return None
-    names = dict.fromkeys((*flags, *(flag for word in words for flag in word)))
-    return Status(None if status is None else status.raw, tuple(names))
+def _number(data: bytes, coding: NumberCoding) -> int | None:
+    if coding is NumberCoding.BCD:
+        return bcd(data)
+    return int.from_bytes(data, "little", signed=coding is NumberCoding.SIGNED)
 
 
 def _transport_name(profile: Profile, flag: str) -> str:
-    bit = _TRANSPORT_BITS.get(flag)
-    if profile.transport_bits is None or bit is None:
+    if profile.transport_bits is None or not flag.startswith(_TRANSPORT_BIT_NAME):
         return flag
-    return profile.transport_bits.get(bit, flag)
+    return profile.transport_bits.get(int(flag.removeprefix(_TRANSPORT_BIT_NAME)), flag)
 
 
-def _flags(rule: StatusRule, records: Sequence[Record]) -> list[str] | None:
-    """Names of the set bits or of the number in the mask, None when the telegram does not carry the word."""
-    found = _word(rule.selector, records)
-    if found is None:
-        return None
-    if rule.values is not None:
-        code = _field(found[1], rule.mask)
-        return [rule.values.get(code, f"code_{code}")] if code or code in rule.values else []
-    word = found[1] & rule.mask
+def _flags(rule: StatusRule, data: bytes) -> list[str]:
+    """Names of the bits that are set in a flag word."""
+    word = int.from_bytes(data, "little") & rule.mask
     return [rule.bits.get(bit, f"bit_{bit}") for bit in range(word.bit_length()) if word >> bit & 1]

@@ -1,7 +1,8 @@
-"""`fieldtool listen`: what is in the air, from one receiver or several."""
+"""`fieldtool listen`: what is in the air, from one receiver or several; screens on a terminal, lines otherwise."""
 
 from __future__ import annotations
 
+import sys
 import time
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable
@@ -14,17 +15,17 @@ from fieldtool.cli import output
 from fieldtool.cli.command import Command
 from fieldtool.cli.keys_option import add_key_option
 from fieldtool.cli.options import seconds
-from fieldtool.errors import OutputError, ReceiverError, UsageError
+from fieldtool.errors import OutputError, ReceiverError
 from fieldtool.exit_codes import ExitCode
 from fieldtool.export.lines import outcome_text, telegram_line
 from fieldtool.export.telegram_json import telegram_json
 from fieldtool.lazy_keys import LazyKeys
 from fieldtool.pipeline.decoder import Decoder
 from fieldtool.pipeline.listening import Heard, Listening, News
-from fieldtool.sources.events import Source, SourceEvent
+from fieldtool.sources.events import SourceEvent
 from fieldtool.sources.registry import open_source
 from protocols.captures.hex_lines import format_line
-from protocols.model import Key, Telegram
+from protocols.model import Telegram
 
 WAIT_S = 0.2
 """How long the loop waits for news before it looks at the time."""
@@ -36,7 +37,7 @@ def _configure(parser: ArgumentParser) -> None:
     )
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="print one JSON object a telegram")
-    form.add_argument("--screens", action="store_true", help="open the terminal screens instead of printing lines")
+    form.add_argument("--lines", action="store_true", help="print lines on a terminal too, instead of opening screens")
     parser.add_argument("--seconds", type=seconds, metavar="N", help="end after this time (default: never)")
     parser.add_argument("--record", type=Path, metavar="FILE", help="append what is received to this capture")
     add_key_option(parser)
@@ -45,8 +46,10 @@ def _configure(parser: ArgumentParser) -> None:
 def _run(arguments: Namespace) -> ExitCode:
     sources = [open_source(text) for text in arguments.receivers]
     given = tuple(arguments.key)
-    if arguments.screens:
-        return _screens(arguments, sources, given)
+    if _wants_screens(arguments):
+        from fieldtool.cli.screens import listening_screens
+
+        return listening_screens(arguments, sources, given)
     with ExitStack() as stack:
         record = stack.enter_context(_open_record(arguments.record)) if arguments.record else None
         store = stack.enter_context(closing(LazyKeys(arguments.store, arguments.passphrase_file)))
@@ -63,12 +66,10 @@ def _run(arguments: Namespace) -> ExitCode:
     return ExitCode.OK
 
 
-def _screens(arguments: Namespace, sources: list[Source], given: tuple[Key, ...]) -> ExitCode:
-    if arguments.record or arguments.seconds:
-        raise UsageError("--screens excludes --record and --seconds", "leave --screens out to record")
-    from fieldtool.cli.screens import listening_screens
-
-    return listening_screens(arguments, sources, given)
+def _wants_screens(arguments: Namespace) -> bool:
+    """Whether someone sits at a terminal and asked for nothing that lines are for."""
+    asked_for_lines = arguments.json or arguments.lines or arguments.seconds or arguments.record
+    return not asked_for_lines and sys.stdin.isatty() and sys.stdout.isatty()
 
 
 def shower(*, json: bool, record: TextIO | None = None) -> Callable[[Heard], None]:

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 
 from fieldtool.cli import output
 from fieldtool.cli.command import COMMANDS
@@ -15,6 +19,8 @@ from fieldtool.errors import FieldToolError
 from fieldtool.exit_codes import ExitCode
 
 _HELP = ("-h", "--help")
+_END_SIGNALS = ("SIGTERM", "SIGHUP")
+"""Windows has only the first."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -22,8 +28,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     output.prepare()
     words = sys.argv[1:] if argv is None else list(argv)
     try:
-        code = _run(words)
-        sys.stdout.flush()
+        with _ended_in_order():
+            code = _run(words)
+            sys.stdout.flush()
     except BrokenPipeError:
         # Who read the output has enough; a second failure while Python closes it would be a traceback.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -38,6 +45,24 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Exception as error:  # noqa: BLE001 - the last door: a bug becomes one line and a file
         return _unexpected(error)
     return code
+
+
+@contextmanager
+def _ended_in_order() -> Iterator[None]:
+    """Let a request to terminate, or a closed terminal, end the program as Ctrl-C does: everything is cleaned up."""
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    names = [name for name in _END_SIGNALS if hasattr(signal, name)]
+    if threading.current_thread() is not threading.main_thread():
+        names = []
+    before = {number: signal.signal(number, interrupt) for number in (getattr(signal, name) for name in names)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _run(words: list[str]) -> ExitCode:

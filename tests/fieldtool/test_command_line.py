@@ -126,7 +126,7 @@ def test_telegrams_from_standard_input(run: Run) -> None:
         (["listen", "file:nowhere.hex"], 2, "no such file"),
         (["listen", "sim:nowhere.toml"], 2, "nowhere.toml"),
         (["listen", "sim:demo", "--seconds", "0"], 2, "above zero"),
-        (["listen", "sim:demo", "--screens", "--record", "x"], 2, "--record"),
+        (["listen", "sim:demo", "--lines", "--json"], 2, "not allowed with"),
         (["listen", "sim:demo", "--record", "/no/such/folder/x"], 2, "cannot be written"),
         (["replay", "nowhere.hex"], 2, "no such file"),
         (["replay", "x", "--speed", "fast"], 2, "max, real, or a factor"),
@@ -245,3 +245,19 @@ def test_a_simulated_receiver_says_where_and_ends_in_order(number: int, code: in
         talk = process.stderr.read()
         assert process.wait(10) == code
     assert talk == b""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are sent otherwise on Windows")
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP", "SIGINT"])
+def test_a_demonstration_that_is_ended_leaves_nothing_behind(name: str, tmp_path: Path) -> None:
+    with subprocess.Popen(
+        [*FIELDTOOL, "demo", "--seconds", "60"],
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT,
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+    ) as process:  # fmt: skip
+        assert process.stdout is not None
+        assert process.stdout.readline()
+        assert list(tmp_path.iterdir())
+        process.send_signal(getattr(signal, name))
+        assert process.wait(10) == 130
+    assert list(tmp_path.iterdir()) == []

@@ -8,12 +8,28 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 
-from protocols.mbus.values import Result, bcd
+from protocols.mbus.values import Result, bcd, real
 from protocols.model import Quality, Reading, Record, Status
 from protocols.profiles.model import CodeRule, NumberCoding, Profile, ReadingRule, Selector, StatusRule
+from protocols.text import text_from_bytes
 
-_TRANSPORT_BIT_NAME = "manufacturer_bit_"
+_TRANSPORT_BITS: dict[str, int] = {
+    "application_busy": 0,
+    "application_error": 1,
+    "power_low": 2,
+    "permanent_error": 3,
+    "temporary_error": 4,
+    "manufacturer_bit_5": 5,
+    "manufacturer_bit_6": 6,
+    "manufacturer_bit_7": 7,
+}
+"""Bits of the transport layer's status byte by their standard names (EN 13757-7, 7)."""
+
+_REAL_LENGTH = 4
+_VARIABLE_LENGTH = "D"
+"""The DIF's data field, second digit of the header, whose data begin with a length byte (EN 13757-3, Table 4)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +56,16 @@ class PlannedReading:
         """Value and quality, given those of the record and its data."""
         if isinstance(self.rule, CodeRule):
             return _code(self.rule, data), Quality.GOOD
-        if self.rule is None or self.rule.scale is None:
+        if self.rule is None:
             return result
-        number = _number(data, self.rule.coding)
-        return (number * self.rule.scale, Quality.GOOD) if number is not None else (None, Quality.INVALID)
+        if data in self.rule.invalid:
+            return None, Quality.INVALID
+        if self.rule.scale is not None:
+            number = _number(data, self.rule.coding)
+            return (number * self.rule.scale, Quality.GOOD) if number is not None else (None, Quality.INVALID)
+        if self.rule.coding is NumberCoding.TEXT:
+            return _text(self.reading.source, data), Quality.GOOD
+        return result
 
     def filled(self, result: Result, data: bytes) -> Reading:
         """The reading with its value."""
@@ -164,7 +186,7 @@ def _step(rule: ReadingRule, record: Record) -> int:
         (selector.tariffs, record.tariff),
         (selector.subunits, record.subunit),
     )
-    return next((number - numbers[0] for numbers, number in places if isinstance(numbers, range)), 0)
+    return next((numbers.index(number) for numbers, number in places if isinstance(numbers, range)), 0)
 
 
 def _planned(rule: ReadingRule, record: Record, position: int, step: int) -> PlannedReading:
@@ -208,23 +230,40 @@ def _coded(rule: CodeRule, records: Sequence[Record]) -> list[PlannedReading]:
 
 
 def _code(rule: CodeRule, data: bytes) -> str:
-    code = (int.from_bytes(data, "little") & rule.mask) >> ((rule.mask & -rule.mask).bit_length() - 1)
+    code = _field(int.from_bytes(data, "little"), rule.mask)
     return rule.values.get(code, f"code {code}")
 
 
-def _number(data: bytes, coding: NumberCoding) -> int | None:
+def _field(word: int, mask: int) -> int:
+    """The bits of `word` under `mask`, shifted down."""
+    return (word & mask) >> ((mask & -mask).bit_length() - 1)
+
+
+def _number(data: bytes, coding: NumberCoding) -> int | Decimal | None:
     if coding is NumberCoding.BCD:
         return bcd(data)
+    if coding is NumberCoding.REAL:
+        return real(data) if len(data) == _REAL_LENGTH else None
     return int.from_bytes(data, "little", signed=coding is NumberCoding.SIGNED)
 
 
+def _text(source: str, data: bytes) -> str:
+    content = data[1:] if source[1:2] == _VARIABLE_LENGTH else data
+    return text_from_bytes(content[::-1])
+
+
 def _transport_name(profile: Profile, flag: str) -> str:
-    if profile.transport_bits is None or not flag.startswith(_TRANSPORT_BIT_NAME):
+    bit = _TRANSPORT_BITS.get(flag)
+    if profile.transport_bits is None or bit is None:
         return flag
-    return profile.transport_bits.get(int(flag.removeprefix(_TRANSPORT_BIT_NAME)), flag)
+    return profile.transport_bits.get(bit, flag)
 
 
 def _flags(rule: StatusRule, data: bytes) -> list[str]:
-    """Names of the bits that are set in a flag word."""
-    word = int.from_bytes(data, "little") & rule.mask
+    """Names of the bits that are set in a flag word, or of the number in its mask."""
+    word = int.from_bytes(data, "little")
+    if rule.values is not None:
+        code = _field(word, rule.mask)
+        return [rule.values.get(code, f"code_{code}")] if code or code in rule.values else []
+    word &= rule.mask
     return [rule.bits.get(bit, f"bit_{bit}") for bit in range(word.bit_length()) if word >> bit & 1]

@@ -72,7 +72,8 @@ def test_there_is_a_test_with_a_source(profile: Profile) -> None:
 @pytest.mark.parametrize("profile", PROFILES, ids=IDS)
 def test_names_follow_one_convention(profile: Profile) -> None:
     names = [rule.name for rule in (*profile.readings, *profile.codes)]
-    flags = [flag for rule in profile.statuses for flag in rule.bits.values()]
+    flags = [flag for rule in profile.statuses for flag in (*rule.bits.values(), *(rule.values or {}).values())]
+    flags += (profile.transport_bits or {}).values()
     assert [name for name in (*names, *flags) if not NAME.fullmatch(name)] == []
 
 

@@ -14,7 +14,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from keystore.errors import AlreadyExists, Damaged, InUse, KeystoreError, NotAKeystore, NotFound, StorageFailed
+from keystore.errors import (
+    AlreadyExists,
+    Damaged,
+    InUse,
+    KeystoreError,
+    NewerFormat,
+    NotAKeystore,
+    NotFound,
+    StorageFailed,
+)
+from keystore.vault.primitives import FORMAT_VERSION
 
 APPLICATION_ID: Final = 0x46544B53
 """`FTKS`, in the SQLite header's application id field."""
@@ -75,8 +85,6 @@ def faults_named(path: Path) -> Iterator[None]:
         code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
         kind, text, hint = _FAULTS.get(code, (StorageFailed, "failed", "check the disk and the file's permissions"))
         raise kind(f"keystore {path} {text}", hint) from error
-    except (OverflowError, UnicodeDecodeError) as error:
-        raise Damaged(f"keystore {path} is damaged", _RESTORE) from error
 
 
 def create_file(path: Path) -> None:
@@ -117,11 +125,14 @@ def check_schema(connection: sqlite3.Connection, path: Path) -> None:
     """Raise unless the file holds exactly the tables of the format: no trigger or view may stand behind them."""
     with faults_named(path):
         (application_id,) = connection.execute("PRAGMA application_id").fetchone()
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
         found = connection.execute("SELECT name, sql FROM sqlite_schema WHERE sql IS NOT NULL").fetchall()
     if not found and not path.stat().st_size:
         raise Damaged(f"keystore {path} is empty: its creation was interrupted", "delete the file and create it again")
     if application_id != APPLICATION_ID:
         raise NotAKeystore(f"{path} is no keystore", "name another file with --store")
+    if version > FORMAT_VERSION:
+        raise NewerFormat(f"keystore {path} has format {version}, later than this program", "update the program")
     if dict(found) != SCHEMA:
         raise Damaged(f"keystore {path} does not have the tables of format 1", _RESTORE)
 

@@ -22,6 +22,10 @@ from keystore.vault.records import ItemKind
 PAGE_ITEMS: Final = 1000
 """Items read at a time: a long listing must not hold SQLite's read lock against a writer."""
 
+MAX_KIND: Final = 0xFF
+MAX_ITEM_ID: Final = 1 << 62
+"""No honest store comes near; above it the next id would leave SQLite's integers."""
+
 VERIFY_HINT: Final = "run: fieldtool store verify; then restore the store from a backup"
 
 
@@ -91,6 +95,8 @@ class Session:
             for term in terms:
                 rows = self._connection.execute("SELECT item FROM lookup WHERE term = ?", (term,))
                 found.update(item for (item,) in rows)
+        if not all(isinstance(item, int) for item in found):
+            raise Damaged(f"keystore {self._path}: a look-up row is damaged", VERIFY_HINT)
         return sorted(found, reverse=True)
 
     def plain(self, item_id: int, kind: int) -> bytes:
@@ -103,9 +109,14 @@ class Session:
             raise Damaged(f"keystore {self._path}: item {item_id} is missing", VERIFY_HINT)
         return self.unseal(item_id, kind, *row)
 
-    def unseal(self, item_id: int, kind: int, generation: object, sealed: object) -> bytes:
+    def unseal(self, item_id: int, kind: object, generation: object, sealed: object) -> bytes:
         """Return a row's plain text; `Damaged` when the row is not what was written."""
-        if isinstance(generation, int) and 0 <= generation < 1 << 63 and isinstance(sealed, bytes):
+        # SQLite stores any type in any column: a row written behind our back may hold what cannot be packed.
+        if (
+            (isinstance(kind, int) and 0 <= kind <= MAX_KIND)
+            and (isinstance(generation, int) and generation >= 0)
+            and (isinstance(sealed, bytes) and item_id > 0)
+        ):
             aad = primitives.item_aad(self._store_id, item_id, kind, generation)
             try:
                 return self._aead.decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], aad)
@@ -115,7 +126,7 @@ class Session:
 
     def page(self, after: int, kind: ItemKind | None = None) -> list[tuple[int, int, int, bytes]]:
         """Return up to `PAGE_ITEMS` rows (id, kind, generation, sealed) behind item `after`, of one kind or of all."""
-        low, high = (0, 255) if kind is None else (int(kind), int(kind))
+        low, high = (0, MAX_KIND) if kind is None else (int(kind), int(kind))
         with faults_named(self._path):
             return self._connection.execute(
                 "SELECT id, kind, generation, sealed FROM item WHERE id > ? AND kind BETWEEN ? AND ? "
@@ -147,7 +158,9 @@ class Writer:
         self._connection = connection
         self._state = replace(state, generation=state.generation + 1)
         (highest,) = connection.execute("SELECT coalesce(max(id), 0) FROM item").fetchone()
-        self._next_id: int = highest + 1
+        if highest > MAX_ITEM_ID:
+            raise Damaged(f"item {highest} was not written by this program", VERIFY_HINT)
+        self._next_id: int = max(highest, 0) + 1
 
     def add(self, kind: ItemKind, plain: bytes, terms: Iterable[bytes] = ()) -> int:
         """Seal and file an item; return its id."""

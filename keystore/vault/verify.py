@@ -98,8 +98,11 @@ def verify_session(
             state = _check_state(session, findings, least_generation)
             tally = _check_items(session, connection, findings)
             (lookups,) = connection.execute("SELECT count(*) FROM lookup").fetchone()
+            (rows,) = connection.execute("SELECT count(*) FROM item").fetchone()
         finally:
             connection.execute("ROLLBACK")
+    if rows != tally.items:
+        findings.add(ProblemKind.ITEM, f"{rows - tally.items} rows were not written by this program")
     if lookups != tally.lookups:
         findings.add(ProblemKind.LOOKUP, f"{lookups} look-up words are there, the records have {tally.lookups}")
     if state is not None:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from keystore.vault import KdfParameters, Vault
-from tests.keystore.made_up import CHEAP, PASSPHRASE
+from keystore.vault import Vault
+from tests.keystore.made_up import CHEAP, PASSPHRASE, key_of, record_of
 
 
 @pytest.fixture
@@ -23,5 +23,9 @@ def vault(store_path: Path) -> Iterator[Vault]:
 
 
 @pytest.fixture
-def cheap() -> KdfParameters:
-    return CHEAP
+def filled(vault: Vault, store_path: Path) -> Path:
+    """A store of two writes: numbers 0 to 9, then a second key of number 3; closed."""
+    vault.put(record_of(number) for number in range(10))
+    vault.put([record_of(3, value=key_of("second"))])
+    vault.close()
+    return store_path

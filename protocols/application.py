@@ -14,7 +14,7 @@ from protocols.mbus.records import parse_records
 from protocols.mbus.spans import application_spans
 from protocols.model import Record, Span
 from protocols.profiles.model import PayloadRule, Where
-from protocols.profiles.payloads import payload_decoder
+from protocols.profiles.payloads import Payload, payload_decoder
 from protocols.profiles.payloads.model import records_of
 from protocols.wmbus.ci import CiField, Content
 
@@ -119,7 +119,9 @@ def decode_application(
     """
     whole = next((rule for rule in payloads if _reads_whole(rule, ci.content)), None)
     if whole is not None:
-        return _payload(whole, ci.content, plain, start, end)
+        payload = payload_decoder(whole.decoder)(plain, start, end)
+        if not payload.foreign:
+            return _payload(payload, plain, start, end)
     reader = _READERS.get(ci.content)
     if reader is None:
         problem = Unsupported(_named(ci), layer="application", offset=start)
@@ -139,9 +141,8 @@ def _reads_whole(rule: PayloadRule, content: Content) -> bool:
     return rule.where is Where.WHOLE and content is Content.RECORDS
 
 
-def _payload(rule: PayloadRule, content: Content, plain: bytes, start: int, end: int) -> Application:
+def _payload(payload: Payload, plain: bytes, start: int, end: int) -> Application:
     """A payload without records of the standard's kind."""
-    payload = payload_decoder(rule.decoder)(plain, start, end)
     records = records_of(payload, plain, 0)
     # Items may lie in the frame's header; the application layer's bytes are only those behind it.
     return Application(

@@ -12,6 +12,15 @@ from typing import cast
 from protocols.profiles.payloads.model import Item, Payload, PayloadDecoder
 
 PAYLOADS: dict[str, str] = {
+    "apator_at_wmbus_16_2": "protocols.profiles.payloads.apator:decode_at_wmbus_16_2",
+    "apator_at_wmbus_08": "protocols.profiles.payloads.apator:decode_at_wmbus_08",
+    "apator_at_wmbus_17_2": "protocols.profiles.payloads.apator:decode_at_wmbus_17_2",
+    "apator_e_itn": "protocols.profiles.payloads.apator:decode_e_itn",
+    "apator_na_1": "protocols.profiles.payloads.apator:decode_na_1",
+    "bmeters_hydroclima": "protocols.profiles.payloads.bmeters:decode_hydroclima",
+    "bmeters_hydrodigit": "protocols.profiles.payloads.bmeters:decode_hydrodigit",
+    "bmeters_rfm_tx1": "protocols.profiles.payloads.bmeters:decode_rfm_tx1",
+    "qundis_walk_by": "protocols.profiles.payloads.qundis:decode_walk_by",
     "diehl_prios": "protocols.profiles.payloads.diehl:decode_prios",
 }
 

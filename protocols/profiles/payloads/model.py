@@ -27,12 +27,16 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Payload:
-    """What a payload holds: items in the order of their bytes, alarm flags by name, and what stopped the decoding."""
+    """What a payload holds: items in the order of their bytes, alarm flags by name, and what stopped the decoding.
+
+    `foreign` says that these bytes are not what the decoder reads: the CI field decides then.
+    """
 
     items: tuple[Item, ...] = ()
     flags: tuple[str, ...] = ()
     problem: ProtocolError | None = None
     notes: tuple[str, ...] = ()
+    foreign: bool = False
 
 
 class PayloadDecoder(Protocol):

@@ -54,7 +54,7 @@ def _line(record: KeyRecord) -> str:
         f"{safe_text(record.role_text):12}",
         f"{check_value:6}",
         f"{record.status:10}",
-        safe_text(record.label or record.meter_type),
+        f"{safe_text(record.label or record.meter_type):20}",
         safe_text(record.source.file_name),
     )
     return "  ".join(cells).rstrip()

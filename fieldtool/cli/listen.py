@@ -15,7 +15,7 @@ from fieldtool.cli import output
 from fieldtool.cli.command import Command
 from fieldtool.cli.keys_option import add_key_option
 from fieldtool.cli.options import seconds
-from fieldtool.errors import OutputError, ReceiverError
+from fieldtool.errors import OutputError, ReceiverError, UsageError
 from fieldtool.exit_codes import ExitCode
 from fieldtool.export.lines import outcome_text, telegram_line
 from fieldtool.export.telegram_json import telegram_json
@@ -45,6 +45,9 @@ def _configure(parser: ArgumentParser) -> None:
 
 def _run(arguments: Namespace) -> ExitCode:
     sources = [open_source(text) for text in arguments.receivers]
+    names = [source.name for source in sources]
+    if len(set(names)) < len(names):
+        raise UsageError("the same receiver is named twice", "name each receiver once")
     given = tuple(arguments.key)
     if _wants_screens(arguments):
         from fieldtool.cli.screens import listening_screens

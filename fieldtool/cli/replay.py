@@ -23,6 +23,9 @@ from protocols.model import Outcome
 
 AS_FAST_AS_POSSIBLE = 0.0
 BAD_LINES_SHOWN = 10
+WORTH_A_RATE = 1000
+"""Fewer telegrams than these take less time than unlocking the store."""
+
 MAX_JOBS = 64
 
 
@@ -124,7 +127,7 @@ def _sum_up(tally: Tally, took_s: float) -> None:
         f"{tally.by_outcome[outcome]} {outcome_text(outcome)[2:]}" for outcome in Outcome if tally.by_outcome[outcome]
     )
     bad = f"; {tally.bad_lines} lines held no telegram" if tally.bad_lines else ""
-    speed = f", {tally.telegrams / took_s:.0f} a second" if took_s > 0 and tally.telegrams else ""
+    speed = f", {tally.telegrams / took_s:.0f} a second" if tally.telegrams >= WORTH_A_RATE else ""
     output.talk(f"{tally.telegrams} telegrams: {outcomes or 'none'}{bad}; {took_s:.1f} s{speed}")
 
 

@@ -29,8 +29,8 @@ class FileSource:
 
     @property
     def name(self) -> str:
-        """The file's name."""
-        return self._path.name
+        """The file's path."""
+        return str(self._path)
 
     def start(self, frames: FrameQueue, tell: Tell) -> None:
         """Open the file, which may raise `InputError`, and begin to read it."""

@@ -12,10 +12,12 @@ from pathlib import Path
 
 import pytest
 
+from fieldtool.cli import output
 from fieldtool.cli.command import COMMANDS, load
 from fieldtool.cli.main import main
 from fieldtool.cli.options import Parser, split_command
 from fieldtool.errors import UsageError
+from protocols.model import Outcome
 from tests.fieldtool.conftest import GAS_HEX, GAS_KEY, Run
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -127,6 +129,7 @@ def test_telegrams_from_standard_input(run: Run) -> None:
         (["listen", "sim:nowhere.toml"], 2, "nowhere.toml"),
         (["listen", "sim:demo", "--seconds", "0"], 2, "above zero"),
         (["listen", "sim:demo", "--lines", "--json"], 2, "not allowed with"),
+        (["listen", "sim:demo", "sim:demo"], 2, "named twice"),
         (["listen", "sim:demo", "--record", "/no/such/folder/x"], 2, "cannot be written"),
         (["replay", "nowhere.hex"], 2, "no such file"),
         (["replay", "x", "--speed", "fast"], 2, "max, real, or a factor"),
@@ -187,8 +190,14 @@ def test_version(run: Run) -> None:
     assert run("decode", "--version").out.startswith("fieldtool ")
 
 
-def test_colours_only_on_terminals(run: Run) -> None:
+def test_colours_only_on_terminals_that_want_them(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "\x1b" not in run("decode", GAS_HEX).out
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    assert output.coloured("a ok b", Outcome.OK, "ok") == "a \x1b[32mok\x1b[0m b"
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert output.coloured("a ok b", Outcome.OK, "ok") == "a ok b"
 
 
 def test_a_command_line_that_decodes_is_quick_and_light() -> None:

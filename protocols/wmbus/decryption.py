@@ -15,6 +15,7 @@ from protocols.wmbus.ell import ENCRYPTION_AES_CTR, ENCRYPTION_NONE, ExtendedLin
 from protocols.wmbus.security import EXTENDED_LINK, MODES, Opened, Protected
 from protocols.wmbus.security.diehl import KEY_SIZE as DIEHL_KEY_SIZE
 from protocols.wmbus.security.diehl import PUBLIC_KEYS, DiehlFrame, diehl_in_clear, open_diehl
+from protocols.wmbus.security.makers import MakerProtection, maker_protection
 from protocols.wmbus.transport import SECURITY_NAMES, TransportLayer
 
 MODE_CLEAR = 0
@@ -73,7 +74,10 @@ def _check_payload_crc(decoding: Decoding, data: bytes, ell: ExtendedLinkLayer) 
 
 
 def open_transport(decoding: Decoding, transport: TransportLayer) -> bool:
-    """Decrypt as the configuration field says; False when the payload stays encrypted."""
+    """Decrypt as the maker does or as the configuration field says; False when the payload stays encrypted."""
+    maker = maker_protection(decoding.meter, transport)
+    if maker is not None:
+        return _open_maker(decoding, transport, maker)
     mode = transport.security_mode
     counter = decoding.afl.mcr if decoding.afl else None
     if counter is None and transport.counter is not None:
@@ -101,18 +105,7 @@ def open_transport(decoding: Decoding, transport: TransportLayer) -> bool:
         raise Unsupported(
             f"security mode {mode} ({base.name}) cannot be decrypted", layer="security", offset=transport.end
         )
-    address = decoding.meter
-    if address is None:
-        raise BadField("an encrypted frame without an address", layer="transport", offset=transport.start)
-    protected = Protected(
-        data=decoding.plain[: decoding.size],
-        trailing=decoding.plain[decoding.size :],
-        address=address,
-        transport=transport,
-        afl=decoding.afl,
-        downlink=decoding.downlink,
-        received_on=decoding.frame.at.date() if decoding.frame.at is not None else None,
-    )
+    protected = _protected(decoding, transport)
     if not handler.encrypts(protected):
         _not_encrypted(decoding, base)
         return True
@@ -122,6 +115,38 @@ def open_transport(decoding: Decoding, transport: TransportLayer) -> bool:
         return True
     keys = [key for key in _candidates(decoding) if len(key.value) in handler.key_sizes]
     return _try_keys(decoding, base, keys, lambda key: handler.open(protected, key), clear=clear)
+
+
+def _protected(decoding: Decoding, transport: TransportLayer) -> Protected:
+    address = decoding.meter
+    if address is None:
+        raise BadField("an encrypted frame without an address", layer="transport", offset=transport.start)
+    return Protected(
+        data=decoding.plain[: decoding.size],
+        trailing=decoding.plain[decoding.size :],
+        address=address,
+        transport=transport,
+        afl=decoding.afl,
+        downlink=decoding.downlink,
+        received_on=decoding.frame.at.date() if decoding.frame.at is not None else None,
+    )
+
+
+def _open_maker(decoding: Decoding, transport: TransportLayer, maker: MakerProtection) -> bool:
+    """Take off the protection of one family, with or without a key."""
+    decoding.security = base = Security(mode=None, name=maker.name, access_number=transport.access_number)
+    protected = _protected(decoding, transport)
+    if maker.key_sizes:
+        if decoding.already_decrypted and maker.in_clear(protected):
+            _accept_clear(decoding, base, "check byte stands there in the clear: taken as already decrypted")
+            return True
+        keys = [key for key in _candidates(decoding) if len(key.value) in maker.key_sizes]
+        return _try_keys(decoding, base, keys, lambda key: maker.open(protected, key))
+    opened = maker.open(protected, b"")
+    decoding.replace_plain(opened)
+    decoding.ladder.passed(Rung.KEY, "no key needed")
+    decoding.ladder.passed(Rung.DECRYPTION, f"{maker.name}: {opened.proof}")
+    return True
 
 
 def _reads_as_records(decoding: Decoding, transport: TransportLayer) -> bool:

@@ -12,6 +12,7 @@ from typing import cast
 from protocols.profiles.payloads.model import Item, Payload, PayloadDecoder
 
 PAYLOADS: dict[str, str] = {
+    "bfw_240": "protocols.profiles.payloads.bfw:decode_bfw_240",
     "apator_at_wmbus_16_2": "protocols.profiles.payloads.apator:decode_at_wmbus_16_2",
     "apator_at_wmbus_08": "protocols.profiles.payloads.apator:decode_at_wmbus_08",
     "apator_at_wmbus_17_2": "protocols.profiles.payloads.apator:decode_at_wmbus_17_2",
@@ -22,6 +23,15 @@ PAYLOADS: dict[str, str] = {
     "bmeters_rfm_tx1": "protocols.profiles.payloads.bmeters:decode_rfm_tx1",
     "qundis_walk_by": "protocols.profiles.payloads.qundis:decode_walk_by",
     "diehl_prios": "protocols.profiles.payloads.diehl:decode_prios",
+    "ei_head_word": "protocols.profiles.payloads.ei:decode_head_word",
+    "gwf_block": "protocols.profiles.payloads.gwf:decode_gwf_block",
+    "techem_allocator": "protocols.profiles.payloads.techem:decode_allocator",
+    "techem_heat_kwh": "protocols.profiles.payloads.techem:decode_heat_kwh",
+    "techem_heat_mj": "protocols.profiles.payloads.techem:decode_heat_mj",
+    "techem_mk_radio_3a": "protocols.profiles.payloads.techem:decode_mk_radio_3a",
+    "techem_smoke_detector": "protocols.profiles.payloads.techem:decode_smoke_detector",
+    "techem_water": "protocols.profiles.payloads.techem:decode_water",
+    "zenner_0b": "protocols.profiles.payloads.zenner:decode_zenner_0b",
 }
 
 

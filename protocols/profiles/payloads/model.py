@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -74,3 +74,16 @@ def records_of(
 def flag_names(word: int, names: Sequence[tuple[int, str]]) -> tuple[str, ...]:
     """Names of the bits that are set in `word`, given as (mask, name)."""
     return tuple(name for mask, name in names if word & mask)
+
+
+def bit_names(word: int, names: Mapping[int, str]) -> tuple[str, ...]:
+    """Names of all bits that are set in `word`, given by number; those without a name come as `bit_N`."""
+    return tuple(names.get(bit, f"bit_{bit}") for bit in range(word.bit_length()) if word >> bit & 1)
+
+
+FILLERS = b"\x2f\x2f"
+
+
+def behind_fillers(plain: bytes, start: int, end: int) -> int:
+    """Where a payload begins that stands behind the check bytes of decryption, sent with or without encryption."""
+    return start + len(FILLERS) if plain[start:end].startswith(FILLERS) else start

@@ -5,6 +5,7 @@ from __future__ import annotations
 UNIT_SYMBOLS: dict[str, str] = {
     "m3": "m³",
     "m3/h": "m³/h",
+    "m3*C": "m³·°C",
     "C": "°C",
     "F": "°F",
     "deg": "°",

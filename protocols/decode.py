@@ -8,7 +8,7 @@ from protocols.application import Application, Opaque
 from protocols.decoding import Decoding
 from protocols.errors import BadChecksum, BadField, ProtocolError, Truncated, Unsupported
 from protocols.mbus.compact import FormatLibrary, shipped_formats
-from protocols.model import Address, Key, KeyLookup, Outcome, Quality, RawFrame, Reading, Rung, Telegram
+from protocols.model import Address, Key, KeyLookup, Outcome, Quality, RawFrame, Rung, Telegram
 from protocols.profiles.apply import Interpretation, interpret
 from protocols.profiles.registry import ProfileRegistry, shipped_profiles
 from protocols.wired import decode_wired, is_wired
@@ -117,7 +117,7 @@ def _cover_rest(decoding: Decoding) -> None:
 def _telegram(decoding: Decoding, interpretation: Interpretation) -> Telegram:
     ladder = decoding.ladder
     if ladder.outcome is Outcome.OK:
-        ladder.passed(Rung.PLAUSIBILITY, _plausibility(interpretation.readings))
+        ladder.passed(Rung.PLAUSIBILITY, plausibility([reading.quality for reading in interpretation.readings]))
     meter, link_address = decoding.meter, decoding.link_address
     return Telegram(
         frame=decoding.frame,
@@ -140,8 +140,9 @@ def _telegram(decoding: Decoding, interpretation: Interpretation) -> Telegram:
     )
 
 
-def _plausibility(readings: Sequence[Reading]) -> str:
-    bad = sum(reading.quality is not Quality.GOOD for reading in readings)
-    if not readings:
+def plausibility(qualities: Sequence[Quality]) -> str:
+    """What the last rung says of the readings of a telegram that decoded."""
+    bad = sum(quality is not Quality.GOOD for quality in qualities)
+    if not qualities:
         return "nothing to check"
-    return f"{bad} of {len(readings)} values marked not good by the meter" if bad else "all values valid"
+    return f"{bad} of {len(qualities)} values marked not good by the meter" if bad else "all values valid"

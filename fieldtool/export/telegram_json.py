@@ -30,9 +30,9 @@ def telegram_json(telegram: Telegram, id_json: str | None = None) -> str:
     return (
         f'{{{ident}"ok": {_BOOLEANS[telegram.ok]}, "outcome": "{telegram.outcome}", '
         f'"problem": {_optional(telegram.problem)}, "verdict": [{verdict}], '
-        f'"received": {_received(telegram.frame)}, "meter": {_meter(telegram.meter)}, '
+        f'"received": {received_json(telegram.frame)}, "meter": {_of_telegram(telegram)}, '
         f'"link_address": {_meter(telegram.link_address)}, "security": {_security(telegram.security)}, '
-        f'"status": {_status(telegram.status)}, "profile": {_optional(telegram.profile)}, '
+        f'"status": {status_json(telegram.status)}, "profile": {_optional(telegram.profile)}, '
         f'"readings": [{readings}], "notes": [{notes}], "hex": "{telegram.frame.data.hex().upper()}"}}'
     )
 
@@ -74,7 +74,8 @@ def _step(step: VerdictStep) -> str:
     )
 
 
-def _received(frame: RawFrame) -> str:
+def received_json(frame: RawFrame) -> str:
+    """Return when, where and how strongly a frame was heard."""
     rssi = _NULL if frame.rssi_dbm is None else frame.rssi_dbm
     return (
         f'{{"at": {time_json(frame.at)}, "source": {_text(frame.source)}, "mode": {_optional(frame.mode)}, '
@@ -82,13 +83,22 @@ def _received(frame: RawFrame) -> str:
     )
 
 
+def _of_telegram(telegram: Telegram) -> str:
+    """The meter's address; where its maker orders the address bytes differently, with medium and number put right."""
+    if telegram.meter is None or telegram.identity is None:
+        return _meter(telegram.meter)
+    text = _meter(telegram.meter, telegram.identity.medium)
+    return f'{text[:-1]}, "printed_number": {_optional(telegram.printed_number)}}}'
+
+
 @lru_cache(maxsize=8192)
-def _meter(address: Address | None) -> str:
+def _meter(address: Address | None, medium: str | None = None) -> str:
     if address is None:
         return _NULL
     return (
         f'{{"manufacturer": {_text(address.manufacturer)}, "number": {_text(address.number)}, '
-        f'"version": {address.version}, "medium_code": {address.medium_code}, "medium": {_text(address.medium)}}}'
+        f'"version": {address.version}, "medium_code": {address.medium_code}, '
+        f'"medium": {_text(medium or address.medium)}}}'
     )
 
 
@@ -105,7 +115,8 @@ def _security(security: Security | None) -> str:
     )
 
 
-def _status(status: Status | None) -> str:
+def status_json(status: Status | None) -> str:
+    """Return a status, or null."""
     if status is None:
         return _NULL
     return f'{{"raw": {_number(status.raw)}, "flags": [{", ".join(map(_text, status.flags))}]}}'

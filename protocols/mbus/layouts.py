@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
+from protocols.mbus.crc import crc16_en13757
 from protocols.mbus.header import RecordHeader, interpret
 from protocols.mbus.tables import Coding, Form
 from protocols.mbus.values import Result, decode_value
@@ -41,27 +42,47 @@ class Layout:
     """The fixed bytes of an application layer, as numbers, and the slots between them.
 
     `mask` has ones where a byte is fixed, `fixed` holds those bytes; both are big-endian numbers of `size` bytes.
+    `headers` are those of a compact frame's records, whose full-frame CRC stands at `full_crc_at`.
     """
 
     size: int
     mask: int
     fixed: int
     slots: tuple[Slot, ...]
+    headers: tuple[bytes, ...] = ()
+    full_crc_at: int | None = None
 
     def matches(self, application: bytes) -> bool:
         """Whether these bytes have this layout; `application` has exactly `size` bytes."""
-        return int.from_bytes(application, "big") & self.mask == self.fixed
+        if int.from_bytes(application, "big") & self.mask != self.fixed:
+            return False
+        return self.full_crc_at is None or self._full_crc_fits(application, self.full_crc_at)
+
+    def _full_crc_fits(self, application: bytes, at: int) -> bool:
+        full = bytearray()
+        for header, slot in zip(self.headers, self.slots, strict=True):
+            full += header
+            full += application[slot.start : slot.end]
+        return application[at] | application[at + 1] << 8 == crc16_en13757(bytes(full))
 
     def values(self, application: bytes) -> list[Result]:
         """Value and quality of each record, in order."""
         return [slot.read(application[slot.start : slot.end]) for slot in self.slots]
 
 
-def learn_layout(application: bytes, records: Sequence[Record], start: int) -> Layout | None:
-    """Compile a layout from the records of an application layer that begins at offset `start` of the frame.
+def learn_layout(
+    application: bytes,
+    records: Sequence[Record],
+    start: int,
+    *,
+    free: Sequence[tuple[int, int]] = (),
+    full_crc_at: int | None = None,
+) -> Layout | None:
+    """Compile a layout from the records of bytes that begin at offset `start` of the frame.
 
-    None when the records have lengths that may differ next time, come from a profile series, or were named by a
-    payload decoder: those are read by the general decoder alone.
+    `free` are further runs of bytes, as offsets in the frame, that may differ; `full_crc_at` is the offset of a
+    compact frame's full-frame CRC. None when the records have lengths that may differ next time, come from a profile
+    series, or were named by a payload decoder: those are read by the general decoder alone.
     """
     mask = bytearray(b"\xff" * len(application))
     slots = []
@@ -71,11 +92,22 @@ def learn_layout(application: bytes, records: Sequence[Record], start: int) -> L
         header = interpret(record.header)
         if header.data_length is None or header.profile is not None:
             return None
-        first, last = record.data_start - start, record.end - start
+        slots.append(Slot(record.data_start - start, record.end - start, reader_of(header)))
+    crc = () if full_crc_at is None else ((full_crc_at, full_crc_at + 2),)
+    for first, last in (
+        *((slot.start, slot.end) for slot in slots),
+        *((a - start, b - start) for a, b in (*free, *crc)),
+    ):
         mask[first:last] = bytes(last - first)
-        slots.append(Slot(first, last, reader_of(header)))
     number = int.from_bytes(mask, "big")
-    return Layout(len(application), number, int.from_bytes(application, "big") & number, tuple(slots))
+    return Layout(
+        len(application),
+        number,
+        int.from_bytes(application, "big") & number,
+        tuple(slots),
+        tuple(record.header for record in records) if full_crc_at is not None else (),
+        None if full_crc_at is None else full_crc_at - start,
+    )
 
 
 def reader_of(header: RecordHeader) -> Reader:

@@ -1,0 +1,240 @@
+"""The fast path gives, to the letter, what the general path gives: all layouts, the corpora, any data in the records."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fieldtool.export.sighting_json import SightingWriter
+from fieldtool.export.telegram_json import telegram_json
+from protocols.crypto import aes_cbc_encrypt, aes_ctr
+from protocols.decode import decode
+from protocols.learned import LearnedDecoder, Plan, Sighting
+from protocols.mbus.crc import crc16_en13757
+from protocols.mbus.encode import compact_from_full
+from protocols.model import Address, Key, KeyLookup, Outcome, RawFrame, Telegram
+from protocols.wmbus.ci import Content
+from protocols.wmbus.encode import (
+    TransportHeader,
+    extended_link,
+    extended_link_session,
+    link_frame,
+    session_number,
+    transport_clear,
+    transport_mode_5,
+    with_crcs,
+)
+from protocols.wmbus.link import FrameFormat
+from protocols.wmbus.security.ctr_extended_link import counter_block
+
+KEY = bytes(range(1, 17))
+HEAT = Address.of("EFE", "20480057", 0x00, 0x04)
+WATER = Address.of("KAM", "63001468", 0x1B, 0x16)
+ADAPTER = Address.of("QDS", "11223344", 0x55, 0x37)
+
+# Energy, volume, volume at the due date, power, flow temperature, clock, due date, error flags, a real number.
+HEAT_RECORDS = bytes.fromhex(
+    "0406 10270000 0C13 27048502 4413 FFFFFFFF 042B 00000080 0A5A 1F03 046D 0F08342B 426C 9F2C 01FD17 81 055B 0000C041"
+)
+WATER_RECORDS = bytes.fromhex("02FF20 7100 0413 09190000 4413 09190000 615B 7F 6167 16")
+
+
+def keys(address: Address) -> tuple[Key, ...]:
+    return (Key(KEY, "test"),)
+
+
+def mode_5(acc: int, status: int, records: bytes = HEAT_RECORDS, clear: bytes = b"") -> bytes:
+    header = TransportHeader(acc, status)
+    return link_frame(0x44, HEAT, transport_mode_5(Content.RECORDS, records, header, key=KEY, sender=HEAT, clear=clear))
+
+
+def behind_adapter(acc: int, status: int, records: bytes = HEAT_RECORDS) -> bytes:
+    header = TransportHeader(acc, status, HEAT)
+    payload = transport_mode_5(Content.RECORDS, records, header, key=KEY, sender=ADAPTER)
+    return link_frame(0x44, ADAPTER, extended_link(0x20, acc, payload))
+
+
+def clear(acc: int, status: int, records: bytes = HEAT_RECORDS) -> bytes:
+    return link_frame(0x44, HEAT, transport_clear(Content.RECORDS, records, TransportHeader(acc, status)))
+
+
+def session(acc: int, minute: int, payload: bytes) -> bytes:
+    number = session_number(acc & 15, minute, encrypted=True)
+    return link_frame(0x44, WATER, extended_link_session(0x20, acc, number, payload, sender=WATER, key=KEY))
+
+
+def full(acc: int, minute: int, records: bytes = WATER_RECORDS) -> bytes:
+    return session(acc, minute, b"\x78" + records)
+
+
+def compact(acc: int, minute: int, records: bytes = WATER_RECORDS) -> bytes:
+    return session(acc, minute, b"\x79" + compact_from_full(records))
+
+
+SHAPES = [mode_5, behind_adapter, clear, full, compact]
+IDS = [shape.__name__ for shape in SHAPES]
+
+
+def both(decoder: LearnedDecoder, frame: RawFrame, lookup: KeyLookup = keys) -> tuple[str, str, bool]:
+    """The line of the general path, that of the fast path, and whether a plan was used."""
+    general = telegram_json(decode(frame, lookup, formats=decoder.formats))
+    seen = decoder.sight(frame)
+    return general, SightingWriter().line(seen), isinstance(seen, Sighting)
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=IDS)
+def test_the_second_telegram_takes_the_fast_path(shape: object) -> None:
+    decoder = LearnedDecoder(keys)
+    decoder.decode(RawFrame(full(1, 1)))
+    first, second = shape(7, 0), shape(8, 0x1C)  # type: ignore[operator]
+    general, fast, planned = both(decoder, RawFrame(first))
+    assert (general == fast, planned) == (True, shape is full)
+    at = datetime(2026, 11, 20, 8, 15, 30, 123456, tzinfo=UTC)
+    general, fast, planned = both(decoder, RawFrame(second, at, "im871a", "C1", -71))
+    assert planned
+    assert general == fast
+
+
+@pytest.mark.parametrize("frame_format", [FrameFormat.A, FrameFormat.B])
+def test_frames_with_crcs(frame_format: FrameFormat) -> None:
+    decoder = LearnedDecoder(keys)
+    decoder.decode(RawFrame(with_crcs(mode_5(1, 0), frame_format)))
+    general, fast, planned = both(decoder, RawFrame(with_crcs(mode_5(2, 0), frame_format)))
+    assert planned
+    assert general == fast
+
+
+def refilled(plan: Plan, data: bytes, rng: random.Random) -> bytes:
+    """A frame of the same layout with other data in its records, encrypted again."""
+    plain = bytearray(plan.template.plain[plan.start :])
+    for slot in plan.layout.slots:
+        filling = rng.choice([rng.randbytes, b"\xff".__mul__, b"\0".__mul__, _bcd_of(rng), _least])
+        plain[slot.start : slot.end] = filling(slot.end - slot.start)
+    at = plan.layout.full_crc_at
+    if at is not None:
+        headed = zip(plan.layout.headers, plan.layout.slots, strict=True)
+        frame = b"".join(header + plain[slot.start : slot.end] for header, slot in headed)
+        plain[at : at + 2] = crc16_en13757(frame).to_bytes(2, "little")
+    head = bytearray(data[: plan.start])
+    if plan.access_at is not None:
+        head[plan.access_at] = rng.randrange(256)
+    if plan.status_at is not None:
+        head[plan.status_at] = rng.randrange(256)
+    if plan.ell_start is not None:
+        number = int.from_bytes(head[plan.ell_start + 3 : plan.ell_start + 7], "little") ^ 16 * rng.randrange(1 << 20)
+        head[plan.ell_start + 3 : plan.ell_start + 7] = number.to_bytes(4, "little")
+        address = Address.from_wire(plan.address)
+        region = crc16_en13757(bytes(plain)).to_bytes(2, "little") + plain
+        return bytes(head[:-2]) + aes_ctr(
+            plan.key or b"", counter_block(address, head[plan.ell_start + 1], number), region
+        )
+    if plan.key is not None and plan.access_at is not None:
+        iv = plan.address + bytes((head[plan.access_at],)) * 8
+        encrypted = aes_cbc_encrypt(plan.key, iv, bytes(plain[: plan.encrypted]))
+        return bytes(head) + encrypted + bytes(plain[plan.encrypted :])
+    return bytes(head + plain)
+
+
+def _bcd_of(rng: random.Random) -> object:
+    return lambda size: bytes.fromhex("".join(str(rng.randrange(10)) for _ in range(2 * size)))
+
+
+def _least(size: int) -> bytes:
+    return (b"\0" * size)[:-1] + b"\x80" if size else b""
+
+
+def check_refilled(data: bytes, lookup: KeyLookup, rounds: int, seed: int) -> int:
+    """Refill a telegram's records and compare the two paths; returns how often a plan was used."""
+    rng = random.Random(seed)
+    decoder = LearnedDecoder(lookup)
+    decoder.decode(RawFrame(full(1, 1)))
+    decoder.decode(RawFrame(data))
+    seen = decoder.sight(RawFrame(data))
+    if not isinstance(seen, Sighting):
+        return 0
+    used = 0
+    for _ in range(rounds):
+        frame = RawFrame(refilled(seen.plan, seen.plan.template.data, rng))
+        general, fast, planned = both(decoder, frame, lookup)
+        assert general == fast
+        used += planned
+    return used
+
+
+@given(st.integers(0, 2**32), st.sampled_from(SHAPES))
+def test_any_data_in_the_records(seed: int, shape: object) -> None:
+    assert check_refilled(shape(7, 0), keys, 5, seed) > 0  # type: ignore[operator]
+
+
+def corpus(folder: Path) -> Iterator[tuple[bytes, KeyLookup]]:
+    for name in ("dev.encrypted.jsonl", "variants.dev.jsonl"):
+        for line in (folder / name).read_text(encoding="utf-8").splitlines():
+            case = json.loads(line)
+            filed = (Key(bytes.fromhex(case["key"])),) if case.get("key") else ()
+            if len(case["hex"]) % 2 == 0:
+                yield bytes.fromhex(case["hex"]), lambda _, filed=filed: filed  # type: ignore[misc]
+
+
+def test_the_corpora(conformance_dir: Path) -> None:
+    planned = 0
+    for number, (data, lookup) in enumerate(corpus(conformance_dir)):
+        decoder = LearnedDecoder(lookup)
+        decoder.decode(RawFrame(data))
+        general, fast, _ = both(decoder, RawFrame(data), lookup)
+        assert general == fast
+        planned += check_refilled(data, lookup, 3, number) > 0
+    assert planned > 150
+
+
+def test_a_changed_layout_falls_back_and_is_learned() -> None:
+    decoder = LearnedDecoder(keys)
+    decoder.decode(RawFrame(mode_5(1, 0)))
+    other = HEAT_RECORDS + bytes.fromhex("0259 1027")
+    general, fast, planned = both(decoder, RawFrame(mode_5(2, 0, other)))
+    assert (general == fast, planned) == (True, False)
+    for acc, records in ((3, other), (4, HEAT_RECORDS), (5, other)):
+        general, fast, planned = both(decoder, RawFrame(mode_5(acc, 0, records)))
+        assert (general == fast, planned) == (True, True)
+
+
+def test_a_wrong_key_a_cut_and_a_flipped_bit_are_seen() -> None:
+    decoder = LearnedDecoder(keys)
+    for frame in (mode_5(1, 0), full(1, 1), compact(1, 2), with_crcs(mode_5(1, 0), FrameFormat.A)):
+        decoder.decode(RawFrame(frame))
+    stranger = transport_mode_5(Content.RECORDS, HEAT_RECORDS, TransportHeader(9), key=bytes(range(2, 18)), sender=HEAT)
+    damaged = bytearray(with_crcs(mode_5(2, 0), FrameFormat.A))
+    damaged[20] ^= 1
+    altered = bytearray(full(3, 9))
+    altered[-1] ^= 1
+    broken = {
+        Outcome.WRONG_KEY: [link_frame(0x44, HEAT, stranger), bytes(altered)],
+        Outcome.DAMAGED: [mode_5(2, 0)[:-1], bytes(damaged)],
+    }
+    for outcome, frames in broken.items():
+        for frame in frames:
+            seen = decoder.sight(RawFrame(frame))
+            assert isinstance(seen, Telegram)
+            assert seen.outcome is outcome
+
+
+def test_forgetting_drops_the_plans() -> None:
+    decoder = LearnedDecoder(keys)
+    decoder.decode(RawFrame(mode_5(1, 0)))
+    assert isinstance(decoder.sight(RawFrame(mode_5(2, 0))), Sighting)
+    decoder.forget()
+    assert isinstance(decoder.sight(RawFrame(mode_5(3, 0))), Telegram)
+
+
+def test_the_makers_bytes_behind_the_records_may_differ() -> None:
+    decoder = LearnedDecoder(keys)
+    for acc, tail in ((1, b"\x0f\x01\x02"), (2, b"\x0f\x33\x44")):
+        general, fast, planned = both(decoder, RawFrame(mode_5(acc, 0, HEAT_RECORDS + tail)))
+        assert general == fast
+        assert planned is (acc == 2)

@@ -162,14 +162,17 @@ def _named(records: Sequence[Record], profile: Profile) -> dict[int, tuple[tuple
     named: dict[int, tuple[tuple[int, int], PlannedReading]] = {}
     for position, record in enumerate(records):
         place = (record.quantity, record.function, record.modifiers)
-        for order, rule in (*index.by_header.get(record.source, ()), *index.by_place.get(place, ())):
-            if rule.selector.header is None and not _in_place(rule.selector, record):
-                continue
-            step = _step(rule, record)
-            key = (order, step)
-            seen[key] = seen.get(key, 0) + 1
-            if seen[key] == rule.selector.occurrence:
-                named[position] = (key, _planned(rule, record, position, step))
+        # Every rule counts its records, also those that another rule of its kind names.
+        for rules in (index.by_header.get(record.source, ()), index.by_place.get(place, ())):
+            for order, rule in rules:
+                if rule.selector.header is None and not _in_place(rule.selector, record):
+                    continue
+                step = _step(rule, record)
+                key = (order, step)
+                seen[key] = seen.get(key, 0) + 1
+                if seen[key] == rule.selector.occurrence and position not in named:
+                    named[position] = (key, _planned(rule, record, position, step))
+            if position in named:
                 break
     return named
 

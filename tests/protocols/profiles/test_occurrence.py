@@ -1,0 +1,49 @@
+"""Records that only their order tells apart: each rule counts all records that it selects."""
+
+from __future__ import annotations
+
+from protocols.mbus.records import parse_records
+from protocols.profiles.apply import interpret
+from protocols.profiles.schema import parse_profile
+
+FILE = """
+schema = 1
+name = "exa"
+title = "An example"
+[[match]]
+manufacturer = "EXA"
+[[reading]]
+name = "first"
+quantity = "volume"
+[[reading]]
+name = "second"
+quantity = "volume"
+occurrence = 2
+[[reading]]
+name = "third"
+quantity = "volume"
+occurrence = 3
+[[reading]]
+name = "tenths"
+header = "0414"
+"""
+
+
+def names(records: str) -> list[tuple[str, str]]:
+    data = bytes.fromhex(records)
+    parsed = parse_records(data, 0, len(data))
+    readings = interpret(parsed.records, None, parse_profile(FILE, "exa.toml")).readings
+    return [(reading.name, str(reading.value)) for reading in readings]
+
+
+def test_the_order_gives_the_names() -> None:
+    assert names("0213 0100 0213 0200 0213 0300 0213 0400") == [
+        ("first", "0.001"),
+        ("second", "0.002"),
+        ("third", "0.003"),
+        ("volume", "0.004"),
+    ]
+
+
+def test_a_record_named_by_its_header_is_not_counted() -> None:
+    assert names("0213 0100 0414 02000000 0213 0300") == [("first", "0.001"), ("second", "0.003"), ("tenths", "0.02")]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TypeAlias
 
 from fieldtool.pipeline.decoder import Decoder
@@ -62,13 +63,20 @@ class Listening:
         self._pipeline.stop()
 
     def next(self, timeout_s: float) -> News | None:
-        """Return the next telegram or event, None when none came in time."""
+        """Return the next telegram or event, None when none came in time; raises what ended the pipeline."""
+        if self._pipeline.bug is not None:
+            raise self._pipeline.bug
         return None if self._news is None else self._news.get(timeout_s)
 
     def newest(self) -> tuple[SourceEvent, ...]:
-        """Return the newest event of each source that has told something."""
+        """Return the newest event of each source that has told something, and that of the pipeline when it failed."""
         with self._lock:
-            return tuple(event for event in self._states.values() if event is not None)
+            events = tuple(event for event in self._states.values() if event is not None)
+        bug = self._pipeline.bug
+        if bug is None:
+            return events
+        detail = f"internal error: {type(bug).__name__}"
+        return (*events, SourceEvent("decoder", SourceState.FAILED, detail, datetime.now(UTC)))
 
     @property
     def drained(self) -> bool:

@@ -22,7 +22,10 @@ _log = logging.getLogger(__name__)
 
 
 class Pipeline:
-    """Owns the decoder and is the only writer of the reception."""
+    """Owns the decoder and is the only writer of the reception.
+
+    `bug` is what ended the thread before its time; there should be none, since decoding never raises.
+    """
 
     def __init__(
         self, frames: FrameQueue, decoder: Decoder, reception: Reception, subscribers: Sequence[Subscriber] = ()
@@ -33,6 +36,7 @@ class Pipeline:
         self._subscribers = tuple(subscribers)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="pipeline", daemon=True)
+        self.bug: Exception | None = None
 
     def start(self) -> None:
         """Begin to take frames from the queue; once."""
@@ -50,6 +54,12 @@ class Pipeline:
         return not self._thread.is_alive()
 
     def _run(self) -> None:
+        try:
+            self._decode_all()
+        except Exception as bug:  # noqa: BLE001 - the last door of this thread: who waits for telegrams raises it again
+            self.bug = bug
+
+    def _decode_all(self) -> None:
         while not self._frames.finished:
             frame = self._frames.get(POLL_S)
             self._reception.add_dropped(self._frames.take_dropped())

@@ -6,6 +6,7 @@ import errno
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -59,15 +60,21 @@ class SerialPort:
 
     def write(self, data: bytes) -> None:
         """Send all bytes."""
-        self._port.write(data)
-        self._port.flush()
+        try:
+            self._port.write(data)
+            self._port.flush()
+        except _terminal_errors() as error:
+            # Draining a terminal that is gone fails with an exception that is no OSError.
+            raise OSError(*error.args) from error
 
     def close(self) -> None:
         """Close the port; closing it twice, or when it is gone, is no error."""
-        try:
+        connection = getattr(self._port, "_socket", None)
+        with suppress(OSError):
             self._port.close()
-        except OSError:
-            return
+        if connection is not None:
+            # pyserial shuts a socket down first, and leaves it open when the other side has gone already.
+            connection.close()
 
 
 def open_port(target: str, baud: int, pause: Callable[[float], None] = time.sleep) -> SerialPort:
@@ -87,7 +94,7 @@ def open_port(target: str, baud: int, pause: Callable[[float], None] = time.slee
             )
         except (OSError, ValueError) as error:
             raise _port_error(target, error) from error
-        except _settings_refused() as error:
+        except _terminal_errors() as error:
             # A pseudo terminal answers EINVAL when the settings are those that it already has.
             if attempt + 1 == EINVAL_RETRIES:
                 raise ReceiverError(
@@ -99,8 +106,8 @@ def open_port(target: str, baud: int, pause: Callable[[float], None] = time.slee
     raise AssertionError("unreachable: the last attempt returns or raises")
 
 
-def _settings_refused() -> tuple[type[Exception], ...]:
-    """The exception of tcsetattr, which is no OSError; Windows has none."""
+def _terminal_errors() -> tuple[type[Exception], ...]:
+    """The exception of tcsetattr and tcdrain, which is no OSError; Windows has none."""
     if sys.platform == "win32":
         return ()
     import termios

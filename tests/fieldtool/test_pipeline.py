@@ -155,3 +155,15 @@ def test_nothing_runs_after_stop(close: bool, frames: tuple[RawFrame, ...]) -> N
         queue.close()
     pipeline.stop()
     assert pipeline.idle
+
+
+def test_a_bug_in_the_pipeline_reaches_who_listens(frames: tuple[RawFrame, ...]) -> None:
+    def broken(_: object) -> tuple[()]:
+        raise RuntimeError("a bug")
+
+    listening = Listening([Frames(frames)], Decoder(broken))
+    listening.start()
+    with pytest.raises(RuntimeError, match="a bug"):
+        all_heard(listening)
+    assert listening.newest()[-1].detail == "internal error: RuntimeError"
+    listening.stop()

@@ -156,8 +156,9 @@ def test_values_that_carry_keys_do_not_show_them() -> None:
 def test_the_demonstration_shows_no_key_of_its_own() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "fieldtool", "demo", "--seconds", "3", "--json", "--verbose"],
-        capture_output=True, text=True, cwd=ROOT, timeout=60, check=True, stdin=subprocess.DEVNULL,
+        capture_output=True, text=True, cwd=ROOT, timeout=60, check=False, stdin=subprocess.DEVNULL,
     )  # fmt: skip
+    assert done.returncode == 0, done.stderr
     scenario = subprocess.run(
         [sys.executable, "-m", "fieldtool", "simulate", "scenario", "--json"],
         capture_output=True, text=True, cwd=ROOT, timeout=60, check=True,

@@ -221,6 +221,25 @@ def test_a_port_is_opened_once_only(scenario: Scenario) -> None:
         open_port(bench.at, 57600).close()
 
 
+def _until_it_fails(use: Callable[[], object]) -> None:
+    """A network notices only after a while that the other side is gone."""
+    for _ in range(100):
+        use()
+
+
+@pytest.mark.parametrize("at", PORTS)
+def test_every_use_of_a_port_that_is_gone_is_an_os_error(scenario: Scenario, at: str) -> None:
+    with Bench.of(scenario, at=at) as bench:
+        target = bench.at if at == "pty" else f"socket://{bench.at}"
+        port = open_port(target, 57600)
+        bench.unplug()
+        for use in (lambda: port.write(bytes(1000)), port.read):
+            with pytest.raises(OSError):  # noqa: PT011 - any of the system's reasons
+                _until_it_fails(use)
+        port.close()
+        port.close()
+
+
 @pytest.fixture
 def busy(scenario: Scenario) -> Scenario:
     """The same meters, each sending often."""

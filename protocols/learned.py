@@ -51,7 +51,8 @@ class Plan:
     `template` is the telegram that taught it. Of a frame of `size` bytes the first `start` are in the clear and
     compared under `clear_mask`; the rest is decrypted with `key` (unless None) and must match `layout`. `encrypted`
     is the length of the encrypted region of security mode 5, `ell_start` the offset of an extended link layer that
-    encrypts. `access_at` and `status_at` are offsets of access number and status byte.
+    encrypts. `access_at` and `status_at` are offsets of access number and status byte. `order` is the record that each
+    reading is read from; `as_recorded` says that no rule of the profile changes what a record says.
     """
 
     template: Telegram
@@ -67,6 +68,8 @@ class Plan:
     ell_start: int | None
     access_at: int | None
     status_at: int | None
+    order: tuple[int, ...]
+    as_recorded: bool
 
     def open(self, data: bytes) -> bytes | None:
         """The plain bytes behind the clear part of a frame that this plan fits; None when it does not fit."""
@@ -125,12 +128,12 @@ class Sighting:
     @property
     def readings(self) -> list[Result]:
         """Value and quality of each reading, in the order of the template's."""
-        results = self.results
+        results, plan = self.results, self.plan
+        if plan.as_recorded:
+            return [results[position] for position in plan.order]
         return [
-            results[planned.position]
-            if planned.rule is None
-            else planned.result(results[planned.position], self.record_data(planned.position))
-            for planned in self.plan.recipe.readings
+            planned.result(results[planned.position], self.record_data(planned.position))
+            for planned in plan.recipe.readings
         ]
 
 
@@ -222,6 +225,7 @@ class LearnedDecoder:
         mask = int.from_bytes(_clear_mask(telegram, shape), "big")
         has_header = shape.transport.configuration is not None
         access = shape.transport.end - 4 if has_header else None
+        recipe = recipe_of(telegram.records, self._profiles.find(address) if telegram.profile else None)
         return Plan(
             template=telegram,
             size=len(telegram.data),
@@ -229,13 +233,15 @@ class LearnedDecoder:
             clear_mask=mask,
             clear_fixed=int.from_bytes(telegram.data[:start], "big") & mask,
             layout=layout,
-            recipe=recipe_of(telegram.records, self._profiles.find(address) if telegram.profile else None),
+            recipe=recipe,
             address=address.to_wire(),
             key=None if key is None else key.value,
             encrypted=shape.transport.encrypted_blocks * BLOCK if shape.ell is None else 0,
             ell_start=None if shape.ell is None else shape.ell.start,
             access_at=access if shape.ell is None else shape.ell.start + _ELL_ACC,
             status_at=None if access is None else access + 1,
+            order=tuple(planned.position for planned in recipe.readings),
+            as_recorded=not any(planned.changes for planned in recipe.readings),
         )
 
     def _key(self, telegram: Telegram, shape: _Shape) -> Key | None:

@@ -14,7 +14,7 @@ from typing import Final, cast
 from fieldtool.export.telegram_json import received_json, status_json, telegram_json, value_json
 from protocols.decode import plausibility
 from protocols.learned import Plan, Sighting
-from protocols.model import Quality, RawFrame, Rung, Status, Telegram, Value
+from protocols.model import Quality, RawFrame, Rung, Status, Telegram
 
 MEMO_LIMIT: Final = 4096
 """Templates, statuses and receptions kept."""
@@ -66,12 +66,15 @@ class SightingWriter:
         if template.has_status:
             head.append(self._status(template, seen))
         tail = seen.frame.data.hex().upper()
-        for _, quality in results:
+        texts = []
+        for value, quality in results:
             if quality is not _GOOD:
                 head[0] = plausibility([quality for _, quality in results])
-                both = [text for value, quality in results for text in (_value(value), quality.value)]
+                both = [text for value, quality in results for text in (value_json(value), quality.value)]
                 return template.any_quality % (*head, *both, tail)
-        return template.good % (*head, *[_value(value) for value, _ in results], tail)
+            text = str(value) if type(value) is Decimal else value_json(value)
+            texts.append(text if "E" not in text else value_json(value))
+        return template.good % (*head, *texts, tail)
 
     def _learn(self, plan: Plan) -> _Template:
         if len(self._templates) >= MEMO_LIMIT:
@@ -103,13 +106,6 @@ class SightingWriter:
 
 _ALL_VALID: Final = plausibility([_GOOD])
 _NOTHING: Final = plausibility([])
-
-
-def _value(value: Value) -> str:
-    if isinstance(value, Decimal):
-        text = str(value)
-        return text if "E" not in text and value.is_finite() else value_json(value)
-    return value_json(value)
 
 
 def _template(plan: Plan) -> _Template:

@@ -12,7 +12,7 @@ from decimal import Decimal
 
 from protocols.mbus.values import Result, bcd, real
 from protocols.model import Quality, Reading, Record, Status
-from protocols.profiles.model import CodeRule, NumberCoding, Profile, ReadingRule, Selector, StatusRule
+from protocols.profiles.model import TEXTS, CodeRule, NumberCoding, Profile, ReadingRule, Selector, StatusRule
 from protocols.text import text_from_bytes
 
 _TRANSPORT_BITS: dict[str, int] = {
@@ -52,6 +52,19 @@ class PlannedReading:
     position: int
     rule: ReadingRule | CodeRule | None = None
 
+    @property
+    def changes(self) -> bool:
+        """Whether the rule makes something else of the record's value."""
+        rule = self.rule
+        if rule is None:
+            return False
+        return (
+            isinstance(rule, CodeRule)
+            or bool(rule.invalid)
+            or rule.scale is not None
+            or rule.coding is NumberCoding.TEXT
+        )
+
     def result(self, result: Result, data: bytes) -> Result:
         """Value and quality, given those of the record and its data."""
         if isinstance(self.rule, CodeRule):
@@ -63,8 +76,8 @@ class PlannedReading:
         if self.rule.scale is not None:
             number = _number(data, self.rule.coding)
             return (number * self.rule.scale, Quality.GOOD) if number is not None else (None, Quality.INVALID)
-        if self.rule.coding is NumberCoding.TEXT:
-            return _text(self.reading.source, data), Quality.GOOD
+        if self.rule.coding in TEXTS:
+            return _text(self.reading.source, data, self.rule.coding), Quality.GOOD
         return result
 
     def filled(self, result: Result, data: bytes) -> Reading:
@@ -250,9 +263,9 @@ def _number(data: bytes, coding: NumberCoding) -> int | Decimal | None:
     return int.from_bytes(data, "little", signed=coding is NumberCoding.SIGNED)
 
 
-def _text(source: str, data: bytes) -> str:
+def _text(source: str, data: bytes, coding: NumberCoding) -> str:
     content = data[1:] if source[1:2] == _VARIABLE_LENGTH else data
-    return text_from_bytes(content[::-1])
+    return text_from_bytes(content if coding is NumberCoding.TEXT_IN_ORDER else content[::-1])
 
 
 def _transport_name(profile: Profile, flag: str) -> str:

@@ -139,10 +139,13 @@ def _crc_fits(raw: bytes, start: int, size: int) -> bool:
 def _check_a(raw: bytes) -> list[bool] | None:
     """Which blocks verify, or None when these bytes are no format A frame.
 
-    Block 1 with a good CRC is format A. So is a frame of exactly the length that format A has on the air when most
+    A frame of exactly L + 1 bytes has no room for them, whatever its first bytes look like. Else block 1 with a good
+    CRC is format A. So is a frame of exactly the length that format A has on the air when most
     of its other blocks verify: there block 1 itself is what was damaged.
     """
     length = raw[0]
+    if len(raw) == length + 1:
+        return None
     first_fits = _crc_fits(raw, 0, HEADER_SIZE)
     if not first_fits and len(raw) != length + 1 + 2 * (1 + -(-(length + 1 - HEADER_SIZE) // BLOCK_A)):
         return None

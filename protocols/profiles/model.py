@@ -37,13 +37,20 @@ class Selector:
 
 
 class NumberCoding(StrEnum):
-    """How a rule reads a record's data: a number with the rule's own scale, or text (variable length, last first)."""
+    """How a rule reads a record's data: a number with the rule's own scale, or text.
+
+    `text` is sent last character first, as the standard has it, `text_in_order` first character first.
+    """
 
     UNSIGNED = "unsigned"
     SIGNED = "signed"
     BCD = "bcd"
     REAL = "real"
     TEXT = "text"
+    TEXT_IN_ORDER = "text_in_order"
+
+
+TEXTS = frozenset({NumberCoding.TEXT, NumberCoding.TEXT_IN_ORDER})
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,8 @@ A flag word has `bits`, or `values` with a `mask` where a part of it is a number
 `transport_status` names bits of the transport layer's status byte that the maker uses in a way of its own.
 
 In a selector, `storage`, `tariff` and `subunit` are a number, a list, or a range: "2..17", in steps "2,4..32". `coding`
-says how a reading with a `scale` takes its data; `coding = "text"`, which goes without scale, is for makers' own
-records of variable length. `invalid` lists data, in hex as transmitted, that stand for "no value".
+says how a reading with a `scale` takes its data; `text` and `text_in_order`, which go without a scale, are for records
+of the maker's own. `invalid` lists data, in hex as transmitted, that stand for "no value".
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from typing import Any, TypeVar
 from protocols.media import manufacturer_code
 from protocols.model import Function
 from protocols.profiles.model import (
+    TEXTS,
     CodeRule,
     Match,
     NumberCoding,
@@ -254,7 +255,7 @@ def _coding(read: _Reader, table: Mapping[str, Any]) -> NumberCoding:
     value = read.text("reading", table, "coding", NumberCoding.UNSIGNED.value)
     if value not in {c.value for c in NumberCoding}:
         raise read.fail(f"unknown coding {value!r} in [[reading]]", f"one of {', '.join(NumberCoding)}")
-    if value == NumberCoding.TEXT and "scale" in table:
+    if value in TEXTS and "scale" in table:
         raise read.fail("[[reading]] has a 'scale' for text", 'leave one of scale and coding = "text" out')
     return NumberCoding(value)
 

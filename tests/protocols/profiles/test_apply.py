@@ -35,6 +35,7 @@ def read(rule: str, records: str) -> Reading:
         ('name = "f"\nheader = "05FF5A"\nscale = "0.1"\ncoding = "real"', "05ff5a 0000c07f", "f", None),
         ('name = "f"\nheader = "02FF5A"\nscale = "0.1"\ncoding = "signed"', "02ff5a feff", "f", Decimal("-0.2")),
         ('name = "p"\nheader = "0DFF10"\ncoding = "text"', "0dff10 03 434241", "p", "ABC"),
+        ('name = "p"\nheader = "0DFF10"\ncoding = "text_in_order"', "0dff10 03 414243", "p", "ABC"),
         ('name = "p"\nheader = "03FF10"\ncoding = "text"', "03ff10 434241", "p", "ABC"),
         ('name = "v"\nquantity = "volume"\ninvalid = "FEFE"', "0213 fefe", "v", None),
         ('name = "v"\nquantity = "volume"\ninvalid = ["FDFD", "FEFE"]', "0213 fcfe", "v", Decimal("-0.260")),
@@ -51,7 +52,18 @@ def read(rule: str, records: str) -> Reading:
             Decimal("0.001"),
         ),
     ],
-    ids=["real", "not-a-number", "signed", "text", "fixed-text", "no-value", "value", "steps", "downwards"],
+    ids=[
+        "real",
+        "not-a-number",
+        "signed",
+        "text",
+        "text-in-order",
+        "fixed-text",
+        "no-value",
+        "value",
+        "steps",
+        "downwards",
+    ],
 )
 def test_a_rule(rule: str, records: str, name: str, value: object) -> None:
     reading = read(rule, records)

@@ -9,7 +9,7 @@ from decimal import Decimal
 from protocols.errors import ProtocolError, Truncated, Unsupported
 from protocols.model import Quality
 from protocols.profiles.payloads.layout import Coding, Field, calendar_date, date_16, read_field, read_fields
-from protocols.profiles.payloads.model import Item, Payload, flag_names
+from protocols.profiles.payloads.model import Item, Payload, behind_fillers, flag_names
 
 LAYER = "records"
 _LITRES = Decimal("0.001")
@@ -45,6 +45,7 @@ REGISTER_SIZES: dict[int, int] = {
 
 def decode_at_wmbus_16_2(plain: bytes, start: int, end: int) -> Payload:
     """Total, days in operation, stored volumes and the meter's date, from a list of registers."""
+    start = behind_fillers(plain, start, end)
     items: list[Item] = []
     if plain[start : start + 1] == bytes((MARKER,)) and end >= start + REGISTERS_FROM:
         items.append(_meter_date(plain, start + 2))
@@ -120,15 +121,16 @@ def _thirds(plain: bytes, start: int, end: int, unit: Decimal) -> Payload:
 E_ITN_MARKER = 0xA0
 CI_WITH_PREFIX = 0xB6
 _SEASON_HIGH_BYTE = 0xA0
-_DEGREES_256 = Decimal(1) / 256
 
 _E_ITN: tuple[Field, ...] = (
     Field("previous_period_hca_units", "hca_units", 3, 2, scale=Decimal(1), storage=1),
     Field("seal_broken_date", "date", 5, 2, coding=Coding.DATE_16),
     Field("hca_units", "hca_units", 7, 2, scale=Decimal(1)),
     Field("current_period_date", "date", 9, 2, coding=Coding.DATE_16),
-    Field("previous_period_average_room_temperature", "room_temperature", 11, 2, "C", _DEGREES_256, storage=1),
-    Field("average_room_temperature", "room_temperature", 13, 2, "C", _DEGREES_256),
+    Field(
+        "previous_period_average_room_temperature", "room_temperature", 11, 2, "C", coding=Coding.FIXED_8_8, storage=1
+    ),
+    Field("average_room_temperature", "room_temperature", 13, 2, "C", coding=Coding.FIXED_8_8),
 )
 _SEAL = slice(5, 7)
 
@@ -198,7 +200,7 @@ def decode_na_1(plain: bytes, start: int, end: int) -> Payload:
         Item("total_volume", "volume", total, "m3", body + 1, body + 5),
         Item("meter_datetime", "datetime", clock, "", body + 5, body + 9),
         Item("history_1_age", "duration", Decimal(age_hours), "h", body + 9, body + 10, storage=1),
-        Item("history_1_datetime", "datetime", clock - timedelta(hours=age_hours), "", body + 9, body + 11, storage=1),
+        Item("history_1_date", "datetime", clock - timedelta(hours=age_hours), "", body + 9, body + 11, storage=1),
         Item("history_1_volume", "volume", stored, "m3", body + 10, body + 14, quality, storage=1),
         Item("info_code", "error_flags", plain[body + 14], "", body + 14, body + 15),
         Item("history_1_info_code", "error_flags", plain[body + 15], "", body + 15, body + 16, storage=1),

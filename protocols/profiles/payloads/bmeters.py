@@ -12,7 +12,7 @@ from protocols.mbus.datetypes import year_of
 from protocols.mbus.values import bcd
 from protocols.model import Function, Quality
 from protocols.profiles.payloads.layout import Coding, Field, Read, read_field, read_fields
-from protocols.profiles.payloads.model import Item, Payload, flag_names
+from protocols.profiles.payloads.model import Item, Payload, bit_names, flag_names
 
 LAYER = "records"
 
@@ -183,5 +183,4 @@ def decode_hydroclima(plain: bytes, start: int, end: int) -> Payload:
     payload = read_fields(fields, plain, start, end, "HYDROCLIMA block")
     word = next((item.value for item in payload.items if item.name == _STATUS_WORD.name), 0)
     bits = word if isinstance(word, int) else 0
-    flags = tuple(f"bit_{bit}" for bit in range(bits.bit_length()) if bits >> bit & 1)
-    return Payload(payload.items, flags, payload.problem)
+    return Payload(payload.items, bit_names(bits, {}), payload.problem)

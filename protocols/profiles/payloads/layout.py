@@ -28,6 +28,7 @@ class Coding(StrEnum):
     DATE_G = "date_g"
     DATE_16 = "date_16"
     DATE_BCD = "date_bcd"
+    FIXED_8_8 = "fixed_8_8"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,7 @@ class Field:
 
     value = number x `scale`, an int without one. Numbers in `empty`, and those from `empty_from` on, say "no value".
     Dates are `DATE_G` (type G), `DATE_16` (day in bits 0-4, month in 5-8, year since 2000 in 9-13) or `DATE_BCD`
-    (year, month, day).
+    (year, month, day). `FIXED_8_8` counts 256ths of the unit.
     """
 
     name: str
@@ -78,6 +79,8 @@ def read_field(field: Field, plain: bytes, start: int) -> Item:
 def date_16(data: bytes) -> Read:
     """Read a two-byte date: day in bits 0-4, month in 5-8, year since 2000 in 9-13; None when there is no such day."""
     word = int.from_bytes(data, "little")
+    if not word:
+        return None, Quality.NOT_AVAILABLE
     return calendar_date(2000 + (word >> 9 & 0x1F), word >> 5 & 0x0F, word & 0x1F)
 
 
@@ -113,6 +116,12 @@ def _scaled(field: Field, number: int) -> Read:
     return (number if field.scale is None else number * field.scale), Quality.GOOD
 
 
+def _fixed_8_8(field: Field, data: bytes) -> Read:
+    # A step of 1/256 is no decimal resolution: trailing zeros would say nothing.
+    value = (Decimal(int.from_bytes(data, "little")) / 256).normalize()
+    return (value.quantize(Decimal(1)) if value == value.to_integral_value() else value), Quality.GOOD
+
+
 _READERS: Mapping[Coding, Callable[[Field, bytes], Read]] = {
     Coding.UNSIGNED: _binary,
     Coding.SIGNED: _binary,
@@ -120,4 +129,5 @@ _READERS: Mapping[Coding, Callable[[Field, bytes], Read]] = {
     Coding.DATE_G: lambda field, data: date_g(data),
     Coding.DATE_16: lambda field, data: date_16(data),
     Coding.DATE_BCD: lambda field, data: date_bcd(data),
+    Coding.FIXED_8_8: _fixed_8_8,
 }

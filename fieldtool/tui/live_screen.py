@@ -31,7 +31,7 @@ class LiveScreen(Screen[None]):
         self.status_bar.pull()
 
     def on_mount(self) -> None:
-        """Set the clock up; it runs only while the screen is seen."""
+        """Set the clock up; it runs only while the screen is seen. Textual calls this beside a subclass's own."""
         self._timer = self.set_interval(PULL_INTERVAL_S, self.pull, pause=True)
         self._timer.resume()
 

@@ -81,7 +81,6 @@ class MeterScreen(LiveScreen):
 
     def on_mount(self) -> None:
         """Start with the summary."""
-        super().on_mount()
         self.add_class("-summary")
         self.readings.focus()
         self.pull()
@@ -106,7 +105,7 @@ class MeterScreen(LiveScreen):
         self.readings.show_telegram(telegram)
         self.bytes_view.show_telegram(telegram)
         self.layers_view.show_telegram(telegram)
-        self._mark(self.layers_view.selected)
+        self._mark(self.layers_view.selected, keep_cursor=True)
         self._show_bytes_title()
         self.refresh_bindings()
 
@@ -179,9 +178,10 @@ class MeterScreen(LiveScreen):
         self.action_page("anatomy")
         self._mark(node)
 
-    def _mark(self, node: Node | None) -> None:
+    def _mark(self, node: Node | None, *, keep_cursor: bool = False) -> None:
         if node is not None:
-            self.bytes_view.show_mark(node.start, node.end, move_cursor=True)
+            kept = keep_cursor and node.start <= self.bytes_view.cursor < node.end
+            self.bytes_view.show_mark(node.start, node.end, move_cursor=not kept)
         else:
             self.bytes_view.show_mark(0, 0, move_cursor=False)
         self._explain(node)

@@ -67,7 +67,6 @@ class ReceptionScreen(LiveScreen):
 
     def on_mount(self) -> None:
         """Start with the list, not with the filter."""
-        super().on_mount()
         self._show_filter_row(shown=False)
         self.meters.focus()
         self._show_title()

@@ -97,7 +97,7 @@ def _months(counted: _Quantity) -> tuple[Field, ...]:
             counted.month_scale,
             Coding.SIGNED,
             _NO_MONTH,
-            storage=MONTH_END,
+            storage=n,
         )
         for n in range(1, MONTHS + 1)
     )

@@ -174,6 +174,9 @@ def _named(records: Sequence[Record], profile: Profile) -> dict[int, tuple[tuple
     seen: dict[tuple[int, int], int] = {}
     named: dict[int, tuple[tuple[int, int], PlannedReading]] = {}
     for position, record in enumerate(records):
+        if record.name:
+            # A payload decoder knows best what its items are.
+            continue
         place = (record.quantity, record.function, record.modifiers)
         # Every rule counts its records, also those that another rule of its kind names.
         for rules in (index.by_header.get(record.source, ()), index.by_place.get(place, ())):

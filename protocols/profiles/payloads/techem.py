@@ -203,7 +203,7 @@ def _months(body: bytes, start: int, in_first_half: bool) -> Iterator[Item]:
         if last >= len(body):
             return
         tenths = body[last] if first == last else body[first] + body[last]
-        name = f"history_{month}_month_volume" if month else "month_volume"
+        name = f"month_{month}_volume" if month else "current_month_volume"
         yield Item(name, "volume", tenths * _TENTH, "m3", start + first, start + last + 1, storage=month)
 
 

@@ -133,25 +133,25 @@ def test_radio_3a_in_the_second_half_of_a_month() -> None:
     found = values(run("techem_mk_radio_3a", radio_3a(date(2026, 11, 16))))
     assert found["meter_date"] == date(2026, 11, 16)
     assert found["total_volume"] == Decimal("948.8")
-    assert found["month_volume"] == Decimal("0.3")
-    assert found["history_1_month_volume"] == Decimal("2.3")
-    assert found["history_11_month_volume"] == Decimal("22.3")
+    assert found["current_month_volume"] == Decimal("0.3")
+    assert found["month_1_volume"] == Decimal("2.3")
+    assert found["month_11_volume"] == Decimal("22.3")
 
 
 def test_radio_3a_in_the_first_half_of_a_month() -> None:
     payload = run("techem_mk_radio_3a", radio_3a(date(2026, 11, 15)))
     found = values(payload)
-    assert found["month_volume"] == Decimal("0.1")
-    assert found["history_1_month_volume"] == Decimal("1.3")
-    assert found["history_11_month_volume"] == Decimal("21.3")
-    assert bytes_of(payload, "month_volume") == (8, 9)
-    assert bytes_of(payload, "history_1_month_volume") == (9, 12)
+    assert found["current_month_volume"] == Decimal("0.1")
+    assert found["month_1_volume"] == Decimal("1.3")
+    assert found["month_11_volume"] == Decimal("21.3")
+    assert bytes_of(payload, "current_month_volume") == (8, 9)
+    assert bytes_of(payload, "month_1_volume") == (9, 12)
 
 
 def test_radio_3a_cut_keeps_what_is_there() -> None:
     payload = run("techem_mk_radio_3a", radio_3a(date(2026, 11, 16), 12))
     assert isinstance(payload.problem, Truncated)
-    assert set(values(payload)) == {"meter_date", "total_volume", "month_volume"}
+    assert set(values(payload)) == {"meter_date", "total_volume", "current_month_volume"}
 
 
 def test_radio_3a_without_a_date_has_no_months() -> None:

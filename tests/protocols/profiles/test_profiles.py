@@ -13,7 +13,7 @@ from protocols.decode import decode, learn
 from protocols.mbus.compact import shipped_formats
 from protocols.mbus.header import interpret
 from protocols.model import Address, Key, Reading, Telegram
-from protocols.profiles.model import Profile, ProfileTest
+from protocols.profiles.model import CodeRule, Profile, ProfileTest, ReadingRule, StatusRule
 from protocols.profiles.payloads import PAYLOADS, payload_decoder
 from protocols.profiles.registry import shipped_profiles
 from protocols.profiles.schema import parse_profile
@@ -71,7 +71,7 @@ def test_there_is_a_test_with_a_source(profile: Profile) -> None:
 
 @pytest.mark.parametrize("profile", PROFILES, ids=IDS)
 def test_names_follow_one_convention(profile: Profile) -> None:
-    names = [rule.name for rule in (*profile.readings, *profile.codes)]
+    names = [*(rule.name for rule in profile.readings), *(rule.name for rule in profile.codes)]
     flags = [flag for rule in profile.statuses for flag in (*rule.bits.values(), *(rule.values or {}).values())]
     flags += (profile.transport_bits or {}).values()
     assert [name for name in (*names, *flags) if not NAME.fullmatch(name)] == []
@@ -85,7 +85,8 @@ def test_every_reading_has_its_own_selector(profile: Profile) -> None:
 
 @pytest.mark.parametrize("profile", PROFILES, ids=IDS)
 def test_headers_are_headers_and_quantities_exist(profile: Profile) -> None:
-    for rule in (*profile.readings, *profile.statuses, *profile.codes):
+    named: Sequence[ReadingRule | StatusRule | CodeRule] = (*profile.readings, *profile.statuses, *profile.codes)
+    for rule in named:
         if rule.selector.header is not None:
             header = bytes.fromhex(rule.selector.header)
             assert interpret(header).raw == header

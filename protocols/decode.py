@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from protocols.application import Application, Opaque
 from protocols.decoding import Decoding
@@ -12,7 +13,8 @@ from protocols.model import Address, Key, KeyLookup, Outcome, Quality, RawFrame,
 from protocols.profiles.apply import Interpretation, interpret
 from protocols.profiles.registry import ProfileRegistry, shipped_profiles
 from protocols.wired import decode_wired, is_wired
-from protocols.wmbus.decoder import decode_wireless
+from protocols.wmbus.decoder import decode_message, decode_wireless
+from protocols.wmbus.fragments import joined
 
 MAX_FRAME = 4096
 """Longest input looked at: 15 wired frames of 261 bytes, far above any radio frame of 290 with CRCs."""
@@ -55,15 +57,50 @@ def decode(
     remembered between calls: hand the telegram to `learn()` for the formats that it teaches.
     """
     raw = RawFrame(frame) if isinstance(frame, bytes) else frame
+    return _decoded(raw, _walk, keys, formats, profiles, already_decrypted=already_decrypted)
+
+
+def decode_fragments(
+    pieces: tuple[Telegram, ...],
+    keys: KeyLookup = no_keys,
+    *,
+    formats: FormatLibrary | None = None,
+    profiles: ProfileRegistry | None = None,
+    already_decrypted: bool = False,
+) -> Telegram:
+    """Decode a message from all its fragments, in order, as `Fragments.add` hands them over; as total as `decode`.
+
+    `Telegram.data` is the message as if it had been sent in one frame, `Telegram.frame` the fragments' bytes one
+    behind the other with the reception of the last.
+    """
+    raw = replace(pieces[-1].frame, data=b"".join(piece.frame.data for piece in pieces))
+
+    def walk(decoding: Decoding) -> None:
+        data, afl_start = joined(pieces)
+        decode_message(decoding, pieces[0], data, afl_start)
+        decoding.notes.append(f"put together from {len(pieces)} fragments")
+
+    return _decoded(raw, walk, keys, formats, profiles, already_decrypted=already_decrypted)
+
+
+def _decoded(
+    frame: RawFrame,
+    walk: Callable[[Decoding], None],
+    keys: KeyLookup,
+    formats: FormatLibrary | None,
+    profiles: ProfileRegistry | None,
+    *,
+    already_decrypted: bool,
+) -> Telegram:
     decoding = Decoding(
-        frame=raw,
+        frame=frame,
         keys=keys,
         formats=shipped_formats() if formats is None else formats,
         profiles=shipped_profiles() if profiles is None else profiles,
         already_decrypted=already_decrypted,
     )
     try:
-        _walk(decoding)
+        walk(decoding)
     except ProtocolError as problem:
         _fail(decoding, problem)
     _cover_rest(decoding)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from protocols.application import COMPACT_HEADER_SIZE, Application
 from protocols.crypto import BLOCK, aes_cbc_decrypt, aes_ctr, key_check_value
-from protocols.decode import decode, learn, no_keys
+from protocols.decode import decode, decode_fragments, learn, no_keys
 from protocols.errors import ProtocolError
 from protocols.mbus.compact import FormatLibrary, shipped_formats
 from protocols.mbus.crc import crc16_en13757
@@ -25,6 +25,7 @@ from protocols.profiles.apply import Recipe, recipe_of
 from protocols.profiles.registry import ProfileRegistry, shipped_profiles
 from protocols.wmbus.ci import Content, Header
 from protocols.wmbus.ell import CC_CHANGED_BY_REPEATERS, ENCRYPTION_NONE, PAYLOAD_CRC_SIZE, ExtendedLinkLayer
+from protocols.wmbus.fragments import Fragments
 from protocols.wmbus.link import HEADER_SIZE, LinkLayer, strip_crcs
 from protocols.wmbus.security.model import CHECK_BYTES
 from protocols.wmbus.transport import TransportLayer, status_flags
@@ -138,7 +139,7 @@ class Sighting:
 
 
 class LearnedDecoder:
-    """Decodes one frame after the other and remembers formats and layouts; belongs to one thread.
+    """Decodes one frame after the other and remembers formats, fragments and layouts; belongs to one thread.
 
     `keys` must give the same keys for an address as long as it is used: call `forget()` when they change.
     """
@@ -152,6 +153,7 @@ class LearnedDecoder:
         already_decrypted: bool = False,
     ) -> None:
         self.formats = shipped_formats() if formats is None else formats
+        self.fragments = Fragments.none()
         self._keys = keys
         self._profiles = shipped_profiles() if profiles is None else profiles
         self._already_decrypted = already_decrypted
@@ -163,15 +165,24 @@ class LearnedDecoder:
 
     def decode(self, frame: RawFrame) -> Telegram:
         """Decode in full, and learn."""
-        telegram = decode(
-            frame,
-            self._keys,
-            formats=self.formats,
-            profiles=self._profiles,
-            already_decrypted=self._already_decrypted,
-        )
-        self.formats = learn(self.formats, telegram)
+        telegram = self._decoded(frame, self._keys, already_decrypted=self._already_decrypted)
         self._learn(telegram)
+        return telegram
+
+    def decode_with(self, frame: RawFrame, keys: KeyLookup, *, already_decrypted: bool = False) -> Telegram:
+        """Decode one frame with other keys than the decoder's own; no plan is made of it."""
+        return self._decoded(frame, keys, already_decrypted=already_decrypted or self._already_decrypted)
+
+    def _decoded(self, frame: RawFrame, keys: KeyLookup, *, already_decrypted: bool) -> Telegram:
+        telegram = decode(
+            frame, keys, formats=self.formats, profiles=self._profiles, already_decrypted=already_decrypted
+        )
+        self.fragments, pieces = self.fragments.add(telegram)
+        if pieces:
+            telegram = decode_fragments(
+                pieces, keys, formats=self.formats, profiles=self._profiles, already_decrypted=already_decrypted
+            )
+        self.formats = learn(self.formats, telegram)
         return telegram
 
     def sight(self, frame: RawFrame) -> Telegram | Sighting:
@@ -183,7 +194,7 @@ class LearnedDecoder:
         except ProtocolError:
             return self.decode(frame)
         plans = self._plans.get(stripped.data[:HEADER_SIZE] + stripped.format.encode())
-        if plans is None or stripped.missing or stripped.trailing:
+        if plans is None or stripped.missing or stripped.trailing or stripped.problem is not None:
             return self.decode(frame)
         data = stripped.data
         for plan in plans:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from protocols.application import Application, Opaque, decode_application
 from protocols.decoding import Decoding
 from protocols.errors import BadField, Truncated, Unsupported
-from protocols.model import Outcome, Rung, Status
+from protocols.model import Outcome, Rung, Status, Telegram
 from protocols.wmbus.afl import parse_afl
 from protocols.wmbus.ci import Content, ci_field
 from protocols.wmbus.control import DOWNLINK
@@ -19,6 +19,7 @@ from protocols.wmbus.security.diehl import diehl_frame
 from protocols.wmbus.transport import TransportLayer, parse_transport, status_of
 
 UNSUPPORTED_NEXT = "keep the telegram; what it needs is named above"
+CUT_NEXT = "receive it again, or check how it was captured; values before the damage are shown"
 DAMAGED_NEXT = "receive it again; values before the damage are shown"
 
 FORMAT_DETAIL = {
@@ -52,6 +53,23 @@ def decode_wireless(decoding: Decoding) -> None:
             return
 
 
+def decode_message(decoding: Decoding, first: Telegram, data: bytes, afl_start: int) -> None:
+    """Walk a message that was put together from fragments, from its authentication layer on.
+
+    `first` is the telegram of the first fragment, whose layers before the AFL hold for the whole; `data` has one AFL
+    at `afl_start` and the message behind it.
+    """
+    decoding.data = decoding.plain = data
+    decoding.size = len(data)
+    decoding.layers = [layer for layer in first.layers if layer.end <= afl_start]
+    decoding.link_address = decoding.meter = first.link_address or first.meter
+    decoding.ladder.passed(Rung.FRAME, "all fragments are there")
+    decoding.ladder.passed(Rung.ADDRESS, str(decoding.meter))
+    decoding.afl = parse_afl(data, afl_start)
+    decoding.layers.append(decoding.afl)
+    decode_transport(decoding, decoding.afl.end)
+
+
 def _link(decoding: Decoding) -> None:
     frame = strip_crcs(decoding.frame.data)
     decoding.data = decoding.plain = frame.data + frame.trailing
@@ -60,14 +78,16 @@ def _link(decoding: Decoding) -> None:
     decoding.layers.append(link)
     decoding.link_address = decoding.meter = link.address
     decoding.downlink = link.control_name in DOWNLINK
-    if frame.trailing:
+    if frame.trailing and frame.problem is None:
         decoding.notes.append(f"{len(frame.trailing)} bytes behind the frame ignored")
-    if frame.missing:
+    if frame.problem is not None:
+        decoding.ladder.failed(Rung.FRAME, Outcome.DAMAGED, str(frame.problem), CUT_NEXT)
+    elif frame.missing:
         decoding.ladder.failed(
             Rung.FRAME,
             Outcome.DAMAGED,
             f"frame is cut: {frame.missing} of {frame.data[0] + 1} bytes are missing",
-            "receive it again, or check how it was captured; values before the cut are shown",
+            CUT_NEXT,
         )
     else:
         decoding.ladder.passed(Rung.FRAME, FORMAT_DETAIL[frame.format])

@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from construct import Bytes, Int8ul, Struct
 
-from protocols.errors import BadChecksum, BadField, Truncated
+from protocols.errors import BadChecksum, BadField, ProtocolError, Truncated
 from protocols.mbus.crc import crc16_en13757
 from protocols.model import Address, Span
 from protocols.wmbus.control import C_MEANINGS, control_name
@@ -43,13 +43,15 @@ class FrameFormat(StrEnum):
 class LinkFrame:
     """A frame without its CRCs: `data` starts at the L field, and L counts the bytes that follow it.
 
-    `trailing` are bytes behind the frame; `missing` is how many bytes short of L the frame is.
+    `trailing` are bytes behind the frame; `missing` is how many bytes short of L the frame is. `problem` is the first
+    block that does not verify: then `data` are the blocks before it, and `trailing` is everything from it on.
     """
 
     data: bytes
     format: FrameFormat
     trailing: bytes = b""
     missing: int = 0
+    problem: ProtocolError | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +97,9 @@ def tile(layer: str, start: int, fields: tuple[tuple[int, str, str, str], ...]) 
 def strip_crcs(raw: bytes) -> LinkFrame:
     """Tell frame format A, format B and stripped frames apart by their CRCs and lengths, and remove the CRCs.
 
-    Raises `BadChecksum` when the bytes are a format A or B frame of which a block is damaged, `Truncated` when there
-    is not even a link header, `BadField` when L is too small for any frame.
+    A frame of which a later block is damaged or missing comes back with `problem` and what precedes it. Raises
+    `BadChecksum` when the block with the address is damaged, `Truncated` when there is not even a link header,
+    `BadField` when L is too small for any frame.
     """
     if len(raw) < HEADER_SIZE:
         raise Truncated(f"{len(raw)} bytes are too few for a link header of {HEADER_SIZE}", layer="link", offset=0)
@@ -155,18 +158,18 @@ def _check_a(raw: bytes) -> list[bool] | None:
 
 def _strip_a(raw: bytes, fits: list[bool]) -> LinkFrame:
     blocks = blocks_a(raw[0])
-    if not all(fits):
-        bad = fits.index(False)
-        start, size = blocks[bad]
-        if start + size + 2 > len(raw):
-            raise Truncated(
-                f"format A frame ends inside block {bad + 1} of {len(blocks)}", layer="link", offset=len(raw)
-            )
-        raise BadChecksum(
-            f"format A CRC of block {bad + 1} of {len(blocks)} does not fit", layer="link", offset=start + size
-        )
-    end = blocks[-1][0] + blocks[-1][1] + 2
-    return LinkFrame(b"".join(raw[start : start + size] for start, size in blocks), FrameFormat.A, raw[end:])
+    good = fits.index(False) if not all(fits) else len(blocks)
+    data = b"".join(raw[start : start + size] for start, size in blocks[:good])
+    if good == len(blocks):
+        return LinkFrame(data, FrameFormat.A, raw[blocks[-1][0] + blocks[-1][1] + 2 :])
+    start, size = blocks[good]
+    place = f"block {good + 1} of {len(blocks)}"
+    problem: ProtocolError = BadChecksum(f"format A CRC of {place} does not fit", layer="link", offset=start + size)
+    if start + size + 2 > len(raw):
+        problem = Truncated(f"format A frame ends inside {place}", layer="link", offset=len(raw))
+    if not good:
+        raise problem
+    return LinkFrame(data, FrameFormat.A, raw[start:], raw[0] + 1 - len(data), problem)
 
 
 def _check_b(raw: bytes) -> tuple[bool, bool] | None:
@@ -183,9 +186,13 @@ def _check_b(raw: bytes) -> tuple[bool, bool] | None:
 
 def _strip_b(raw: bytes, fits: tuple[bool, bool]) -> LinkFrame:
     size = raw[0] + 1
-    if not all(fits):
-        bad = fits.index(False)
-        offset = BLOCK_B - 2 if bad == 0 else size - 2
-        raise BadChecksum(f"format B CRC of block {bad + 2} does not fit", layer="link", offset=offset)
-    body = raw[1 : min(size, BLOCK_B) - 2] + raw[BLOCK_B : size - 2]
-    return LinkFrame(bytes((len(body),)) + body, FrameFormat.B, raw[size:])
+    first_end = min(size, BLOCK_B) - 2
+    body = raw[1:first_end] + raw[BLOCK_B : size - 2]
+    if all(fits):
+        return LinkFrame(bytes((len(body),)) + body, FrameFormat.B, raw[size:])
+    offset = size - 2 if fits[0] else first_end
+    problem = BadChecksum(f"format B CRC of block {2 + fits[0]} does not fit", layer="link", offset=offset)
+    if not fits[0]:
+        raise problem
+    data = bytes((len(body),)) + raw[1:first_end]
+    return LinkFrame(data, FrameFormat.B, raw[BLOCK_B:], 1 + len(body) - len(data), problem)

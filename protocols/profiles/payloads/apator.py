@@ -9,7 +9,7 @@ from decimal import Decimal
 from protocols.errors import ProtocolError, Truncated, Unsupported
 from protocols.model import Quality
 from protocols.profiles.payloads.layout import Coding, Field, calendar_date, date_16, read_field, read_fields
-from protocols.profiles.payloads.model import Item, Payload, behind_fillers, flag_names
+from protocols.profiles.payloads.model import Item, Payload, behind_fillers, flag_names, flag_words
 
 LAYER = "records"
 _LITRES = Decimal("0.001")
@@ -167,6 +167,9 @@ _NA_1_FRAME: tuple[tuple[int, str], ...] = (
     (0x40, "wrong_temperature"),
     (0x80, "service_event"),
 )
+_NA_1_FRAME_ALARMS = 0xDC
+"""Bits of the frame status that are conditions of the meter; the others say what kind of frame it is."""
+
 _NA_1_ALARMS: tuple[tuple[int, str], ...] = (
     (0x80, "minimum_flow"),
     (0x40, "maximum_flow"),
@@ -196,15 +199,16 @@ def decode_na_1(plain: bytes, start: int, end: int) -> Payload:
     delta = (int.from_bytes(plain[body + 11 : body + 14], "little") << 2 | meta & 3) * step
     stored, quality = (total - delta, Quality.GOOD) if delta <= total else (None, Quality.INVALID)
     items = (
-        Item("frame_status", "flags", plain[start + 1], "", start + 1, start + 2),
+        Item("frame_status", "flags", flag_words(plain[start + 1], _NA_1_FRAME), "", start + 1, start + 2),
         Item("total_volume", "volume", total, "m3", body + 1, body + 5),
         Item("meter_datetime", "datetime", clock, "", body + 5, body + 9),
         Item("history_1_age", "duration", Decimal(age_hours), "h", body + 9, body + 10, storage=1),
-        Item("history_1_date", "datetime", clock - timedelta(hours=age_hours), "", body + 9, body + 11, storage=1),
+        Item("history_1_datetime", "datetime", clock - timedelta(hours=age_hours), "", body + 9, body + 11, storage=1),
         Item("history_1_volume", "volume", stored, "m3", body + 10, body + 14, quality, storage=1),
         Item("info_code", "error_flags", plain[body + 14], "", body + 14, body + 15),
-        Item("history_1_info_code", "error_flags", plain[body + 15], "", body + 15, body + 16, storage=1),
+        Item(
+            "history_1_status", "flags", flag_words(plain[body + 15], _NA_1_ALARMS), "", body + 15, body + 16, storage=1
+        ),
     )
-    before = (f"{name}_before" for name in flag_names(plain[body + 15], _NA_1_ALARMS))
-    now = flag_names(plain[body + 14], _NA_1_ALARMS)
-    return Payload(items, (*flag_names(plain[start + 1], _NA_1_FRAME), *now, *before))
+    frame_alarms = flag_names(plain[start + 1] & _NA_1_FRAME_ALARMS, _NA_1_FRAME)
+    return Payload(items, (*frame_alarms, *flag_names(plain[body + 14], _NA_1_ALARMS)))

@@ -12,7 +12,7 @@ from protocols.mbus.datetypes import year_of
 from protocols.mbus.values import bcd
 from protocols.model import Function, Quality
 from protocols.profiles.payloads.layout import Coding, Field, Read, read_field, read_fields
-from protocols.profiles.payloads.model import Item, Payload, bit_names, flag_names
+from protocols.profiles.payloads.model import Item, Payload, bit_names, flag_names, flag_words
 
 LAYER = "records"
 
@@ -43,7 +43,6 @@ _MONTH_ENDS = tuple(
 )
 """Volumes at the ends of January to December, each of its latest."""
 
-_CONTENTS = Field("contents", "flags", 0, 1)
 _BATTERY = Field("battery_voltage", "voltage", 0, 1, "V")
 _FRAUD = Field("fraud_type", "flags", 0, 1)
 _HYDRODIGIT: tuple[tuple[int, Field], ...] = (
@@ -56,6 +55,13 @@ _HYDRODIGIT: tuple[tuple[int, Field], ...] = (
 )
 """In the order of the bytes: what follows when a bit of the contents byte is set."""
 
+_CONTENTS: tuple[tuple[int, str], ...] = (
+    (0x01, "battery_voltage"),
+    (0x02, "fraud_date"),
+    (0x80, "leak_date"),
+    (0x04, "backflow"),
+    (0x10, "monthly_data"),
+)
 _BATTERY_CENTIVOLTS = (370, 190, 210, 220, 230, 240, 250, 265, 280, 290, 305, 320, 335, 350, 370, 370)
 """By the low nibble of the battery byte."""
 
@@ -66,7 +72,7 @@ def decode_hydrodigit(plain: bytes, start: int, end: int) -> Payload:
     """Battery voltage, fraud and its date, date of a leak, backward volume, month ends: what the first byte names."""
     if start >= end:
         return Payload(problem=Truncated("HYDRODIGIT block without its contents byte", layer=LAYER, offset=end))
-    items = [read_field(_CONTENTS, plain, start)]
+    items = [Item("contents", "flags", flag_words(plain[start], _CONTENTS), "", start, start + 1)]
     flags: tuple[str, ...] = ()
     at = start + 1
     for bit, field in _HYDRODIGIT:
@@ -79,6 +85,7 @@ def decode_hydrodigit(plain: bytes, start: int, end: int) -> Payload:
         if field is _BATTERY:
             item = replace(item, value=_BATTERY_CENTIVOLTS[plain[at] & 0x0F] * _HUNDREDTHS)
         elif field is _FRAUD:
+            item = replace(item, value=flag_words(plain[at], _FRAUDS))
             flags = flag_names(plain[at], _FRAUDS)
         items.append(item)
         at += field.size

@@ -76,6 +76,11 @@ def flag_names(word: int, names: Sequence[tuple[int, str]]) -> tuple[str, ...]:
     return tuple(name for mask, name in names if word & mask)
 
 
+def flag_words(word: int, names: Sequence[tuple[int, str]]) -> str:
+    """The same names as one text, `none` when no bit is set."""
+    return " ".join(flag_names(word, names)) or "none"
+
+
 def bit_names(word: int, names: Mapping[int, str]) -> tuple[str, ...]:
     """Names of all bits that are set in `word`, given by number; those without a name come as `bit_N`."""
     return tuple(names.get(bit, f"bit_{bit}") for bit in range(word.bit_length()) if word >> bit & 1)

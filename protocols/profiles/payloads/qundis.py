@@ -86,10 +86,10 @@ def _values(counted: _Quantity) -> tuple[Field, ...]:
 
 
 def _months(counted: _Quantity) -> tuple[Field, ...]:
-    """The newest month, the one that ended last, stands behind the others and is number 1 here."""
+    """The month that ended last stands behind the others; it is number 1."""
     return tuple(
         Field(
-            f"history_{n}_month_{counted.quantity}",
+            f"month_{n}_{counted.quantity}",
             counted.quantity,
             _NEWEST_MONTH_OFFSET - 2 * (n - 1),
             2,
@@ -99,5 +99,5 @@ def _months(counted: _Quantity) -> tuple[Field, ...]:
             _NO_MONTH,
             storage=n,
         )
-        for n in range(1, MONTHS + 1)
+        for n in range(MONTHS, 0, -1)
     )

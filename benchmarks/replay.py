@@ -21,10 +21,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks import telegrams as made
-from fieldtool.pipeline.decoder import Decoder
 from fieldtool.replay.capture import open_capture
 from fieldtool.replay.run import Shown, replay
 from protocols.captures.hex_lines import format_line
+from protocols.learned import LearnedDecoder
 
 TELEGRAMS = 20_000
 METERS = 50
@@ -77,7 +77,7 @@ def _in_a_process(capture: Path, meters: int, seed: int) -> dict[str, float]:
 
 def _measure(capture: Path, meters: int, seed: int) -> dict[str, float]:
     keys = made.keys(made.scenario(meters, seed).meters)
-    decoder = Decoder(lambda address: keys.get(address.number, ()))
+    decoder = LearnedDecoder(lambda address: keys.get(address.number, ()))
     outcomes: Counter[str] = Counter()
     written = 0
     with Path(os.devnull).open("w", encoding="ascii") as out:

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Final
 
 from fieldtool.key_import import Imported, import_batches, read_key_file
-from fieldtool.pipeline.decoder import Decoder
 from fieldtool.pipeline.listening import Listening
 from fieldtool.sources.simulated import KIND, SimulatedSource, best_port, load_scenario, make_bench
 from keystore.vault import KdfParameters, Vault
+from protocols.learned import LearnedDecoder
 from simulators.portals.kamstrup import export_keys
 from simulators.scenario import Scenario
 
@@ -63,7 +63,7 @@ def running_demo(speed: float = SPEED, news_size: int = 10_000) -> Iterator[Demo
             imported = tuple(import_batches(vault, batches))
             bench = make_bench(scenario, KIND, best_port(), speed=speed)
             source = SimulatedSource(bench, MODE, lambda: datetime.now(UTC))
-            listening = Listening([source], Decoder(vault.keys_for), news_size=news_size)
+            listening = Listening([source], LearnedDecoder(vault.keys_for), news_size=news_size)
             listening.start()
             try:
                 yield Demo(scenario, imported, listening)

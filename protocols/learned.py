@@ -20,7 +20,7 @@ from protocols.mbus.compact import FormatLibrary, shipped_formats
 from protocols.mbus.crc import crc16_en13757
 from protocols.mbus.layouts import Layout, learn_layout
 from protocols.mbus.values import Result
-from protocols.model import Address, Key, KeyLookup, RawFrame, Status, Telegram
+from protocols.model import Address, Key, KeyLookup, Outcome, RawFrame, Status, Telegram
 from protocols.profiles.apply import Recipe, recipe_of
 from protocols.profiles.registry import ProfileRegistry, shipped_profiles
 from protocols.wmbus.ci import Content, Header
@@ -113,6 +113,11 @@ class Sighting:
     plain: bytes
     results: Sequence[Result]
 
+    @property
+    def outcome(self) -> Outcome:
+        """A plan only fits what decodes."""
+        return Outcome.OK
+
     def record_data(self, position: int) -> bytes:
         """The data bytes of a record."""
         slot = self.plan.layout.slots[position]
@@ -163,15 +168,19 @@ class LearnedDecoder:
         """Drop all plans, and with them the keys they hold; formats stay."""
         self._plans.clear()
 
-    def decode(self, frame: RawFrame) -> Telegram:
-        """Decode in full, and learn."""
-        telegram = self._decoded(frame, self._keys, already_decrypted=self._already_decrypted)
-        self._learn(telegram)
+    def decode(
+        self, frame: RawFrame | bytes, keys: KeyLookup | None = None, *, already_decrypted: bool = False
+    ) -> Telegram:
+        """Decode in full, and learn; with `keys` in place of the decoder's own, no plan is made."""
+        raw = RawFrame(frame) if isinstance(frame, bytes) else frame
+        telegram = self._decoded(
+            raw,
+            self._keys if keys is None else keys,
+            already_decrypted=already_decrypted or self._already_decrypted,
+        )
+        if keys is None and not already_decrypted:
+            self._learn(telegram)
         return telegram
-
-    def decode_with(self, frame: RawFrame, keys: KeyLookup, *, already_decrypted: bool = False) -> Telegram:
-        """Decode one frame with other keys than the decoder's own; no plan is made of it."""
-        return self._decoded(frame, keys, already_decrypted=already_decrypted or self._already_decrypted)
 
     def _decoded(self, frame: RawFrame, keys: KeyLookup, *, already_decrypted: bool) -> Telegram:
         telegram = decode(

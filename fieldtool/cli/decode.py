@@ -15,9 +15,9 @@ from fieldtool.exit_codes import ExitCode
 from fieldtool.export.explain import explain, summary
 from fieldtool.export.telegram_json import telegram_json
 from fieldtool.lazy_keys import LazyKeys
-from fieldtool.pipeline.decoder import Decoder
 from protocols.captures.hex_lines import parse_hex, parse_lines
 from protocols.captures.model import BadLine
+from protocols.learned import LearnedDecoder
 from protocols.model import KeyLookup, RawFrame, Telegram
 
 
@@ -39,14 +39,14 @@ def _run(arguments: Namespace) -> ExitCode:
         if arguments.key:
             given = tuple(arguments.key)
             keys = lambda _: given  # noqa: E731
-        decoder = Decoder(keys, already_decrypted=arguments.already_decrypted)
+        decoder = LearnedDecoder(keys, already_decrypted=arguments.already_decrypted)
         code = _jsonl(arguments, decoder) if arguments.jsonl else _telegrams(arguments, decoder)
         if store.reason:
             output.talk(store.reason)
         return code
 
 
-def _telegrams(arguments: Namespace, decoder: Decoder) -> ExitCode:
+def _telegrams(arguments: Namespace, decoder: LearnedDecoder) -> ExitCode:
     show = _form(arguments)
     failed = False
     for frame in _frames(arguments.telegrams):
@@ -92,7 +92,7 @@ def _argument(text: str, number: int) -> RawFrame:
         ) from None
 
 
-def _jsonl(arguments: Namespace, decoder: Decoder) -> ExitCode:
+def _jsonl(arguments: Namespace, decoder: LearnedDecoder) -> ExitCode:
     from fieldtool.replay.jsonl import answer
 
     if arguments.telegrams:

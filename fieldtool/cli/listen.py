@@ -20,11 +20,11 @@ from fieldtool.exit_codes import ExitCode
 from fieldtool.export.lines import outcome_text, telegram_line
 from fieldtool.export.telegram_json import telegram_json
 from fieldtool.lazy_keys import LazyKeys
-from fieldtool.pipeline.decoder import Decoder
 from fieldtool.pipeline.listening import Heard, Listening, News
 from fieldtool.sources.events import SourceEvent
 from fieldtool.sources.registry import open_source
 from protocols.captures.hex_lines import format_line
+from protocols.learned import LearnedDecoder
 from protocols.model import Telegram
 
 WAIT_S = 0.2
@@ -59,7 +59,7 @@ def _run(arguments: Namespace) -> ExitCode:
         if not given:
             # Ask for the passphrase now, not in the middle of the first telegram.
             store.open()
-        listening = Listening(sources, Decoder((lambda _: given) if given else store))
+        listening = Listening(sources, LearnedDecoder((lambda _: given) if given else store))
         listening.start()
         stack.callback(listening.stop)
         if store.reason:

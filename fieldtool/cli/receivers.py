@@ -10,11 +10,11 @@ from fieldtool.cli import output
 from fieldtool.cli.command import Command
 from fieldtool.errors import ReceiverError, UsageError
 from fieldtool.exit_codes import ExitCode
-from fieldtool.pipeline.decoder import Decoder
 from fieldtool.pipeline.listening import Listening
 from fieldtool.sources.events import SourceEvent, SourceState
 from fieldtool.sources.registry import open_source
 from fieldtool.sources.serial_port import list_ports
+from protocols.learned import LearnedDecoder
 from protocols.receivers.registry import REGISTRY, receiver
 from protocols.text import safe_text
 
@@ -66,7 +66,7 @@ def _probe(arguments: Namespace) -> ExitCode:
 
 def _first_event(url: str) -> SourceEvent:
     """Connect and return the first event; `ReceiverError` when it is none of a connection."""
-    listening = Listening([open_source(url)], Decoder())
+    listening = Listening([open_source(url)], LearnedDecoder())
     listening.start()
     try:
         deadline = time.monotonic() + PROBE_S

@@ -15,10 +15,10 @@ from fieldtool.errors import InputError, UsageError
 from fieldtool.exit_codes import ExitCode
 from fieldtool.export.lines import outcome_text
 from fieldtool.lazy_keys import LazyKeys
-from fieldtool.pipeline.decoder import Decoder
 from fieldtool.replay.capture import STDIN, open_capture
 from fieldtool.replay.run import KeySource, Shown, Tally, paced, replay, replay_in_processes, tallied
 from protocols.captures.model import BadLine, CaptureItem
+from protocols.learned import LearnedDecoder
 from protocols.model import Outcome
 
 AS_FAST_AS_POSSIBLE = 0.0
@@ -86,7 +86,7 @@ def _results(arguments: Namespace, files: list[Path], store: LazyKeys) -> Iterat
     if arguments.jobs == 1:
         if arguments.speed != AS_FAST_AS_POSSIBLE:
             items = paced(items, arguments.speed)
-        return replay(items, Decoder((lambda _: given) if given else store), form)
+        return replay(items, LearnedDecoder((lambda _: given) if given else store), form)
     if arguments.speed != AS_FAST_AS_POSSIBLE:
         raise UsageError("--speed and --jobs exclude each other", "several processes decode as fast as they can")
     if not given:

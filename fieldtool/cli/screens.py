@@ -12,12 +12,12 @@ from fieldtool.demo import Demo, running_demo
 from fieldtool.errors import UsageError
 from fieldtool.exit_codes import ExitCode
 from fieldtool.lazy_keys import LazyKeys
-from fieldtool.pipeline.decoder import Decoder
 from fieldtool.pipeline.listening import Listening
 from fieldtool.pipeline.reception import Reception
 from fieldtool.sources.events import Source
 from fieldtool.tui.app import run
 from fieldtool.tui.session import Session
+from protocols.learned import LearnedDecoder
 from protocols.model import Key
 
 WITHOUT_NEWS = 0
@@ -48,7 +48,7 @@ def listening_screens(arguments: Namespace, sources: list[Source], given: tuple[
         if not given:
             store.open()
         keystore = "unlocked" if store.is_open else ("keys from the command line" if given else "none")
-        listening = Listening(sources, Decoder((lambda _: given) if given else store), news_size=WITHOUT_NEWS)
+        listening = Listening(sources, LearnedDecoder((lambda _: given) if given else store), news_size=WITHOUT_NEWS)
         listening.start()
         try:
             run(Session(listening.reception, listening.newest, lambda: keystore))

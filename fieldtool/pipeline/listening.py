@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TypeAlias
 
-from fieldtool.pipeline.decoder import Decoder
 from fieldtool.pipeline.pipeline import Pipeline
 from fieldtool.pipeline.reception import Reception
 from fieldtool.sources.events import Source, SourceEvent, SourceState
 from fieldtool.sources.queue import BoundedQueue, FrameQueue
+from protocols.learned import LearnedDecoder
 from protocols.model import Telegram
 
 
@@ -34,7 +34,11 @@ class Listening:
     """
 
     def __init__(
-        self, sources: Sequence[Source], decoder: Decoder, reception: Reception | None = None, news_size: int = 10_000
+        self,
+        sources: Sequence[Source],
+        decoder: LearnedDecoder,
+        reception: Reception | None = None,
+        news_size: int = 10_000,
     ) -> None:
         self.reception = reception or Reception()
         self._sources = tuple(sources)

@@ -7,9 +7,9 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
-from fieldtool.pipeline.decoder import Decoder
 from fieldtool.pipeline.reception import Reception
 from fieldtool.sources.queue import FrameQueue
+from protocols.learned import LearnedDecoder
 from protocols.model import Telegram
 
 POLL_S = 0.1
@@ -28,7 +28,7 @@ class Pipeline:
     """
 
     def __init__(
-        self, frames: FrameQueue, decoder: Decoder, reception: Reception, subscribers: Sequence[Subscriber] = ()
+        self, frames: FrameQueue, decoder: LearnedDecoder, reception: Reception, subscribers: Sequence[Subscriber] = ()
     ) -> None:
         self._frames = frames
         self._decoder = decoder

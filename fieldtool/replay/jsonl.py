@@ -13,8 +13,8 @@ from typing import Any, Final
 
 from fieldtool.export.telegram_json import telegram_json
 from fieldtool.keys_text import parse_key
-from fieldtool.pipeline.decoder import Decoder
 from protocols.captures.hex_lines import LINE_LIMIT, parse_hex
+from protocols.learned import LearnedDecoder
 from protocols.model import Key, KeyLookup
 
 MAX_PRIOR: Final = 64
@@ -43,7 +43,7 @@ class _Refused(Exception):
     """A line that is no request: what is wrong with it."""
 
 
-def answer(line: str, decoder: Decoder) -> Answer:
+def answer(line: str, decoder: LearnedDecoder) -> Answer:
     """Decode what one line asks for."""
     id_json = None
     try:

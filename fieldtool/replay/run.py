@@ -14,12 +14,12 @@ from itertools import islice
 from typing import TypeAlias
 
 from fieldtool.export.lines import telegram_line
-from fieldtool.export.telegram_json import telegram_json
+from fieldtool.export.sighting_json import SightingWriter
 from fieldtool.lazy_keys import LazyKeys
-from fieldtool.pipeline.decoder import Decoder
 from protocols.captures.model import BadLine, CaptureEntry, CaptureItem
+from protocols.learned import LearnedDecoder
 from protocols.mbus.compact import FormatLibrary
-from protocols.model import Key, Outcome, RawFrame, Telegram
+from protocols.model import Key, Outcome, RawFrame
 
 CHUNK = 500
 """Frames that one process decodes at a time: small enough to keep all busy, large enough to be worth the way."""
@@ -27,10 +27,8 @@ CHUNK = 500
 CHUNKS_AHEAD = 3
 """Chunks in flight for each process; it bounds the memory."""
 
-Show: TypeAlias = Callable[[Telegram], str]
+Show: TypeAlias = Callable[[LearnedDecoder, RawFrame], "Shown"]
 Sleep: TypeAlias = Callable[[float], None]
-
-FORMS: dict[str, Show] = {"json": telegram_json, "lines": telegram_line}
 
 
 @dataclass(slots=True)
@@ -67,22 +65,36 @@ class KeySource:
     store: str | None = None
     passphrase_file: str | None = None
 
-    def decoder(self) -> Decoder:
+    def decoder(self) -> LearnedDecoder:
         """Return a decoder with these keys."""
         if self.keys:
-            return Decoder(lambda _: self.keys)
-        return Decoder(LazyKeys(self.store, self.passphrase_file))
+            return LearnedDecoder(lambda _: self.keys)
+        return LearnedDecoder(LazyKeys(self.store, self.passphrase_file))
 
 
-def replay(items: Iterable[CaptureItem], decoder: Decoder, form: str) -> Iterator[Shown | BadLine]:
+def shown_as(form: str) -> Show:
+    """Return what turns a frame into text: `json`, or `lines` for people."""
+    if form == "lines":
+        return _as_line
+    writer = SightingWriter()
+
+    def as_json(decoder: LearnedDecoder, frame: RawFrame) -> Shown:
+        seen = decoder.sight(frame)
+        return Shown(writer.line(seen), seen.outcome)
+
+    return as_json
+
+
+def _as_line(decoder: LearnedDecoder, frame: RawFrame) -> Shown:
+    telegram = decoder.decode(frame)
+    return Shown(telegram_line(telegram), telegram.outcome)
+
+
+def replay(items: Iterable[CaptureItem], decoder: LearnedDecoder, form: str) -> Iterator[Shown | BadLine]:
     """Decode one entry after the other."""
-    show = FORMS[form]
+    show = shown_as(form)
     for item in items:
-        if isinstance(item, BadLine):
-            yield item
-        else:
-            telegram = decoder.decode(item.frame)
-            yield Shown(show(telegram), telegram.outcome)
+        yield item if isinstance(item, BadLine) else show(decoder, item.frame)
 
 
 def paced(items: Iterable[CaptureItem], factor: float, sleep: Sleep = time.sleep) -> Iterator[CaptureItem]:
@@ -109,6 +121,7 @@ def replay_in_processes(
     here, where the formats of all chunks before are known.
     """
     here = source.decoder()
+    show = shown_as(form)
     pool = ProcessPoolExecutor(
         jobs, mp_context=multiprocessing.get_context("spawn"), initializer=_start_process, initargs=(source, form)
     )
@@ -118,9 +131,9 @@ def replay_in_processes(
             frames = [item.frame for item in chunk if isinstance(item, CaptureEntry)]
             waiting.append((chunk, pool.submit(_decode_chunk, frames)))
             if len(waiting) >= jobs * CHUNKS_AHEAD:
-                yield from _finish(*waiting.popleft(), here, FORMS[form])
+                yield from _finish(*waiting.popleft(), here, show)
         while waiting:
-            yield from _finish(*waiting.popleft(), here, FORMS[form])
+            yield from _finish(*waiting.popleft(), here, show)
     finally:
         pool.shutdown(cancel_futures=True)
 
@@ -139,27 +152,25 @@ class _Done:
     formats: FormatLibrary
 
 
-_own_decoder: Decoder | None = None
-_own_form = ""
+_own_decoder: LearnedDecoder | None = None
+_own_show: Show | None = None
 
 
 def _start_process(source: KeySource, form: str) -> None:
     """Make the decoder of this process; it lives as long as the process does."""
-    global _own_decoder, _own_form
-    _own_decoder, _own_form = source.decoder(), form
+    global _own_decoder, _own_show
+    _own_decoder, _own_show = source.decoder(), shown_as(form)
 
 
 def _decode_chunk(frames: list[RawFrame]) -> _Done:
-    decoder = _own_decoder
-    if decoder is None:
+    decoder, show = _own_decoder, _own_show
+    if decoder is None or show is None:
         raise RuntimeError("a process of the pool was not started with its decoder")
-    show = FORMS[_own_form]
-    telegrams = map(decoder.decode, frames)
-    return _Done([Shown(show(telegram), telegram.outcome) for telegram in telegrams], decoder.formats)
+    return _Done([show(decoder, frame) for frame in frames], decoder.formats)
 
 
 def _finish(
-    chunk: tuple[CaptureItem, ...], future: Future[_Done], here: Decoder, show: Show
+    chunk: tuple[CaptureItem, ...], future: Future[_Done], here: LearnedDecoder, show: Show
 ) -> Iterator[Shown | BadLine]:
     done = future.result()
     shown = iter(done.shown)
@@ -169,8 +180,7 @@ def _finish(
             continue
         one = next(shown)
         if one.outcome is Outcome.UNSUPPORTED:
-            telegram = here.decode(item.frame)
-            one = Shown(show(telegram), telegram.outcome)
+            one = show(here, item.frame)
         yield one
     known = here.formats.formats
     if any(signature not in known for signature in done.formats.formats):

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fieldtool.pipeline.decoder import Decoder
 from fieldtool.replay.jsonl import answer
 from protocols.captures.hex_lines import LINE_LIMIT
+from protocols.learned import LearnedDecoder
 from protocols.mbus.compact import FormatLibrary
 from protocols.model import KeyLookup, RawFrame
 from tests.fieldtool.conftest import GAS_HEX, GAS_KEY, Run
@@ -27,9 +27,9 @@ MEMBERS = {
 }  # fmt: skip
 
 
-def ask(request: object, decoder: Decoder | None = None) -> dict[str, Any]:
+def ask(request: object, decoder: LearnedDecoder | None = None) -> dict[str, Any]:
     line = request if isinstance(request, str) else json.dumps(request)
-    answered = answer(line, decoder or Decoder())
+    answered = answer(line, decoder or LearnedDecoder())
     assert "\n" not in answered.text
     shown = json.loads(answered.text)
     assert isinstance(shown, dict)
@@ -60,7 +60,7 @@ def test_a_default_key_is_another_programs_affair() -> None:
 
 
 def test_keys_of_one_line_stay_with_it() -> None:
-    decoder = Decoder()
+    decoder = LearnedDecoder()
     assert ask({"hex": GAS_HEX, "key": GAS_KEY}, decoder)["ok"]
     assert ask({"hex": GAS_HEX}, decoder)["outcome"] == "no_key"
 
@@ -151,7 +151,7 @@ def test_any_frame_has_one_answer(data: bytes) -> None:
 def test_earlier_telegrams_teach_formats(frames: tuple[RawFrame, ...], scenario_keys: KeyLookup) -> None:
     compact, full = compact_and_full(frames, scenario_keys)
     request = {"hex": compact[0].data.hex()}
-    unlearned = Decoder(scenario_keys, formats=FormatLibrary())
+    unlearned = LearnedDecoder(scenario_keys, formats=FormatLibrary())
     assert ask(request, unlearned)["outcome"] == "unsupported"
     assert ask({**request, "prior": [full[0].data.hex()]}, unlearned)["outcome"] == "ok"
     assert ask(request, unlearned)["outcome"] == "ok"
@@ -162,7 +162,7 @@ def test_payloads_that_were_decrypted_before(run: Run) -> None:
     plain = gas[:15] + bytes.fromhex("2F2F0C1427048502046D32371F1502FD1700002F2F2F2F2F2F2F2F2F2F2F2F2F")
     assert ask({"hex": plain.hex()})["outcome"] == "no_key"
     assert ask({"hex": plain.hex(), "already_decrypted": True})["readings"][0]["value"] == 28504.27
-    assert ask({"hex": plain.hex()}, Decoder(already_decrypted=True))["ok"]
+    assert ask({"hex": plain.hex()}, LearnedDecoder(already_decrypted=True))["ok"]
     ran = run("decode", "--jsonl", "--already-decrypted", stdin=json.dumps({"hex": plain.hex()}).encode())
     assert json.loads(ran.out)["ok"] is True
     assert ran.code == 0

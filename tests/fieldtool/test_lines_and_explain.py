@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from fieldtool.export.explain import explain, summary
 from fieldtool.export.lines import OUTCOME_GLYPHS, reading_text, telegram_line
-from fieldtool.pipeline.decoder import Decoder
 from fieldtool.tui.signs import OUTCOME_SIGNS
 from protocols.decode import decode
+from protocols.learned import LearnedDecoder
 from protocols.model import Key, KeyLookup, Outcome, Quality, RawFrame, Reading, Status, Telegram
 from tests.fieldtool.conftest import GAS_HEX, GAS_KEY, START
 
@@ -82,7 +82,7 @@ def test_every_byte_of_a_closed_telegram_once_and_marked() -> None:
 
 
 def test_every_byte_of_all_simulated_telegrams_once(frames: tuple[RawFrame, ...], scenario_keys: KeyLookup) -> None:
-    decoder = Decoder(scenario_keys)
+    decoder = LearnedDecoder(scenario_keys)
     for frame in frames:
         telegram = decoder.decode(frame)
         assert covered(explain(telegram)) == telegram.plain

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from fieldtool.pipeline.decoder import Decoder
 from fieldtool.replay.capture import lines_of, open_capture
 from fieldtool.replay.run import KeySource, Shown, paced, replay, replay_in_processes
 from protocols.captures.hex_lines import parse_lines
 from protocols.captures.model import BadLine, CaptureEntry
+from protocols.learned import LearnedDecoder
 from protocols.model import RawFrame
 from simulators.bench import Bench
 from simulators.scenario import Scenario
@@ -106,7 +106,7 @@ def test_a_replay_streams(frames: tuple[RawFrame, ...]) -> None:
             taken += 1
             yield CaptureEntry(taken, frames[taken % len(frames)])
 
-    results = replay(endless(), Decoder(), "json")
+    results = replay(endless(), LearnedDecoder(), "json")
     for _ in range(3):
         next(results)
     assert taken == 3

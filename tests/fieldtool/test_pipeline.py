@@ -8,12 +8,12 @@ from datetime import UTC, datetime
 import pytest
 
 from fieldtool.errors import FieldToolError, PortGone
-from fieldtool.pipeline.decoder import Decoder
 from fieldtool.pipeline.listening import Heard, Listening
 from fieldtool.pipeline.pipeline import Pipeline
 from fieldtool.pipeline.reception import Reception
 from fieldtool.sources.events import SourceEvent, SourceState, Tell
 from fieldtool.sources.queue import FrameQueue
+from protocols.learned import LearnedDecoder
 from protocols.mbus.compact import FormatLibrary
 from protocols.model import KeyLookup, Outcome, RawFrame, Telegram
 
@@ -62,7 +62,7 @@ def all_heard(listening: Listening) -> list[Telegram]:
 
 
 def test_what_one_source_hands_over_comes_out_in_order(frames: tuple[RawFrame, ...], scenario_keys: KeyLookup) -> None:
-    listening = Listening([Frames(frames)], Decoder(scenario_keys))
+    listening = Listening([Frames(frames)], LearnedDecoder(scenario_keys))
     listening.start()
     heard = all_heard(listening)
     listening.stop()
@@ -76,7 +76,7 @@ def test_what_one_source_hands_over_comes_out_in_order(frames: tuple[RawFrame, .
 def test_several_sources_feed_one_reception(frames: tuple[RawFrame, ...], scenario_keys: KeyLookup) -> None:
     half = len(frames) // 2
     sources = [Frames(frames[:half], "a"), Frames(frames[half:], "b")]
-    listening = Listening(sources, Decoder(scenario_keys))
+    listening = Listening(sources, LearnedDecoder(scenario_keys))
     listening.start()
     assert len(all_heard(listening)) == len(frames)
     assert [event.state for event in listening.newest()] == [SourceState.ENDED, SourceState.ENDED]
@@ -84,13 +84,13 @@ def test_several_sources_feed_one_reception(frames: tuple[RawFrame, ...], scenar
 
 
 def test_a_source_that_cannot_begin_stops_the_others(frames: tuple[RawFrame, ...]) -> None:
-    listening = Listening([Frames(frames, "a"), Frames((), "b", PortGone("b is not there"))], Decoder())
+    listening = Listening([Frames(frames, "a"), Frames((), "b", PortGone("b is not there"))], LearnedDecoder())
     with pytest.raises(PortGone):
         listening.start()
 
 
 def test_screens_take_no_news_and_nothing_piles_up(frames: tuple[RawFrame, ...]) -> None:
-    listening = Listening([Frames(frames)], Decoder(), news_size=0)
+    listening = Listening([Frames(frames)], LearnedDecoder(), news_size=0)
     listening.start()
     assert listening.next(0) is None
     listening.stop()
@@ -102,7 +102,7 @@ def test_overflow_is_counted_and_blocks_nobody(frames: tuple[RawFrame, ...]) -> 
     queue, reception = FrameQueue(10), Reception()
     for number in range(100):
         queue.put(RawFrame(bytes([number])))
-    pipeline = Pipeline(queue, Decoder(), reception)
+    pipeline = Pipeline(queue, LearnedDecoder(), reception)
     pipeline.start()
     queue.close()
     pipeline.stop()
@@ -117,7 +117,7 @@ def test_subscribers_learn_of_duplicates(frames: tuple[RawFrame, ...]) -> None:
     def subscriber(telegram: Telegram, duplicate: bool) -> None:
         told.append((telegram.data, duplicate))
 
-    pipeline = Pipeline(queue, Decoder(), Reception(), (subscriber,))
+    pipeline = Pipeline(queue, LearnedDecoder(), Reception(), (subscriber,))
     for frame in (frames[0], frames[0], frames[1]):
         queue.put(frame)
     queue.close()
@@ -128,7 +128,7 @@ def test_subscribers_learn_of_duplicates(frames: tuple[RawFrame, ...]) -> None:
 
 def compact_and_full(frames: tuple[RawFrame, ...], keys: KeyLookup) -> tuple[list[RawFrame], list[RawFrame]]:
     """The compact frames of one simulated meter, and its full ones."""
-    decoder = Decoder(keys, formats=FormatLibrary())
+    decoder = LearnedDecoder(keys, formats=FormatLibrary())
     telegrams = [decoder.decode(frame) for frame in frames]
     of_meter = [t for t in telegrams if t.meter and t.meter.number == "63001468"]
     full = [t.frame for t in of_meter if len(t.data) == max(len(t.data) for t in of_meter)]
@@ -137,7 +137,7 @@ def compact_and_full(frames: tuple[RawFrame, ...], keys: KeyLookup) -> tuple[lis
 
 def test_a_decoder_learns_from_full_frames(frames: tuple[RawFrame, ...], scenario_keys: KeyLookup) -> None:
     compact, full = compact_and_full(frames, scenario_keys)
-    decoder = Decoder(scenario_keys, formats=FormatLibrary())
+    decoder = LearnedDecoder(scenario_keys, formats=FormatLibrary())
     assert decoder.decode(compact[0]).outcome is Outcome.UNSUPPORTED
     assert decoder.decode(full[0]).ok
     later = decoder.decode(compact[0])
@@ -148,7 +148,7 @@ def test_a_decoder_learns_from_full_frames(frames: tuple[RawFrame, ...], scenari
 @pytest.mark.parametrize("close", [True, False])
 def test_nothing_runs_after_stop(close: bool, frames: tuple[RawFrame, ...]) -> None:
     queue = FrameQueue()
-    pipeline = Pipeline(queue, Decoder(), Reception())
+    pipeline = Pipeline(queue, LearnedDecoder(), Reception())
     pipeline.start()
     queue.put(frames[0])
     if close:
@@ -161,7 +161,7 @@ def test_a_bug_in_the_pipeline_reaches_who_listens(frames: tuple[RawFrame, ...])
     def broken(_: object) -> tuple[()]:
         raise RuntimeError("a bug")
 
-    listening = Listening([Frames(frames)], Decoder(broken))
+    listening = Listening([Frames(frames)], LearnedDecoder(broken))
     listening.start()
     with pytest.raises(RuntimeError, match="a bug"):
         all_heard(listening)

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fieldtool.export.telegram_json import telegram_json, value_json
-from fieldtool.pipeline.decoder import Decoder
 from protocols.decode import decode
+from protocols.learned import LearnedDecoder
 from protocols.model import Key, KeyLookup, Outcome, Quality, RawFrame, Reading, Telegram, Value
 from tests.fieldtool.conftest import GAS_HEX, GAS_KEY
 
@@ -98,7 +98,7 @@ def test_hostile_text_is_escaped_and_the_line_stays_one_line() -> None:
 
 
 def test_every_simulated_telegram_is_valid_json(frames: tuple[RawFrame, ...], scenario_keys: KeyLookup) -> None:
-    decoder = Decoder(scenario_keys)
+    decoder = LearnedDecoder(scenario_keys)
     outcomes = set()
     for frame in frames:
         telegram = decoder.decode(frame)

@@ -19,6 +19,7 @@ from textual.widget import Widget
 import fieldtool.tui
 from fieldtool.tui.app import FieldToolApp
 from fieldtool.tui.help_screen import HelpScreen, HelpView
+from fieldtool.tui.key_bar import key_hints
 from fieldtool.tui.line_view import LineView
 from fieldtool.tui.meter_list import MeterList
 from fieldtool.tui.meter_screen import MeterScreen
@@ -156,6 +157,45 @@ def test_palette_offers_what_applies_on_this_screen() -> None:
         assert not any(title.startswith("Reception") for title in offered)
 
     run_app(session_of(some_meters()), steps)
+
+
+@pytest.mark.parametrize("width", [30, 50, 80, 140])
+def test_key_bar_fits_and_never_loses_help_and_quit(width: int) -> None:
+    async def steps(app: FieldToolApp, pilot: Pilot[None]) -> None:
+        for expected in (ReceptionScreen, MeterScreen):
+            await until(pilot, lambda kind=expected: isinstance(app.screen, kind))  # type: ignore[misc]
+            await pilot.pause()
+            last = screen_text(app).splitlines()[-1]
+            assert len(last) <= width
+            assert last.endswith("? Help  q Quit")
+            await pilot.press("enter")
+
+    run_app(session_of([telegram(address(1))]), steps, (width, 24))
+
+
+def test_key_bar_groups_keys_and_shows_what_cannot_be_done_now() -> None:
+    async def steps(app: FieldToolApp, pilot: Pilot[None]) -> None:
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(app.screen, MeterScreen))
+        hints = {hint.words: hint for hint in key_hints(app.screen)}
+        assert hints["Telegram"].keys == "[ ]"
+        assert hints["Page"].keys == "1 2"
+        assert hints["Copy"].enabled
+
+    run_app(session_of([telegram(address(1))]), steps)
+
+
+def test_click_on_a_key_does_the_same_as_the_key() -> None:
+    async def steps(app: FieldToolApp, pilot: Pilot[None]) -> None:
+        await pilot.pause()
+        line = screen_text(app).splitlines()[-1]
+        await pilot.click("#keys", offset=(line.index("Help"), 0))
+        await until(pilot, lambda: isinstance(app.screen, HelpScreen))
+        await pilot.press("escape")
+        await pilot.click("#keys", offset=(line.index("Filter"), 0))
+        await until(pilot, lambda: app.focused is app.screen.query_one("#filter"))
+
+    run_app(session_of([telegram(address(1))]), steps)
 
 
 def test_q_quits() -> None:

@@ -280,8 +280,7 @@ def test_frame_of_which_nothing_could_be_read_says_so() -> None:
     _run(session_of([empty]), steps, WIDE, meter=None)
 
 
-@pytest.mark.parametrize("size", [NARROW, (200, 60)])
-def test_every_simulated_meter_can_be_walked_through(size: tuple[int, int]) -> None:
+def test_every_simulated_meter_can_be_walked_through() -> None:
     session = simulated_session()
 
     async def steps(app: FieldToolApp, pilot: Pilot[None]) -> None:
@@ -305,4 +304,4 @@ def test_every_simulated_meter_can_be_walked_through(size: tuple[int, int]) -> N
             screen.action_back()
             await pilot.pause()
 
-    run_app(session, steps, size)
+    run_app(session, steps, (200, 60))

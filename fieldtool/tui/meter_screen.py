@@ -9,12 +9,13 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 
 from fieldtool.pipeline.reception import MeterRow
 from fieldtool.tui.cells import age_text
 from fieldtool.tui.clipboard import copy_hex
 from fieldtool.tui.hex_view import HexView
+from fieldtool.tui.key_bar import KeyBar
 from fieldtool.tui.live_screen import LiveScreen
 from fieldtool.tui.reading_list import ReadingList
 from fieldtool.tui.session import Session
@@ -77,7 +78,7 @@ class MeterScreen(LiveScreen):
                 yield self.bytes_view
                 yield self._span
         yield self.status_bar
-        yield Footer(show_command_palette=False)
+        yield KeyBar()
 
     def on_mount(self) -> None:
         """Start with the summary."""

@@ -10,12 +10,13 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
-from textual.widgets import Footer, Input, Static
+from textual.widgets import Input, Static
 
 from fieldtool.sources.events import SourceState
 from fieldtool.tui.clipboard import copy_hex
 from fieldtool.tui.filter_input import FilterInput
 from fieldtool.tui.heading import Heading
+from fieldtool.tui.key_bar import KeyBar
 from fieldtool.tui.live_screen import LiveScreen
 from fieldtool.tui.meter_filter import FILTER_EXAMPLES, BadFilter, MeterFilter, parse_filter
 from fieldtool.tui.meter_list import MeterList
@@ -63,7 +64,7 @@ class ReceptionScreen(LiveScreen):
         yield self._heading
         yield self.meters
         yield self.status_bar
-        yield Footer(show_command_palette=False)
+        yield KeyBar()
 
     def on_mount(self) -> None:
         """Start with the list, not with the filter."""

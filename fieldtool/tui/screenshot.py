@@ -15,6 +15,7 @@ from pathlib import Path
 from fieldtool.pipeline.reception import Reception
 from fieldtool.sources.events import SourceEvent, SourceState
 from fieldtool.tui.app import FieldToolApp
+from fieldtool.tui.meter_list import MeterList
 from fieldtool.tui.session import Session
 from protocols.decode import decode
 from protocols.model import Address, Key, RawFrame
@@ -27,9 +28,13 @@ LISTENED = timedelta(seconds=60)
 _SOURCE = "im871a:///dev/ttyUSB0"
 
 
+_LEAKING = "63001475"
+"""The meter of the scenario that has something to report."""
+
+
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A file name without suffix, the size of the terminal in cells, and the keys that lead there."""
+    """A file name without suffix, the size of the terminal in cells, and the keys to press on the leaking meter."""
 
     name: str
     width: int
@@ -37,14 +42,11 @@ class Picture:
     keys: tuple[str, ...] = ()
 
 
-_TO_A_LEAK = ("down",) * 6
-"""The meter of the scenario that reports one."""
-
 PICTURES: tuple[Picture, ...] = (
-    Picture("reception", 140, 20, _TO_A_LEAK),
-    Picture("meter", 140, 36, (*_TO_A_LEAK, "enter", "2", "down")),
-    Picture("reception-80x24", 80, 24, _TO_A_LEAK),
-    Picture("meter-80x24", 80, 24, (*_TO_A_LEAK, "enter")),
+    Picture("reception", 140, 20),
+    Picture("meter", 140, 36, ("enter", "2", "down", "down", "down")),
+    Picture("reception-80x24", 80, 24),
+    Picture("meter-80x24", 80, 24, ("enter",)),
 )
 
 
@@ -70,8 +72,10 @@ async def picture_svg(picture: Picture) -> str:
     app = FieldToolApp(simulated_session())
     async with app.run_test(size=(picture.width, picture.height)) as pilot:
         await pilot.pause()
-        for key in picture.keys:
-            await pilot.press(key)
+        meters = app.screen.query_one(MeterList)
+        numbers = [address.number if address is not None else "" for address in meters.table.shown]
+        meters.put_cursor(numbers.index(_LEAKING))
+        await pilot.press(*picture.keys)
         await pilot.pause()
         return app.export_screenshot(title="fieldtool")
 

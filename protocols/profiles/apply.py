@@ -175,7 +175,9 @@ def _named(records: Sequence[Record], profile: Profile) -> dict[int, tuple[tuple
     named: dict[int, tuple[tuple[int, int], PlannedReading]] = {}
     for position, record in enumerate(records):
         if record.name:
-            # A payload decoder knows best what its items are.
+            # A payload decoder knows best what its items are; the file says where they stand.
+            if record.name in index.by_name:
+                named[position] = ((index.by_name[record.name], 0), _generic(record, position))
             continue
         place = (record.quantity, record.function, record.modifiers)
         # Every rule counts its records, also those that another rule of its kind names.

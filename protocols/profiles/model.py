@@ -80,10 +80,14 @@ Place = tuple[str, Function, tuple[str, ...]]
 
 @dataclass(frozen=True, slots=True)
 class RuleIndex:
-    """Reading rules found by a record's header or by its quantity, each with its place in the file."""
+    """Reading rules found by a record's header or by its quantity, each with its place in the file.
+
+    `by_name` gives the place of a name: items that a payload decoder has named take theirs in the order of the file.
+    """
 
     by_header: Mapping[str, tuple[tuple[int, ReadingRule], ...]]
     by_place: Mapping[Place, tuple[tuple[int, ReadingRule], ...]]
+    by_name: Mapping[str, int]
 
     @classmethod
     def of(cls, rules: Sequence[ReadingRule]) -> RuleIndex:
@@ -97,7 +101,7 @@ class RuleIndex:
             else:
                 place = (selector.quantity or "", selector.function, selector.modifiers)
                 by_place[place] = (*by_place.get(place, ()), (order, rule))
-        return cls(by_header, by_place)
+        return cls(by_header, by_place, {rule.name: order for order, rule in reversed(list(enumerate(rules)))})
 
 
 @dataclass(frozen=True, slots=True)

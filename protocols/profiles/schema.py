@@ -9,6 +9,9 @@ A flag word has `bits`, or `values` with a `mask` where a part of it is a number
 In a selector, `storage`, `tariff` and `subunit` are a number, a list, or a range: "2..17", in steps "2,4..32". `coding`
 says how a reading with a `scale` takes its data; `text` and `text_in_order`, which go without a scale, are for records
 of the maker's own. `invalid` lists data, in hex as transmitted, that stand for "no value".
+
+The items of a proprietary payload (`[[payload]]`) have their names from its decoder. A reading of the same name says
+where they stand among the others, no more.
 """
 
 from __future__ import annotations

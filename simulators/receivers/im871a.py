@@ -202,7 +202,7 @@ class Im871aStick:
         except ProtocolError:
             frame = None
         # A frame whose CRCs all fail looks like one without CRCs; the radio knows the format from the sync word.
-        if frame is not None and frame.format is transmission.frame_format:
+        if frame is not None and frame.format is transmission.frame_format and frame.problem is None:
             return frame.data[1:]
         return _cut_crcs(transmission)[1:] if self._hand_over_damaged else b""
 

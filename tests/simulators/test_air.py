@@ -98,9 +98,10 @@ def test_bit_errors_break_the_crcs_and_nothing_else_does() -> None:
 
 def crcs_fit(transmission: Transmission) -> bool:
     try:
-        return strip_crcs(transmission.coded).format is transmission.frame_format
+        frame = strip_crcs(transmission.coded)
     except ProtocolError:
         return False
+    return frame.format is transmission.frame_format and frame.problem is None
 
 
 def test_field_strength_varies_around_its_mean() -> None:

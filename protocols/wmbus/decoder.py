@@ -14,7 +14,7 @@ from protocols.wmbus.ci import Content, ci_field
 from protocols.wmbus.control import DOWNLINK
 from protocols.wmbus.decryption import open_diehl_payload, open_extended_link, open_transport
 from protocols.wmbus.ell import parse_ell
-from protocols.wmbus.link import FrameFormat, parse_link, strip_crcs
+from protocols.wmbus.link import FrameFormat, parse_link, size_before_last_crc, strip_crcs
 from protocols.wmbus.security.diehl import diehl_frame
 from protocols.wmbus.transport import TransportLayer, parse_transport, status_of
 
@@ -126,15 +126,10 @@ def decode_transport(decoding: Decoding, position: int) -> None:
 
 def _application(decoding: Decoding, transport: TransportLayer) -> None:
     address = decoding.identity or decoding.meter
-    decoding.profile = profile = decoding.profiles.find(address) if address is not None else None
-    application = decode_application(
-        transport.ci_field,
-        decoding.plain,
-        transport.end,
-        decoding.size,
-        decoding.formats,
-        profile.payloads if profile is not None else (),
-    )
+    decoding.profile = decoding.profiles.find(address) if address is not None else None
+    application = _read_application(decoding, transport)
+    if isinstance(application.problem, Truncated):
+        application = _without_last_crc(decoding, transport, application)
     decoding.layers.append(application)
     if application.flags or application.content is Content.MANUFACTURER:
         decoding.status = _status_with(decoding.status, application)
@@ -147,6 +142,27 @@ def _application(decoding: Decoding, transport: TransportLayer) -> None:
         decoding.ladder.failed(Rung.RECORDS, Outcome.UNSUPPORTED, str(problem), UNSUPPORTED_NEXT)
     else:
         decoding.ladder.failed(Rung.RECORDS, Outcome.DAMAGED, str(problem), DAMAGED_NEXT)
+
+
+def _read_application(decoding: Decoding, transport: TransportLayer) -> Application:
+    payloads = decoding.profile.payloads if decoding.profile is not None else ()
+    return decode_application(
+        transport.ci_field, decoding.plain, transport.end, decoding.size, decoding.formats, payloads
+    )
+
+
+def _without_last_crc(decoding: Decoding, transport: TransportLayer, application: Application) -> Application:
+    """Read it again without the CRC of the last block, where that is what ended it early."""
+    size = size_before_last_crc(decoding.data)
+    if size is None or size < transport.end:
+        return application
+    before, decoding.size = decoding.size, size
+    again = _read_application(decoding, transport)
+    if again.problem is not None:
+        decoding.size = before
+        return application
+    decoding.notes.append("the receiver left the CRC of the last block in the frame")
+    return again
 
 
 def _status_with(status: Status | None, application: Application) -> Status | None:

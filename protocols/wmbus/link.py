@@ -134,6 +134,19 @@ def blocks_a(length: int) -> list[tuple[int, int]]:
     return blocks
 
 
+def size_before_last_crc(data: bytes) -> int | None:
+    """Return the size of a frame whose last two bytes are the CRC of its last format A block, None otherwise.
+
+    Some receivers take out the CRCs of all blocks but the last. One frame in 65,536 looks so by chance: to be asked
+    only where the frame makes no sense as it stands.
+    """
+    size = len(data) - 2
+    if size <= HEADER_SIZE:
+        return None
+    start = size - 1 - (size - 1 - HEADER_SIZE) % BLOCK_A
+    return size if _crc_fits(data, start, size - start) else None
+
+
 def _crc_fits(raw: bytes, start: int, size: int) -> bool:
     end = start + size
     return end + 2 <= len(raw) and crc16_en13757(raw[start:end]) == int.from_bytes(raw[end : end + 2], "big")

@@ -1,0 +1,60 @@
+"""Frames of receivers that take out the CRCs of all blocks but the last, with an L field that does not fit either."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+
+from protocols.decode import decode
+from protocols.mbus.crc import crc16_en13757
+from protocols.model import Address, Outcome
+from protocols.wmbus.encode import link_frame
+from protocols.wmbus.link import HEADER_SIZE, size_before_last_crc
+
+METER = Address.of("EFE", "12345678", 0x00, 0x07)
+
+
+def frame(records: str) -> bytes:
+    return link_frame(0x44, METER, b"\x7a\x01\x00\x00\x00" + bytes.fromhex(records))
+
+
+def with_last_crc(data: bytes, length: int) -> bytes:
+    """`data` with the CRC of its last block behind it; `length` is added to the L field after that is computed."""
+    last = HEADER_SIZE + (len(data) - HEADER_SIZE - 1) // 16 * 16
+    crc = crc16_en13757(data[last:]).to_bytes(2, "big")
+    return bytes((data[0] + length,)) + data[1:] + crc
+
+
+RECORDS = "041305030000 426c5f3c 441301020000 0f0102030405"
+ODD_ENDS = ["0413 05030000 046d1628543b", "0413 05030000", "0413 05030000 0c78 78563412 02fd17 0000 046d1628543b"]
+
+
+@pytest.mark.parametrize("records", ODD_ENDS)
+@pytest.mark.parametrize("length", [2, 0, -2], ids=["counted", "not counted", "two short"])
+def test_the_crc_is_no_record(records: str, length: int) -> None:
+    whole = decode(frame(records))
+    telegram = decode(with_last_crc(frame(records), length))
+    assert telegram.outcome is Outcome.OK
+    assert [record.value for record in telegram.records] == [record.value for record in whole.records]
+    covered = [(span.start, span.end) for span in telegram.spans]
+    assert (covered[0][0], covered[-1][1]) == (0, len(telegram.data))
+    assert all(left[1] == right[0] for left, right in pairwise(covered))
+
+
+def test_a_frame_that_makes_sense_is_taken_as_it_stands() -> None:
+    data = frame(RECORDS)
+    telegram = decode(with_last_crc(data, 2))
+    assert telegram.records == decode(data).records
+    assert telegram.notes == ()
+
+
+def test_a_frame_without_that_crc_stays_damaged() -> None:
+    data = frame("0413 05030000 0413 05")
+    assert size_before_last_crc(data) is None
+    assert decode(data).outcome is Outcome.DAMAGED
+
+
+@pytest.mark.parametrize("size", range(14))
+def test_too_short_for_a_block(size: int) -> None:
+    assert size_before_last_crc(bytes(size)) is None

@@ -13,7 +13,7 @@ from protocols.wmbus.security.makers import RFM_TX1_TABLES
 NA_1 = Address.of("APA", "04123499", 0x14, 0x07)
 RFM = Address.of("BMT", "74123499", 0x05, 0x07)
 KEY = bytes(range(16))
-BODY = bytes.fromhex("2f 0510 aa00 11cea72e d907 722100 0000")
+BODY = bytes.fromhex("2f 0e04 0200 8034112f 4405 190300 0810")
 
 
 def na_1_frame(body: bytes = BODY, ci: int = 0xA0, access_number: int = 0x3D) -> bytes:

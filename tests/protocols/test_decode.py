@@ -155,7 +155,8 @@ def test_wrong_key_gives_no_values_and_names_what_was_tried() -> None:
     telegram = decode(OMS_GAS, filed(COUNTING_KEY, bytes(16)))
     assert telegram.outcome is Outcome.WRONG_KEY
     assert states(telegram) == "pppfnn"
-    assert telegram.records == telegram.readings == ()
+    assert telegram.records == ()
+    assert telegram.readings == ()
     assert telegram.security is not None
     assert len(telegram.security.tried) == 2
     assert all(value in (telegram.problem or "") for value in telegram.security.tried)

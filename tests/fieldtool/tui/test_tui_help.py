@@ -173,6 +173,14 @@ def test_key_bar_fits_and_never_loses_help_and_quit(width: int) -> None:
     run_app(session_of([telegram(address(1))]), steps, (width, 24))
 
 
+def test_key_bar_names_the_simulator_at_80_columns() -> None:
+    async def steps(app: FieldToolApp, pilot: Pilot[None]) -> None:
+        await pilot.pause()
+        assert "s Simulator" in screen_text(app).splitlines()[-1]
+
+    run_app(replace(session_of([]), start_simulator=lambda: session_of([])), steps)
+
+
 def test_key_bar_groups_keys_and_shows_what_cannot_be_done_now() -> None:
     async def steps(app: FieldToolApp, pilot: Pilot[None]) -> None:
         await pilot.press("enter")

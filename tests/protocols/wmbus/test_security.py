@@ -54,9 +54,9 @@ def test_ctr_example() -> None:
 
 def test_counter_block_of_the_extended_link_layer() -> None:
     """EN 13757-4, 13.2.11: CC enters without hop and repeated-access bits."""
-    sender = Address.of("KAM", "76348799", 0x1B, 0x16)
+    sender = Address.of("KAM", "63001468", 0x1B, 0x16)
     block = counter_block(sender, 0x20 | 0x12, int.from_bytes(bytes.fromhex("D37CAC21"), "little"))
-    assert block.hex().upper() == "2D2C998734761B1620D37CAC21000000"
+    assert block.hex().upper() == "2D2C681400631B1620D37CAC21000000"
 
 
 @given(SIXTEEN, SIXTEEN, BLOCKS)

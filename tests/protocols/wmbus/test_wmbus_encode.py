@@ -8,6 +8,7 @@ from Crypto.Hash import CMAC
 from hypothesis import given
 from hypothesis import strategies as st
 
+from protocols.mbus.crc import crc16_en13757
 from protocols.model import Address
 from protocols.wmbus.ci import Content
 from protocols.wmbus.encode import (
@@ -106,21 +107,20 @@ def test_mode_7_with_long_header_and_receiver() -> None:
     )
 
 
-def test_extended_link_session_of_a_real_water_meter() -> None:
-    """A MULTICAL 21's full frame, with its published key."""
-    meter = Address.of("KAM", "76348799", 0x1B, 0x16)
-    records = bytes.fromhex("02FF207100041308190000441308190000615B7F616713")
+def test_extended_link_session_opened_by_a_second_implementation() -> None:
+    """EN 13757-4, 13.2.11: a counter block of sender, CC, SN; payload CRC first, low byte first."""
+    meter = Address.of("KAM", "63001468", 0x1B, 0x16)
+    records = bytes.fromhex("02FF20710004130819000044130819000061 5B7F616713")
+    number = session_number(3, 1755085, encrypted=True)
     payload = extended_link_session(
-        0x20,
-        0x91,
-        session_number(3, 1755085, encrypted=True),
-        transport_clear(Content.RECORDS, records),
-        sender=meter,
-        key=bytes.fromhex("28F64A24988064A079AA2C807D6102AE"),
+        0x20, 0x91, number, transport_clear(Content.RECORDS, records), sender=meter, key=KEY_COUNTING
     )
-    assert link_frame(0x44, meter, payload).hex().upper() == (
-        "2A442D2C998734761B168D2091D37CAC21E1D68CDAFFCD3DC452BD802913FF7B1706CA9E355D6C2701CC24"
-    )
+    frame = link_frame(0x44, meter, payload)
+    assert frame[10:17] == bytes.fromhex("8D2091") + number.to_bytes(4, "little")
+    counter = frame[2:10] + frame[11:12] + frame[13:17] + bytes(3)
+    opened = AES.new(KEY_COUNTING, AES.MODE_CTR, nonce=b"", initial_value=counter).decrypt(frame[17:])
+    assert opened[2:] == b"\x78" + records
+    assert opened[:2] == crc16_en13757(opened[2:]).to_bytes(2, "little")
 
 
 def test_extended_link_session_without_encryption() -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -27,6 +28,8 @@ LISTENED = timedelta(seconds=60)
 
 _SOURCE = "im871a:///dev/ttyUSB0"
 
+
+_FONT_FACE = re.compile(r"\s*@font-face \{.*?\}", re.DOTALL)
 
 _LEAKING = "63001475"
 """The meter of the scenario that has something to report."""
@@ -77,7 +80,12 @@ async def picture_svg(picture: Picture) -> str:
         meters.put_cursor(numbers.index(_LEAKING))
         await pilot.press(*picture.keys)
         await pilot.pause()
-        return app.export_screenshot(title="fieldtool")
+        return without_web_fonts(app.export_screenshot(title="fieldtool"))
+
+
+def without_web_fonts(svg: str) -> str:
+    """Return a picture that loads nothing from the network: it is drawn with the reader's own monospaced font."""
+    return _FONT_FACE.sub("", svg)
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -14,7 +14,7 @@ import pytest
 from textual.pilot import Pilot
 
 from fieldtool.tui.app import FieldToolApp
-from fieldtool.tui.screenshot import PICTURES, main, picture_svg
+from fieldtool.tui.screenshot import PICTURES, main, picture_svg, without_web_fonts
 from protocols.model import Outcome
 from tests.fieldtool.tui.tui_scenes import NARROW, WIDE, address, run_app, session_of, some_meters, telegram
 
@@ -46,7 +46,7 @@ def test_screen_looks_as_it_did(name: str, size: tuple[int, int], keys: tuple[st
     async def steps(app: FieldToolApp, pilot: Pilot[None]) -> None:
         await pilot.press("home", *keys)
         await pilot.pause()
-        seen.append(app.export_screenshot(title="fieldtool"))
+        seen.append(without_web_fonts(app.export_screenshot(title="fieldtool")))
 
     run_app(session_of([*some_meters(), telegram(address(63001482), Outcome.OK, value="1234567.891")]), steps, size)
     _check(name, seen[0])
@@ -56,6 +56,8 @@ def test_same_code_gives_the_same_picture() -> None:
     picture = PICTURES[0]
     first, second = (asyncio.run(picture_svg(picture)) for _ in range(2))
     assert first == second
+    assert "url(https" not in first
+    assert "font-face" not in first
     for words in ("Reception", "wrong&#160;key", "no&#160;key", "leak", "im871a"):
         assert words in first
 

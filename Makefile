@@ -9,7 +9,7 @@ BIN := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 READY := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format conformance bench clean
+.PHONY: help demo test check format profiles conformance bench clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -29,6 +29,9 @@ check: $(READY) ## check format, lint, types and layers
 format: $(READY) ## format the code, and fix what can be fixed safely
 	$(BIN)/ruff check --fix --exit-zero
 	$(BIN)/ruff format
+
+profiles: $(READY) ## write what is generated from the meter profiles: their index, the list of readings
+	$(BIN)/python -m tools.profiles
 
 conformance: $(READY) ## score the corpora in CORPUS=folder against tests/conformance/expected.toml
 	$(BIN)/python tests/conformance/run.py "$(CORPUS)"

@@ -25,6 +25,7 @@ from typing import Any, TypeVar
 
 from protocols.media import manufacturer_code
 from protocols.model import Function
+from protocols.profiles.errors import ProfileError
 from protocols.profiles.model import (
     TEXTS,
     CodeRule,
@@ -46,16 +47,6 @@ _Rule = TypeVar("_Rule")
 
 _RANGE = re.compile(r"(\d+)(?:,(\d+))?\.\.(\d+)", re.ASCII)
 """First, perhaps second, and last number."""
-
-
-class ProfileError(Exception):
-    """A profile file that cannot be used: which file, what is wrong, what to do."""
-
-    def __init__(self, file: str, problem: str, hint: str = "") -> None:
-        super().__init__(f"{file}: {problem}" + (f"; {hint}" if hint else ""))
-        self.file = file
-        self.problem = problem
-        self.hint = hint
 
 
 _SELECTOR_KEYS = ("header", "quantity", "function", "storage", "tariff", "subunit", "modifiers", "occurrence")

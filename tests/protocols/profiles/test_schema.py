@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from protocols.model import Address
+from protocols.profiles.errors import ProfileError
 from protocols.profiles.registry import ProfileRegistry
-from protocols.profiles.schema import ProfileError, parse_profile
+from protocols.profiles.schema import parse_profile
 
 GOOD = """
 schema = 1
@@ -84,7 +85,7 @@ def test_two_profiles_for_one_meter_are_an_error() -> None:
 
 def test_two_profiles_of_one_name_are_an_error() -> None:
     one = parse_profile(GOOD, "one.toml")
-    with pytest.raises(ProfileError, match="already loaded"):
+    with pytest.raises(ProfileError, match=r"two\.toml: is named 'exa_water', as one\.toml is"):
         ProfileRegistry([("one.toml", one), ("two.toml", one)])
 
 

@@ -1,0 +1,34 @@
+"""Write what is generated from the profiles: `python -m tools.profiles`, or `make profiles`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from protocols.profiles.index import collect, index_text
+from protocols.profiles.model import Profile
+from protocols.profiles.registry import INDEX_FILE, SUFFIX
+from protocols.profiles.schema import parse_profile
+
+ROOT = Path(__file__).resolve().parents[1]
+DATA = ROOT / "protocols" / "profiles" / "data"
+
+
+def read_profiles() -> list[tuple[str, Profile]]:
+    """Every shipped profile with its file's name; `ProfileError` for the first that cannot be read."""
+    files = sorted(DATA.glob(f"*{SUFFIX}"))
+    return [(file.name, parse_profile(file.read_text(encoding="utf-8"), file.name)) for file in files]
+
+
+def generated() -> dict[Path, str]:
+    """What each generated file must hold; `ProfileError` when two profiles claim one meter."""
+    return {DATA / INDEX_FILE: index_text(collect(read_profiles()))}
+
+
+def main() -> None:
+    """Write the files."""
+    for path, text in generated().items():
+        path.write_text(text, encoding="utf-8", newline="\n")
+
+
+if __name__ == "__main__":
+    main()

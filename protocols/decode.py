@@ -168,6 +168,7 @@ def _telegram(decoding: Decoding, interpretation: Interpretation) -> Telegram:
         link_address=None if link_address == meter else link_address,
         identity=decoding.identity,
         printed_number=decoding.printed_number,
+        message=decoding.message,
         security=decoding.security,
         status=interpretation.status,
         records=decoding.records,

@@ -36,6 +36,7 @@ class Decoding:
     meter: Address | None = None
     identity: Address | None = None
     printed_number: str | None = None
+    message: str | None = None
     profile: Profile | None = None
     downlink: bool = False
     afl: AuthenticationLayer | None = None

@@ -281,8 +281,8 @@ class Telegram:
     `data` is the frame without link-layer CRCs, `plain` the same bytes with the encrypted region replaced by plain
     text where decryption succeeded. `meter` is the application's own address when there is one, else the link-layer
     address; `link_address` is filled when the two differ. Where a maker orders the address bytes in a way of its own,
-    `identity` is the address put right and `printed_number` the number on the meter's front. `notes` are oddities that
-    did not stop the decoding.
+    `identity` is the address put right and `printed_number` the number on the meter's front. `message` is the kind of
+    link-layer message by name, `SND-NR`. `notes` are oddities that did not stop the decoding.
     """
 
     frame: RawFrame
@@ -296,6 +296,7 @@ class Telegram:
     link_address: Address | None = None
     identity: Address | None = None
     printed_number: str | None = None
+    message: str | None = None
     security: Security | None = None
     status: Status | None = None
     records: tuple[Record, ...] = ()

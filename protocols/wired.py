@@ -118,6 +118,7 @@ def decode_wired(decoding: Decoding) -> None:
         for rung in (Rung.ADDRESS, Rung.KEY, Rung.DECRYPTION, Rung.RECORDS):
             decoding.ladder.passed(rung, "none in this kind of frame")
         return
+    decoding.message = control_words(frame.control)
     decoding.size = frame.length - FOOTER_SIZE
     decoding.footer = WiredFooter(decoding.size, frame.length)
     decoding.layers.append(WiredLink(frame, CI_OFFSET))

@@ -31,7 +31,8 @@ def telegram_json(telegram: Telegram, id_json: str | None = None) -> str:
         f'{{{ident}"ok": {_BOOLEANS[telegram.ok]}, "outcome": "{telegram.outcome}", '
         f'"problem": {_optional(telegram.problem)}, "verdict": [{verdict}], '
         f'"received": {received_json(telegram.frame)}, "meter": {_of_telegram(telegram)}, '
-        f'"link_address": {_meter(telegram.link_address)}, "security": {_security(telegram.security)}, '
+        f'"link_address": {_meter(telegram.link_address)}, '
+        f'"message": {_optional(telegram.message)}, "security": {_security(telegram.security)}, '
         f'"status": {status_json(telegram.status)}, "profile": {_optional(telegram.profile)}, '
         f'"readings": [{readings}], "notes": [{notes}], "hex": "{telegram.frame.data.hex().upper()}"}}'
     )

@@ -77,6 +77,7 @@ def _link(decoding: Decoding) -> None:
     link = parse_link(frame.data)
     decoding.layers.append(link)
     decoding.link_address = decoding.meter = link.address
+    decoding.message = link.control_name
     decoding.downlink = link.control_name in DOWNLINK
     if frame.trailing and frame.problem is None:
         decoding.notes.append(f"{len(frame.trailing)} bytes behind the frame ignored")

@@ -19,6 +19,9 @@ from protocols.wmbus.security.diehl import diehl_frame
 from protocols.wmbus.transport import TransportLayer, parse_transport, status_of
 
 UNSUPPORTED_NEXT = "keep the telegram; what it needs is named above"
+NETWORK_SIZE = 2
+BEHIND_NETWORK = frozenset({Content.AUTHENTICATION, Content.RECORDS, Content.COMPACT, Content.FORMAT, Content.NOTHING})
+
 CUT_NEXT = "receive it again, or check how it was captured; values before the damage are shown"
 DAMAGED_NEXT = "receive it again; values before the damage are shown"
 
@@ -48,6 +51,8 @@ def decode_wireless(decoding: Decoding) -> None:
                 return
         elif content is Content.AUTHENTICATION:
             _authentication(decoding)
+        elif content is Content.NETWORK:
+            _network(decoding)
         else:
             decode_transport(decoding, position)
             return
@@ -93,6 +98,15 @@ def _link(decoding: Decoding) -> None:
     else:
         decoding.ladder.passed(Rung.FRAME, FORMAT_DETAIL[frame.format])
     decoding.ladder.passed(Rung.ADDRESS, str(link.address))
+
+
+def _network(decoding: Decoding) -> None:
+    """Step over the network layer: its CI field and one byte, where a layer that is known follows them."""
+    start = decoding.position
+    end = start + NETWORK_SIZE
+    if end >= decoding.size or ci_field(decoding.plain[end]).content not in BEHIND_NETWORK:
+        raise Unsupported("network layer of a kind that is not known here", layer="transport", offset=start)
+    decoding.layers.append(Opaque("nwl", start, end, "network layer", "EN 13757-5"))
 
 
 def _authentication(decoding: Decoding) -> None:

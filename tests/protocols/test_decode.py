@@ -282,3 +282,16 @@ def test_shipped_formats_stay_as_they_are() -> None:
     before = len(shipped_formats())
     learn(shipped_formats(), decode(framed(G5_FULL)))
     assert len(shipped_formats()) == before
+
+
+def test_network_layer_is_stepped_over() -> None:
+    telegram = decode(framed(bytes.fromhex("811D") + G5_FULL))
+    assert telegram.ok
+    assert [layer.name for layer in telegram.layers] == ["link", "nwl", "transport", "application"]
+    assert_tiled(telegram)
+
+
+def test_an_unknown_network_layer_is_named() -> None:
+    telegram = decode(framed(bytes.fromhex("810102030405")))
+    assert telegram.outcome is Outcome.UNSUPPORTED
+    assert "network layer" in (telegram.problem or "")

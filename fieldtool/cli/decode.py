@@ -1,7 +1,8 @@
-"""`fieldtool decode`: telegrams given as hex, as arguments or on standard input."""
+"""`fieldtool decode`: telegrams as arguments or on standard input, in hex or as they were copied from somewhere."""
 
 from __future__ import annotations
 
+import json
 import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Iterator
@@ -15,10 +16,11 @@ from fieldtool.exit_codes import ExitCode
 from fieldtool.export.explain import explain, summary
 from fieldtool.export.telegram_json import telegram_json
 from fieldtool.lazy_keys import LazyKeys
-from protocols.captures.hex_lines import parse_hex, parse_lines
-from protocols.captures.model import BadLine
+from protocols.captures.lines import parse_lines
+from protocols.captures.model import PLAIN_HEX, BadLine, NotRecognised, Pasted
+from protocols.captures.paste import recognise
 from protocols.learned import LearnedDecoder
-from protocols.model import KeyLookup, RawFrame, Telegram
+from protocols.model import KeyLookup, Telegram
 
 
 def _configure(parser: ArgumentParser) -> None:
@@ -49,47 +51,70 @@ def _run(arguments: Namespace) -> ExitCode:
 def _telegrams(arguments: Namespace, decoder: LearnedDecoder) -> ExitCode:
     show = _form(arguments)
     failed = False
-    for frame in _frames(arguments.telegrams):
-        telegram = None if frame is None else decoder.decode(frame)
-        if telegram is not None:
-            show(telegram)
+    for pasted in _pasted(arguments.telegrams):
+        telegram = None if pasted is None else decoder.decode(pasted.frame)
+        if telegram is not None and pasted is not None:
+            show(telegram, pasted)
         failed = failed or telegram is None or not telegram.ok
     return ExitCode.SOME_FAILED if failed else ExitCode.OK
 
 
-def _form(arguments: Namespace) -> Callable[[Telegram], None]:
+def _form(arguments: Namespace) -> Callable[[Telegram, Pasted], None]:
     if arguments.json:
-        return lambda telegram: output.data(telegram_json(telegram))
+        # Only what was given as an argument is pasted; lines of standard input are a capture.
+        named = bool(arguments.telegrams)
+        return lambda telegram, pasted: output.data(_with_kind(telegram_json(telegram), pasted if named else None))
     text = explain if arguments.explain else summary
-    return lambda telegram: output.data(
+    return lambda telegram, _: output.data(
         output.coloured(text(telegram), telegram.outcome, telegram.outcome.replace("_", " "))
     )
 
 
-def _frames(arguments: list[str]) -> Iterator[RawFrame | None]:
+def _with_kind(line: str, pasted: Pasted | None) -> str:
+    """Add to a JSON object what was recognised, unless it is plain hex."""
+    if pasted is None or pasted.kind == PLAIN_HEX:
+        return line
+    recognised = json.dumps({"kind": pasted.kind, "notes": pasted.notes})
+    return f'{line[:-1]}, "recognised": {recognised}}}'
+
+
+def _pasted(arguments: list[str]) -> Iterator[Pasted | None]:
     """Yield the frames asked for; None for a line of standard input that holds none, after saying why."""
     if arguments:
-        yield from [_argument(text, number) for number, text in enumerate(arguments, start=1)]
+        for pasted in [_argument(text, number) for number, text in enumerate(arguments, start=1)]:
+            if pasted.kind != PLAIN_HEX or pasted.notes:
+                output.talk(f"recognised: {_in_words(pasted)}")
+            yield pasted
         return
     if sys.stdin.isatty():
         raise UsageError(
             "no telegram given", "as in: fieldtool decode HEX [--key HEX], or one a line on standard input"
         )
+    kind = PLAIN_HEX
     for item in parse_lines(output.stdin_lines()):
         if isinstance(item, BadLine):
             output.talk(f"line {item.line}: {item.problem}")
             yield None
-        else:
-            yield item.frame
+            continue
+        if item.kind != kind:
+            kind = item.kind
+            output.talk(f"recognised from line {item.line} on: {kind}")
+        yield Pasted(item.frame, item.kind)
 
 
-def _argument(text: str, number: int) -> RawFrame:
+def _in_words(pasted: Pasted) -> str:
+    frame = pasted.frame
+    at = None if frame.at is None else f"{frame.at:%Y-%m-%d %H:%M:%S} UTC"
+    rssi = None if frame.rssi_dbm is None else f"{frame.rssi_dbm} dBm"
+    known = ", ".join(part for part in (pasted.kind, frame.mode, rssi, at) if part)
+    return "; ".join((known, *pasted.notes))
+
+
+def _argument(text: str, number: int) -> Pasted:
     try:
-        return RawFrame(parse_hex(text))
-    except ValueError as error:
-        raise UsageError(
-            f"telegram {number}: {error}", "give the bytes of one telegram in hex, in quotes if there are blanks"
-        ) from None
+        return recognise(text)
+    except NotRecognised as error:
+        raise UsageError(f"telegram {number}: {error.seen}", error.instead) from None
 
 
 def _jsonl(arguments: Namespace, decoder: LearnedDecoder) -> ExitCode:

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from fieldtool.errors import InputError
-from protocols.captures.hex_lines import LINE_LIMIT, parse_lines
+from protocols.captures.hex_lines import LINE_LIMIT
+from protocols.captures.lines import parse_lines
 from protocols.captures.model import CaptureItem
 
 STDIN = "-"

@@ -8,10 +8,9 @@ understood; `#` starts a comment. A time without a zone is taken as UTC.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 
-from protocols.captures.model import BadLine, CaptureEntry, CaptureItem
+from protocols.captures.times import TIME, utc_of
 from protocols.model import RawFrame
 from protocols.text import safe_text
 
@@ -21,11 +20,10 @@ LINE_LIMIT = 1 << 20
 MIN_FRAME = 5
 """The shortest frame there is: a wired short frame (EN 13757-2, 5.2)."""
 
-_MARK = "telegram="
+MARK = "telegram="
+"""What stands in front of the hex in simulation files."""
+
 _OFFSET = re.compile(r"(?<=[0-9A-Fa-f| \t])\+(\d{1,9}(?:\.\d{1,9})?)\s*s?\s*$")
-_TIME = re.compile(
-    r"(?<![0-9A-Za-z])(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:[.,](\d{1,9}))?\s?(Z|[+-]\d\d:?\d\d)?(?![0-9A-Za-z])"
-)
 _RSSI = re.compile(r"(?<![0-9A-Za-z.])(-\d{1,3})(?:\.\d{1,3})?(?:\s?dBm)?(?![0-9A-Za-z])")
 _MODE = re.compile(r"(?<![0-9A-Za-z])(?:S1m|[STCR][12]|[CT]1,[CT]1|N[12][a-g])(?![0-9A-Za-z])")
 _FILLING = str.maketrans("", "", " \t|_")
@@ -62,12 +60,12 @@ def parse_line(text: str, source: str = "") -> tuple[RawFrame, float | None] | N
     rest = text.lstrip("\ufeff").partition("#")[0].strip()
     if not rest:
         return None
-    mark = rest.find(_MARK)
+    mark = rest.find(MARK)
     if mark >= 0:
-        rest = rest[mark + len(_MARK) :]
+        rest = rest[mark + len(MARK) :]
     offset_s = None
     found = _OFFSET.search(rest)
-    if found is not None and (mark >= 0 or _TIME.search(rest, found.start() - 24) is None):
+    if found is not None and (mark >= 0 or TIME.search(rest, found.start() - 24) is None):
         # Behind a time of day, `+0100` is its zone.
         offset_s = float(found.group(1))
         rest = rest[: found.start()]
@@ -79,31 +77,6 @@ def parse_line(text: str, source: str = "") -> tuple[RawFrame, float | None] | N
     return _parse_columns(rest, source), offset_s
 
 
-def parse_lines(lines: Iterable[str], source: str = "") -> Iterator[CaptureItem]:
-    """Read a capture line by line; a bad line becomes a `BadLine` and never ends the file.
-
-    Once a line with `telegram=` was seen, lines without it are skipped: files of that kind hold other things too.
-    """
-    only_marked = False
-    for number, text in enumerate(lines, start=1):
-        marked = _MARK in text
-        only_marked = only_marked or marked
-        if only_marked and not marked:
-            continue
-        try:
-            parsed = parse_line(text, source)
-        except ValueError as error:
-            yield BadLine(number, str(error))
-            continue
-        if parsed is None:
-            continue
-        frame, offset_s = parsed
-        if len(frame.data) < MIN_FRAME:
-            yield BadLine(number, f"{len(frame.data)} bytes are too few for a telegram")
-        else:
-            yield CaptureEntry(number, frame, offset_s)
-
-
 def format_line(frame: RawFrame) -> str:
     """Return a frame as a line that `parse_line` reads back: time, signal strength, mode, hex."""
     at = "" if frame.at is None else frame.at.astimezone(UTC).isoformat(sep=" ", timespec="milliseconds")
@@ -111,12 +84,32 @@ def format_line(frame: RawFrame) -> str:
     return f"{at.removesuffix('+00:00') + 'Z' if at else ''};{rssi};{frame.mode or ''};{frame.data.hex().upper()}"
 
 
+def parse_own_line(text: str, source: str = "") -> RawFrame | None:
+    """Read, quickly, what `format_line` has written; None for anything else."""
+    columns = text.split(";")
+    if len(columns) != 4:
+        return None
+    at, rssi_dbm, mode, digits = columns
+    if at and not at.endswith("Z"):
+        return None
+    try:
+        return RawFrame(
+            bytes.fromhex(digits),
+            datetime.fromisoformat(at).astimezone(UTC) if at else None,
+            source,
+            mode or None,
+            int(rssi_dbm) if rssi_dbm else None,
+        )
+    except (ValueError, OverflowError):
+        return None
+
+
 def _parse_columns(text: str, source: str) -> RawFrame:
     """Take time, signal strength and mode out of a line; what remains must hold the telegram."""
     at = rssi_dbm = mode = None
-    found = _TIME.search(text)
+    found = TIME.search(text)
     if found is not None:
-        at = _time(found)
+        at = utc_of(found)
         text = f"{text[: found.start()]};{text[found.end() :]}"
     found = _RSSI.search(text)
     if found is not None:
@@ -137,13 +130,3 @@ def _parse_columns(text: str, source: str) -> RawFrame:
     if len(data) < MIN_FRAME:
         raise problem or ValueError("there is no telegram in the line")
     return RawFrame(data, at=at, source=source, mode=mode, rssi_dbm=rssi_dbm)
-
-
-def _time(found: re.Match[str]) -> datetime:
-    day, clock, fraction, zone = found.groups()
-    micros = (fraction or "")[:6].ljust(6, "0")
-    offset = "+00:00" if zone in (None, "Z") else zone
-    try:
-        return datetime.fromisoformat(f"{day}T{clock}.{micros}{offset}").astimezone(UTC)
-    except (ValueError, OverflowError) as error:
-        raise ValueError(f"no such time: {day} {clock}") from error

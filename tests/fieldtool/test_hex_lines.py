@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from protocols.captures.hex_lines import LINE_LIMIT, format_line, parse_hex, parse_line, parse_lines
+from protocols.captures.hex_lines import LINE_LIMIT, format_line, parse_hex, parse_line
+from protocols.captures.lines import parse_lines
 from protocols.captures.model import BadLine, CaptureEntry
 from protocols.model import RawFrame
 

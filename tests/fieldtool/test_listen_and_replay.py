@@ -13,7 +13,7 @@ import pytest
 
 from fieldtool.replay.capture import lines_of, open_capture
 from fieldtool.replay.run import KeySource, Shown, paced, replay, replay_in_processes
-from protocols.captures.hex_lines import parse_lines
+from protocols.captures.lines import parse_lines
 from protocols.captures.model import BadLine, CaptureEntry
 from protocols.learned import LearnedDecoder
 from protocols.model import RawFrame

@@ -1,0 +1,74 @@
+"""A mode T frame as chips, before the 3-out-of-6 code was undone, with or without preamble and sync word."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from protocols.captures.model import Pasted
+from protocols.captures.plausible import crcs_are_there, has_control, length_fits, size_in_format_a
+from protocols.errors import BadField, ProtocolError
+from protocols.model import RawFrame
+from protocols.wmbus.link import MIN_LENGTH
+from protocols.wmbus.three_of_six import CHIPS_PER_BYTE, LAYER, decode
+
+KIND: Final = "3-of-6 chips"
+
+PREAMBLE: Final = b"\x55"
+SYNC: Final = b"\x54\x3d"
+"""The sync word 0000111101 with the end of the preamble in front of it, to whole bytes."""
+
+HEAD_CHIP_BYTES: Final = 3
+"""Bytes of chips that hold the L and the C field."""
+
+
+def may_be_chips(data: bytes) -> bool:
+    """Say, quickly, whether chips of a frame could begin here: four good symbols that give L and a C field."""
+    return _head(_without_preamble(data)) is not None
+
+
+def read(data: bytes) -> Pasted:
+    """Return the frame, with its CRCs when they are there.
+
+    Raises `BadField` where a symbol is none, or neither CRCs nor L fit the bytes that the chips stand for.
+    """
+    chips = _without_preamble(data)
+    head = _head(chips)
+    if head is None:
+        raise BadField("the chips do not begin with L and C field", layer=LAYER, offset=0)
+    there = 8 * len(chips) // CHIPS_PER_BYTE
+    on_air = size_in_format_a(head[0])
+    problem: ProtocolError | None = None
+    if on_air <= there:
+        try:
+            frame = decode(chips, on_air)
+        except BadField as error:
+            problem = error
+        else:
+            if crcs_are_there(frame):
+                return Pasted(RawFrame(frame, mode="T1"), KIND)
+    # Without CRCs there must be nothing behind but the postamble.
+    size = head[0] + 1
+    if size <= there <= size + 1:
+        try:
+            frame = decode(chips, size)
+        except BadField as error:
+            problem = problem or error
+        else:
+            if length_fits(frame):
+                return Pasted(RawFrame(frame, mode="T1"), KIND)
+    raise problem or BadField("neither CRCs nor L fit what the chips stand for", layer=LAYER, offset=0)
+
+
+def _without_preamble(data: bytes) -> bytes:
+    chips = data.lstrip(PREAMBLE)
+    return chips[len(SYNC) :] if chips.startswith(SYNC) else data
+
+
+def _head(chips: bytes) -> bytes | None:
+    if len(chips) < HEAD_CHIP_BYTES:
+        return None
+    try:
+        head = decode(chips[:HEAD_CHIP_BYTES], 2)
+    except BadField:
+        return None
+    return head if head[0] >= MIN_LENGTH and has_control(head) else None

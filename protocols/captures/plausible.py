@@ -1,0 +1,71 @@
+"""Whether bytes are a whole frame: by their length, by their link-layer CRCs, or by a wired frame's checksum."""
+
+from __future__ import annotations
+
+from protocols.errors import BadChecksum, ProtocolError, Truncated
+from protocols.mbus.wired import parse_wired
+from protocols.wmbus.control import C_FIELDS
+from protocols.wmbus.link import MIN_LENGTH, FrameFormat, blocks_a, strip_crcs
+
+CRCS_OF_FORMAT_B = (2, 4)
+"""Bytes of CRC that the L field of a format B frame counts on the air: one block of them, or two."""
+
+
+def is_whole(data: bytes) -> bool:
+    """Say whether `data` is one frame, proved by its own length field or checksums."""
+    return length_fits(data) or checksums_fit(data)
+
+
+def length_fits(data: bytes) -> bool:
+    """Say whether L counts the bytes behind it and C is a C field that exists."""
+    return len(data) > MIN_LENGTH and data[0] + 1 == len(data) and has_control(data)
+
+
+def has_control(data: bytes) -> bool:
+    """Say whether the second byte is a C field that exists; bit 7, set by some repeaters, may be set as well."""
+    return len(data) > 1 and data[1] & 0x7F in C_FIELDS
+
+
+def checksums_fit(data: bytes) -> bool:
+    """Say whether `data` is a wired frame, or a wireless one with all its link-layer CRCs."""
+    try:
+        return parse_wired(data).length == len(data)
+    except ProtocolError:
+        pass
+    try:
+        return strip_crcs(data).format is not FrameFormat.STRIPPED
+    except ProtocolError:
+        return False
+
+
+def crcs_are_there(data: bytes) -> bool:
+    """Say whether `data` has link-layer CRCs of which some fit: the others then are damage, not chance."""
+    try:
+        return strip_crcs(data).format is not FrameFormat.STRIPPED
+    except BadChecksum:
+        return True
+    except Truncated as error:
+        return error.offset > 0
+    except ProtocolError:
+        return False
+
+
+def size_in_format_a(length: int) -> int:
+    """Return how many bytes a frame with this L field has on the air in format A."""
+    start, size = blocks_a(length)[-1]
+    return start + size + 2
+
+
+def with_true_length(data: bytes) -> tuple[bytes, str | None]:
+    """Put L right where it still counts the CRCs of format B that were removed; with a note when it did."""
+    if data and data[0] + 1 - len(data) in CRCS_OF_FORMAT_B:
+        note = f"L put right from {data[0]} to {len(data) - 1}: it counted the CRCs of format B"
+        return bytes((len(data) - 1,)) + data[1:], note
+    return data, None
+
+
+def length_note(data: bytes) -> tuple[str, ...]:
+    """Return a note for a frame that is not as long as its L field says; none when it is."""
+    if not data or is_whole(data):
+        return ()
+    return (f"L announces {data[0] + 1} bytes, the line has {len(data)}",)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from keystore.formats.mapping import ColumnMapping
 from keystore.model import KeyRecord, Provenance, SignatureState
 from protocols.text import safe_text
 
@@ -26,7 +28,8 @@ class ImportRow:
     """One key of a file, or one row without a usable key; `row` counts lines or devices from 1.
 
     `reason` says why a row is quarantined, `warnings` what was changed or looks odd; neither holds key digits. `meter`
-    is the meter as the file names it, safe to show.
+    is the meter as the file names it, safe to show. `loose_key` is a key that stands alone, without its meter: nothing
+    can be filed, but `keys check` can try it on the meters that are heard.
     """
 
     row: int
@@ -35,6 +38,7 @@ class ImportRow:
     meter: str = ""
     reason: str = ""
     warnings: tuple[str, ...] = ()
+    loose_key: bytes = field(default=b"", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +61,48 @@ class ImportBatch:
 
 
 @dataclass(frozen=True, slots=True)
+class ImportStream:
+    """A key file that is being read: rows come one by one, so that a million need no memory.
+
+    `rows` may raise `ImportRejected` at any point; nothing that came before it is to be filed then. `lines` is about
+    how many rows to expect, None when the file does not tell before it is read.
+    """
+
+    source: Provenance
+    rows: Iterator[ImportRow]
+    warnings: tuple[str, ...] = ()
+    lines: int | None = None
+
+    def read(self) -> ImportBatch:
+        """Return all rows at once."""
+        return ImportBatch(tuple(self.rows), self.warnings, self.source)
+
+
+@dataclass(frozen=True, slots=True)
+class ReadOptions:
+    """What the user knows of a file and the file does not say.
+
+    `delimiter` and `thousands` are the portal user's settings for tables, `mapping` says which column is which,
+    `signer` is the certificate (PEM or DER) that a KEM2 signature must come from.
+    """
+
+    password: str | None = field(default=None, repr=False)
+    delimiter: str | None = None
+    thousands: str | None = None
+    mapping: ColumnMapping | None = None
+    signer: bytes | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class ExportFile:
-    """A key file as received: bytes, name, the password the user gave, and when it was handed in."""
+    """A key file as received: bytes, name, what the user says of it, and when it was handed in."""
 
     data: bytes = field(repr=False)
     name: str
-    password: str | None = field(default=None, repr=False)
+    options: ReadOptions = ReadOptions()
     imported_at: datetime | None = None
+    member: str = ""
+    file_sha256: str = ""
 
     @property
     def shown_name(self) -> str:
@@ -73,12 +112,12 @@ class ExportFile:
     def provenance(
         self, system: str, member: str = "", signature: SignatureState = SignatureState.UNSIGNED
     ) -> Provenance:
-        """Return what is known of the origin of all rows."""
+        """Return what is known of the origin of all rows; of an unpacked member, name and digest of the outer file."""
         return Provenance(
             system=system,
             file_name=self.shown_name,
-            file_sha256=hashlib.sha256(self.data).hexdigest(),
-            member=member,
+            file_sha256=self.file_sha256 or hashlib.sha256(self.data).hexdigest(),
+            member=self.member or member,
             imported_at=self.imported_at,
             signature=signature,
         )

@@ -10,6 +10,7 @@ from keystore.matching import NUMBER_DIGITS, normal_number, split_manufacturer
 from protocols.media import MEDIA
 
 _EXCEL_TEXT: Final = re.compile(r'="([^"]*)"')
+_WRAPPINGS: Final = frozenset("='\ufeff")
 _SCIENTIFIC: Final = re.compile(r"[+-]?\d+(?:[.,]\d+)?[eE]\+\d+|[+-]?\d+[.,]\d+[eE]\d+")
 _GROUPED: Final = re.compile(r"\d{1,3}(?:([ \u00a0\u202f\u2009'\u2019.,])\d{3})(?:\1\d{3})*")
 _DECIMAL: Final = re.compile(r"\d+[.,]\d+")
@@ -21,7 +22,10 @@ _MEDIA_BY_NAME: Final = {name: code for code, name in MEDIA.items()}
 
 def cell_text(cell: str) -> str:
     """Return a cell without what was put around it to keep a spreadsheet from changing it."""
-    text = cell.strip().strip("\ufeff")
+    text = cell.strip()
+    if not text or text[0] not in _WRAPPINGS:
+        return text
+    text = text.strip("\ufeff")
     if match := _EXCEL_TEXT.fullmatch(text):
         text = match[1].strip()
     return text.removeprefix("'").strip()
@@ -42,15 +46,19 @@ class SerialCell:
     warnings: tuple[str, ...]
 
 
-def serial_cell(text: str, *, on_air: bool) -> SerialCell:
+def serial_cell(text: str, *, on_air: bool, thousands: str | None = None) -> SerialCell:
     """Read a serial cell; `on_air` says that it is an identification number, which has eight digits.
 
-    Other serials are free text of the maker and are never padded. `ValueError` when digits were lost.
+    Other serials are free text of the maker and are never padded. `thousands` is the separator to take out of grouped
+    digits when it is known, else any usual one is. `ValueError` when digits were lost.
     """
+    if len(text) == NUMBER_DIGITS and text.isascii() and text.isdigit():
+        return SerialCell(text, text, None, ())
     warnings: list[str] = []
     if is_scientific(text):
         raise ValueError("the serial number was turned into scientific notation: its digits are lost")
-    if _GROUPED.fullmatch(text):
+    grouped = _GROUPED.fullmatch(text)
+    if grouped and (thousands is None or _same_mark(grouped[1], thousands)):
         text = _GROUP_MARKS.sub("", text)
         warnings.append("thousands separators were taken out of the serial number")
     elif _DECIMAL.fullmatch(text):
@@ -61,6 +69,11 @@ def serial_cell(text: str, *, on_air: bool) -> SerialCell:
         warnings.append(f"the serial number has {len(number)} digits: filed with leading zeros")
         number = number.zfill(NUMBER_DIGITS)
     return SerialCell(text, number, manufacturer, tuple(warnings))
+
+
+def _same_mark(found: str, wanted: str) -> bool:
+    """True for the same separator; a blank is a blank, of whatever width and whether it breaks or not."""
+    return found == wanted or (found.isspace() and wanted.isspace())
 
 
 def manufacturer_cell(text: str) -> str:

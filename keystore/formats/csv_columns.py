@@ -105,17 +105,18 @@ KEY_HEADERS: Final = {
 """Header texts that are written, by role; `GPK` and `PK` are followed by their number, other roles by `other:`."""
 
 
-def _squeeze(header: str) -> str:
+def header_key(header: str) -> str:
+    """Return the part of a header text by which it is compared."""
     decomposed = unicodedata.normalize("NFKD", header.casefold())
     return _SQUEEZED.sub("", "".join(c for c in decomposed if not unicodedata.combining(c)))
 
 
-_MEANINGS: Final = {_squeeze(text): meaning for meaning, texts in _SYNONYMS.items() for text in texts}
+_MEANINGS: Final = {header_key(text): meaning for meaning, texts in _SYNONYMS.items() for text in texts}
 
 
 def meaning_of(header: str) -> ColumnMeaning | None:
     """Return what a column of that header holds, None when its text is not known."""
-    squeezed = _squeeze(header)
+    squeezed = header_key(header)
     if match := _NUMBERED_KEY.fullmatch(squeezed):
         return KeyColumn(_NUMBERED_ROLES[match[1]], match[2])
     if match := _OTHER_KEY.fullmatch(header):

@@ -13,8 +13,8 @@ from keystore.errors import ImportReason, ImportRejected
 from keystore.formats.archive import is_zip, read_member, write_archive
 from keystore.formats.batch import (
     ExportFile,
-    ImportBatch,
     ImportRow,
+    ImportStream,
     RowVerdict,
     quarantined,
 )
@@ -55,7 +55,7 @@ def sniff(data: bytes) -> bool:
     return is_zip(data) or data.removeprefix(BOM).lstrip()[:1] == b"<"
 
 
-def read(file: ExportFile) -> ImportBatch:
+def read(file: ExportFile) -> ImportStream:
     """Read a KEM or KEM2 file; one row a key, and one quarantined row for each device without a usable one.
 
     Raises `ImportRejected` (`PasswordNeeded`, `WrongPassword`) when nothing of the file can be read.
@@ -65,7 +65,7 @@ def read(file: ExportFile) -> ImportBatch:
     root = parse_xml(xml.removeprefix(BOM).lstrip(), thing)
     signed, encrypted = is_signed(root), is_envelope(root)
     if encrypted:
-        root = open_envelope(root, file.password, thing)
+        root = open_envelope(root, file.options.password, thing)
         signed = signed or is_signed(root)
     variant = variant_of(root)
     if variant is None:
@@ -78,9 +78,9 @@ def read(file: ExportFile) -> ImportBatch:
     warnings = []
     if signed:
         warnings.append("the file is signed, but the signature was not verified")
-    if encrypted and weak_password(file.password or ""):
+    if encrypted and weak_password(file.options.password or ""):
         warnings.append("the file's password is easily guessed by whoever has the file: delete it after the import")
-    return ImportBatch(rows, tuple(warnings), source)
+    return ImportStream(source, iter(rows), tuple(warnings), len(rows))
 
 
 def write(

@@ -9,8 +9,12 @@ import re
 from keystore.model import KEY_LENGTHS
 from protocols.text import safe_text
 
+LONGEST_INNOCENT = 23
+"""Characters below which no text is taken for a key; a DevEUI with separators has 23."""
+
 _SEPARATORS = re.compile(r"[\s:_\-.]+")
 _HEX = re.compile(r"(?:0[xX])?((?:[0-9A-Fa-f]{2})+)[hH]?")
+_PLAIN_AES128 = re.compile(r"[0-9A-Fa-f]{32}")
 _BASE64_AES128 = re.compile(r"[A-Za-z0-9+/]{22}==")
 _LENGTHS_TEXT = ", ".join(str(2 * length) for length in KEY_LENGTHS)
 
@@ -28,7 +32,7 @@ def shown_text(text: str) -> str:
 
 def looks_like_key(text: str) -> bool:
     """True for a text that may be a key, wherever it stands."""
-    return _LONG_HEX.search(text) is not None
+    return len(text) > LONGEST_INNOCENT and _LONG_HEX.search(text) is not None
 
 
 def key_from_text(text: str) -> bytes:
@@ -36,6 +40,8 @@ def key_from_text(text: str) -> bytes:
 
     Accepts 8, 16, 24 or 32 bytes in hex (separators, `0x` and trailing `h` ignored), or 16 bytes in Base64.
     """
+    if len(text) == 32 and _PLAIN_AES128.fullmatch(text):
+        return bytes.fromhex(text)
     squeezed = _SEPARATORS.sub("", text)
     if _BASE64_AES128.fullmatch(text.strip()):
         try:

@@ -1,0 +1,138 @@
+"""The named fields of one device into rows: one a key, or one that says why there is none; the same for every file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Final, TypeVar
+
+from keystore.formats.batch import ImportRow, RowVerdict, quarantined
+from keystore.formats.csv_cells import is_scientific, manufacturer_cell, medium_cell, serial_cell, version_cell
+from keystore.formats.csv_columns import Column, ColumnMeaning, KeyColumn
+from keystore.formats.key_text import NO_KEY_WORDS, key_from_text, looks_like_key, shown_text
+from keystore.matching import normal_eui
+from keystore.model import WMBUS_ROLES, KeyRecord, KeyRole, Provenance
+from protocols.text import safe_text
+
+UNCLAIMED: Final = frozenset({"unclaimed", "not claimed", "no", "false", "0", "nein", "non", "nej"})
+"""What a claim status says of a device whose keys the portal keeps back."""
+
+_TEXTS: Final = {
+    Column.LABEL: "label",
+    Column.TYPE: "meter_type",
+    Column.TYPE_NUMBER: "type_number",
+    Column.CONFIG_NUMBER: "config_number",
+    Column.ORDER: "order",
+    Column.BATCH_REFERENCE: "batch_reference",
+}
+"""Columns that are kept as text, and the field of the record that holds them."""
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class RowRules:
+    """How a format writes its serials.
+
+    `padded`: a number of fewer than eight digits has lost its zeros (a radio address); otherwise a serial is free text
+    of the maker, which is neither padded nor rid of separators. `thousands` is the separator that the portal's user has
+    set: only that one is taken out then.
+    """
+
+    padded: bool = True
+    thousands: str | None = None
+
+
+class RowReader:
+    """Turns the fields of devices into rows, all from one source."""
+
+    def __init__(self, source: Provenance, rules: RowRules | None = None) -> None:
+        self._source = source
+        self._rules = rules or RowRules()
+
+    def rows(self, row: int, found: Mapping[ColumnMeaning, str]) -> list[ImportRow]:
+        """Return the rows of one device; texts are clean of what a spreadsheet puts around them."""
+        keys = [(column, text) for column, text in found.items() if text and column.__class__ is KeyColumn]
+        warnings: list[str] = []
+        serial = found.get(Column.SERIAL, "")
+        shown = shown_text(serial or found.get(Column.DEV_EUI, ""))
+        try:
+            fields = self._meter(row, found, serial, keys, warnings)
+        except ValueError as error:
+            return [quarantined(row, shown, str(error), tuple(warnings))]
+        notes = tuple(warnings)
+        if not keys:
+            unclaimed = found.get(Column.CLAIM_STATUS, "").casefold() in UNCLAIMED
+            return [quarantined(row, shown, "not claimed: no key yet" if unclaimed else "no key", notes)]
+        return [_key_row(row, shown, fields, column, text, notes) for column, text in keys]
+
+    def _meter(
+        self,
+        row: int,
+        found: Mapping[ColumnMeaning, str],
+        serial: str,
+        keys: list[tuple[Any, str]],
+        warnings: list[str],
+    ) -> dict[str, Any]:
+        """Return the fields of a record but for its key; `ValueError` when the meter cannot be told."""
+        if looks_like_key(serial):
+            raise ValueError("the serial number looks like a key: check the columns")
+        eui = found.get(Column.DEV_EUI)
+        if eui and is_scientific(eui):
+            raise ValueError("the DevEUI was turned into scientific notation: its digits are lost")
+        dev_eui = normal_eui(eui) if eui else ""
+        padded = self._rules.padded and any(column.role in WMBUS_ROLES for column, _ in keys)
+        cell = serial_cell(serial, on_air=padded, thousands=self._rules.thousands)
+        warnings.extend(cell.warnings)
+        if not cell.number and not dev_eui:
+            raise ValueError("the line names no meter")
+        join_eui = _checked(found.get(Column.JOIN_EUI), normal_eui, warnings) or ""
+        source = self._source
+        fields: dict[str, Any] = {
+            "number": safe_text(cell.number),
+            "manufacturer": _checked(found.get(Column.MANUFACTURER), manufacturer_cell, warnings) or cell.manufacturer,
+            "version": _checked(found.get(Column.VERSION), version_cell, warnings),
+            "medium_code": _checked(found.get(Column.MEDIUM), medium_cell, warnings),
+            "serial": shown_text(serial),
+            "dev_eui": dev_eui,
+            "join_eui": join_eui,
+            "source": replace(source, row=row),
+        }
+        for column, name in _TEXTS.items():
+            text = found.get(column)
+            if text:
+                fields[name] = shown_text(text)
+        return fields
+
+
+def _checked(text: str | None, read_cell: Callable[[str], _T], warnings: list[str]) -> _T | None:
+    """Return a cell's value, or None with a warning: a wrong hint must not keep a key out."""
+    if not text:
+        return None
+    try:
+        return read_cell(text)
+    except ValueError as error:
+        warnings.append(str(error))
+        return None
+
+
+def _key_row(
+    row: int, meter: str, fields: dict[str, Any], column: KeyColumn, text: str, warnings: tuple[str, ...]
+) -> ImportRow:
+    role = column.role
+    value = b""
+    if text.casefold() not in NO_KEY_WORDS:
+        try:
+            value = _key(text)
+        except ValueError as error:
+            return quarantined(row, meter, str(error), warnings)
+        if len(value) == 8 and role is KeyRole.WMBUS_DEK:
+            role = KeyRole.PRIOS64
+    record = KeyRecord(role=role, role_detail=column.detail, value=value, no_key=not value, **fields)
+    return ImportRow(row, RowVerdict.READY, record, meter, warnings=warnings)
+
+
+def _key(text: str) -> bytes:
+    if is_scientific(text):
+        raise ValueError("the key was turned into scientific notation: its digits are lost")
+    return key_from_text(text)

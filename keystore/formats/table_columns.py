@@ -1,0 +1,71 @@
+"""The columns of a table, found by header texts or by the user's mapping, and its lines read by them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from keystore.formats.batch import ImportRow, quarantined
+from keystore.formats.csv_cells import cell_text
+from keystore.formats.csv_columns import Column, ColumnMeaning, KeyColumn, meaning_of
+from keystore.formats.device_rows import RowReader
+from keystore.formats.key_text import NO_KEY_WORDS, shown_text
+from keystore.formats.mapping import ColumnMapping
+from keystore.formats.table_text import Line
+
+Columns = tuple[ColumnMeaning | None, ...]
+
+
+def columns_of_header(cells: Sequence[str], mapping: ColumnMapping | None) -> Columns | None:
+    """Return what each column holds; None when a header that the mapping names is missing."""
+    texts = [cell_text(cell) for cell in cells]
+    if mapping is not None:
+        return mapping.columns(texts)
+    meanings = [meaning_of(text) for text in texts]
+    # Of two columns of one meaning the first counts.
+    return tuple(None if meaning in meanings[:i] else meaning for i, meaning in enumerate(meanings))
+
+
+def is_usable(columns: Columns) -> bool:
+    """True when the columns say which meter it is, and hold a key."""
+    identified = Column.SERIAL in columns or Column.DEV_EUI in columns
+    return identified and any(isinstance(column, KeyColumn) for column in columns)
+
+
+def first_data_line(lines: Sequence[Sequence[str]], columns: Columns) -> int:
+    """Return how many lines stand before the first that holds a device, when columns are known by number only.
+
+    A device has digits in its number and its key, or the word for no key; a header has neither.
+    """
+    for index, cells in enumerate(lines):
+        found = {meaning: cell_text(cell) for meaning, cell in zip(columns, cells, strict=False) if meaning is not None}
+        identity = found.get(Column.SERIAL) or found.get(Column.DEV_EUI) or ""
+        keys = [text for column, text in found.items() if isinstance(column, KeyColumn)]
+        if _has_digit(identity) and any(_has_digit(text) or text.casefold() in NO_KEY_WORDS for text in keys):
+            return index
+    return 0
+
+
+def rows_of_lines(
+    lines: Iterable[Line], columns: Columns, reader: RowReader, *, strict_width: bool = True
+) -> Iterator[ImportRow]:
+    """Yield the rows of a table's lines; a line with filled cells beyond the header's is quarantined."""
+    known = [(index, meaning) for index, meaning in enumerate(columns) if meaning is not None]
+    width = len(columns)
+    for line in lines:
+        cells = line.cells
+        count = len(cells)
+        if strict_width and count > width and any(cell.strip() for cell in cells[width:]):
+            yield _too_wide(line, columns)
+            continue
+        found = {meaning: cell_text(cells[index]) for index, meaning in known if index < count}
+        yield from reader.rows(line.number, found)
+
+
+def _too_wide(line: Line, columns: Columns) -> ImportRow:
+    place = columns.index(Column.SERIAL if Column.SERIAL in columns else Column.DEV_EUI)
+    meter = shown_text(cell_text(line.cells[place]))
+    return quarantined(line.number, meter, f"the line has {len(line.cells)} cells, the header {len(columns)}")
+
+
+def _has_digit(text: str) -> bool:
+    return any(c.isdigit() for c in text)

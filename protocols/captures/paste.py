@@ -15,12 +15,13 @@ from typing import Final, TypeAlias, cast
 
 from protocols.captures import cul, esphome, iobroker, mode_t_chips, rtl_433, rtl_wmbus, simulation
 from protocols.captures.base64_text import base64_bytes
-from protocols.captures.hex_lines import MIN_FRAME, parse_hex, parse_line
+from protocols.captures.hex_lines import parse_hex, parse_line
 from protocols.captures.loose_hex import runs_of_hex, spelled_bytes
 from protocols.captures.model import PLAIN_HEX, NotRecognised, Pasted
 from protocols.captures.plausible import checksums_fit, is_whole, length_fits, length_note
 from protocols.errors import BadChecksum, ProtocolError
 from protocols.model import RawFrame
+from protocols.wmbus.link import MIN_LENGTH
 
 TEXT_LIMIT: Final = 1 << 16
 """Longest text that is looked at if it is not plain hex, in characters."""
@@ -220,7 +221,7 @@ def _words(text: str) -> Pasted | None:
 def _seen(text: str, problem: str) -> str:
     """Say what a text is that no form fits."""
     data = base64_bytes(text)
-    if data is None or len(data) <= MIN_FRAME:
+    if data is None or len(data) <= MIN_LENGTH:
         return problem
     return f"{problem}, and as Base64 it is {len(data)} bytes that are no whole frame"
 

@@ -13,6 +13,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Protocol, TypeAlias
 
+from protocols.lorawan.facts import LoraReception, LorawanFacts
 from protocols.media import manufacturer_code, manufacturer_letters, medium_name
 
 Value: TypeAlias = Decimal | int | str | date | datetime | time | None
@@ -79,15 +80,29 @@ class VerdictStep:
     next: str | None = None
 
 
+class Link(StrEnum):
+    """What the bytes of a frame are; wired M-Bus is told from wireless by its start character."""
+
+    MBUS = "mbus"
+    LORAWAN = "lorawan"
+    LORAWAN_PAYLOAD = "lorawan-payload"
+
+
 @dataclass(frozen=True, slots=True)
 class RawFrame:
-    """Bytes as a receiver handed them over, with when, where and how strongly they were heard."""
+    """Bytes as a receiver handed them over, with when, where and how strongly they were heard.
+
+    `link` says whether `data` is an M-Bus frame, a LoRaWAN PHYPayload, or an application payload that a network server
+    decrypted; `lora` what the receiver knows beside the bytes of the latter two.
+    """
 
     data: bytes
     at: datetime | None = None
     source: str = ""
     mode: str | None = None
     rssi_dbm: int | None = None
+    link: Link = Link.MBUS
+    lora: LoraReception | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -303,6 +318,7 @@ class Telegram:
     readings: tuple[Reading, ...] = ()
     profile: str | None = None
     notes: tuple[str, ...] = ()
+    lorawan: LorawanFacts | None = None
 
     @property
     def ok(self) -> bool:

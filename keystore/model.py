@@ -1,4 +1,4 @@
-"""The nouns of the keystore: key record, role, provenance, key check value."""
+"""The nouns of the keystore: key record, role, ownership, provenance, key check value."""
 
 from __future__ import annotations
 
@@ -31,6 +31,9 @@ class KeyRole(StrEnum):
     LORAWAN_NWK_S_KEY = "lorawan_nwk_s_key"
     LORAWAN_APP_S_KEY = "lorawan_app_s_key"
     LORAWAN_GEN_APP_KEY = "lorawan_gen_app_key"
+    LORAWAN_F_NWK_S_INT_KEY = "lorawan_f_nwk_s_int_key"
+    LORAWAN_S_NWK_S_INT_KEY = "lorawan_s_nwk_s_int_key"
+    LORAWAN_NWK_S_ENC_KEY = "lorawan_nwk_s_enc_key"
     DLMS_MASTER = "dlms_master"
     DLMS_AUTHENTICATION = "dlms_authentication"
     DLMS_ENCRYPTION = "dlms_encryption"
@@ -53,6 +56,21 @@ class KeyStatus(StrEnum):
     REVOKED = "revoked"
 
 
+class Ownership(StrEnum):
+    """Whose a meter is, as the portal that its record came from says it."""
+
+    UNKNOWN = "unknown"
+    CLAIMED = "claimed"
+    UNCLAIMED = "unclaimed"
+    """Listed by the portal, but its key is handed out only after a claim."""
+    TRANSFERRED = "transferred"
+    """Given to somebody else since: the key is kept, and every use of it is audited."""
+
+
+KEYLESS_OWNERSHIPS = (Ownership.UNCLAIMED, Ownership.TRANSFERRED)
+"""Ownerships whose rows may come without a key."""
+
+
 class SignatureState(StrEnum):
     """What is known of the authenticity of an imported file; a KEM file is never more than `unsigned`."""
 
@@ -66,7 +84,8 @@ class Provenance:
     """Where a key record came from: system, file, row and when.
 
     `system` is the format or portal in one word; `file_sha256` the hex digest of the file as received; `member` the
-    name inside an archive; `row` counts from 1 as the file's own lines or devices do.
+    name inside an archive; `row` counts from 1 as the file's own lines or devices do. `imported_by` is the user's name
+    on the computer, `signer` what is known of the certificate that signed the file: its subject, or its fingerprint.
     """
 
     system: str
@@ -76,6 +95,8 @@ class Provenance:
     row: int | None = None
     imported_at: datetime | None = None
     signature: SignatureState = SignatureState.UNSIGNED
+    imported_by: str = ""
+    signer: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,11 +105,19 @@ class KeyRecord:
 
     `number` identifies the meter in normal form (`keystore.matching.normal_number`): eight hex digits as on the air, or
     the printed serial in upper case without separators when the meter has no such number. `serial` is what the file
-    printed. `manufacturer` is three letters, `medium_code` the device type of EN 13757-7. `no_key` says that the meter
-    is known to send unencrypted, which is something else than an unknown key; `value` is empty then, and only then.
+    printed. `manufacturer` is three letters, `medium_code` the device type of EN 13757-7. `adapter` is the number, in
+    normal form, of the radio adapter that sends for the meter, and `adapter_manufacturer` its maker. `dev_addr` is the
+    LoRaWAN address of a session, eight hex digits.
 
-    Raises `ValueError` when value and `no_key` contradict each other, when nothing identifies the meter,
-    or when the DevEUI is none.
+    `no_key` says that the meter is known to send unencrypted, which is something else than an unknown key. `value` is
+    empty then, and for meters that a portal lists as `unclaimed` or `transferred` without handing out their key.
+
+    `key_version` is the number that the meter sends of the key in use; `not_before` and `not_after` are aware UTC and
+    both inclusive. `confirmed_at` is when telegrams last proved the key. `owner` is the organisation that owns the
+    meter, or that it was transferred to.
+
+    Raises `ValueError` when value, `no_key` and ownership contradict each other, when nothing identifies the meter, or
+    when DevEUI, JoinEUI or DevAddr are none.
     """
 
     number: str
@@ -110,14 +139,46 @@ class KeyRecord:
     batch_reference: str = ""
     status: KeyStatus = KeyStatus.ACTIVE
     source: Provenance = Provenance("unknown")
+    adapter: str = ""
+    adapter_manufacturer: str | None = None
+    dev_addr: str = ""
+    key_version: int | None = None
+    not_before: datetime | None = None
+    not_after: datetime | None = None
+    confirmed_at: datetime | None = None
+    owner: str = ""
+    ownership: Ownership = Ownership.UNKNOWN
 
     def __post_init__(self) -> None:
-        if self.no_key == bool(self.value):
+        if self.value:
+            if self.no_key:
+                raise ValueError("a key record has either a key or the no_key flag")
+        elif not self.no_key and self.ownership not in KEYLESS_OWNERSHIPS:
             raise ValueError("a key record has either a key or the no_key flag")
         if not (self.number or self.dev_eui):
             raise ValueError("a key record needs a meter number or a DevEUI")
         if self.dev_eui and not _EUI.fullmatch(self.dev_eui):
             raise ValueError("a DevEUI has 16 lower-case hex digits")
+        if self.join_eui and not _EUI.fullmatch(self.join_eui):
+            raise ValueError("a JoinEUI has 16 lower-case hex digits")
+        if self.dev_addr and not _RADIO_NUMBER.fullmatch(self.dev_addr):
+            raise ValueError("a DevAddr has 8 lower-case hex digits")
+
+    @property
+    def has_key(self) -> bool:
+        """True when there is a key, whatever may be done with it."""
+        return bool(self.value)
+
+    @property
+    def is_listing(self) -> bool:
+        """True for a meter that a portal lists without handing out its key."""
+        return not self.value and not self.no_key
+
+    def is_valid_at(self, moment: datetime) -> bool:
+        """True when the key is in the time for which it was issued; always, when nothing is known of that."""
+        return (self.not_before is None or self.not_before <= moment) and (
+            self.not_after is None or moment <= self.not_after
+        )
 
     @property
     def role_text(self) -> str:

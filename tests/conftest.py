@@ -19,14 +19,14 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
 
 @pytest.fixture(scope="session", autouse=True)
 def _apart_from_the_user(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Point home and data folders at an empty one, so that no test reads or writes the user's own key store."""
+    """Point home and data folders at an empty one, so that no test reads or writes what is the user's own."""
     home = tmp_path_factory.mktemp("home")
     with pytest.MonkeyPatch.context() as patch:
         for name in ("HOME", "USERPROFILE", "APPDATA", "LOCALAPPDATA"):
             patch.setenv(name, str(home))
         for name in ("XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME"):
             patch.setenv(name, str(home / name.lower()))
-        for name in ("FIELDTOOL_STORE", "FIELDTOOL_PASSPHRASE_FILE"):
+        for name in ("FIELDTOOL_STORE", "FIELDTOOL_PASSPHRASE_FILE", "FIELDTOOL_PROFILES"):
             patch.delenv(name, raising=False)
         yield
 

@@ -34,6 +34,9 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "keys import": ("fieldtool.cli.keys_import:IMPORT", "import key files of portals: KEM, KEM2, CSV"),
     "keys list": ("fieldtool.cli.keys:LIST", "list the keys of the store, by check value"),
     "keys find": ("fieldtool.cli.keys:FIND", "find the keys of a meter"),
+    "profiles list": ("fieldtool.cli.profiles:LIST", "list the meter families that are known by name"),
+    "profiles show": ("fieldtool.cli.profiles:SHOW", "show what is known of one meter family"),
+    "profiles check": ("fieldtool.cli.profiles:CHECK", "check meter profiles of your own, and run their tests"),
     "simulate receiver": ("fieldtool.cli.simulate:RECEIVER", "run a simulated receiver with simulated meters"),
     "simulate scenario": ("fieldtool.cli.simulate:SCENARIO", "list the meters of a scenario"),
 }

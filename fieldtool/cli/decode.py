@@ -11,6 +11,7 @@ from contextlib import closing
 from fieldtool.cli import output
 from fieldtool.cli.command import Command
 from fieldtool.cli.keys_option import add_key_option
+from fieldtool.cli.profiles_option import add_profiles_option, profiles_in_use
 from fieldtool.errors import UsageError
 from fieldtool.exit_codes import ExitCode
 from fieldtool.export.explain import explain, summary
@@ -33,6 +34,7 @@ def _configure(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--already-decrypted", action="store_true", help="take payloads in the clear under an encrypting header"
     )
+    add_profiles_option(parser)
 
 
 def _run(arguments: Namespace) -> ExitCode:
@@ -41,7 +43,8 @@ def _run(arguments: Namespace) -> ExitCode:
         if arguments.key:
             given = tuple(arguments.key)
             keys = lambda _: given  # noqa: E731
-        decoder = LearnedDecoder(keys, already_decrypted=arguments.already_decrypted)
+        profiles = profiles_in_use(arguments)
+        decoder = LearnedDecoder(keys, profiles=profiles, already_decrypted=arguments.already_decrypted)
         code = _jsonl(arguments, decoder) if arguments.jsonl else _telegrams(arguments, decoder)
         if store.reason:
             output.talk(store.reason)

@@ -11,12 +11,13 @@ from pathlib import Path
 from fieldtool.cli import output
 from fieldtool.cli.command import Command
 from fieldtool.cli.keys_option import add_key_option
+from fieldtool.cli.profiles_option import add_profiles_option, profiles_in_use
 from fieldtool.errors import InputError, UsageError
 from fieldtool.exit_codes import ExitCode
 from fieldtool.export.lines import outcome_text
 from fieldtool.lazy_keys import LazyKeys
 from fieldtool.replay.capture import STDIN, open_capture
-from fieldtool.replay.run import KeySource, Shown, Tally, paced, replay, replay_in_processes, tallied
+from fieldtool.replay.run import DecoderSource, Shown, Tally, paced, replay, replay_in_processes, tallied
 from protocols.captures.model import BadLine, CaptureItem
 from protocols.learned import LearnedDecoder
 from protocols.model import Outcome
@@ -37,6 +38,7 @@ def _configure(parser: ArgumentParser) -> None:
     )
     parser.add_argument("--jobs", type=_jobs, default=1, metavar="N", help="processes to decode with (default: 1)")
     add_key_option(parser)
+    add_profiles_option(parser)
 
 
 def _speed(text: str) -> float:
@@ -83,10 +85,11 @@ def _results(arguments: Namespace, files: list[Path], store: LazyKeys) -> Iterat
     form = "json" if arguments.json else "lines"
     items = _items(files)
     given = tuple(arguments.key)
+    profiles = profiles_in_use(arguments)
     if arguments.jobs == 1:
         if arguments.speed != AS_FAST_AS_POSSIBLE:
             items = paced(items, arguments.speed)
-        return replay(items, LearnedDecoder((lambda _: given) if given else store), form)
+        return replay(items, LearnedDecoder((lambda _: given) if given else store, profiles=profiles), form)
     if arguments.speed != AS_FAST_AS_POSSIBLE:
         raise UsageError("--speed and --jobs exclude each other", "several processes decode as fast as they can")
     if not given:
@@ -94,9 +97,8 @@ def _results(arguments: Namespace, files: list[Path], store: LazyKeys) -> Iterat
         store.open()
         if store.is_open and not store.has_passphrase_file:
             raise UsageError("--jobs needs the passphrase from a file", "give --passphrase-file FILE")
-    return replay_in_processes(
-        items, arguments.jobs, KeySource(given, arguments.store, arguments.passphrase_file), form
-    )
+    source = DecoderSource(given, arguments.store, arguments.passphrase_file, arguments.profiles)
+    return replay_in_processes(items, arguments.jobs, source, form)
 
 
 def _items(files: list[Path]) -> Iterator[CaptureItem]:

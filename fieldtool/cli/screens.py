@@ -19,6 +19,7 @@ from fieldtool.tui.app import run
 from fieldtool.tui.session import Session
 from protocols.learned import LearnedDecoder
 from protocols.model import Key
+from protocols.profiles.registry import ProfileRegistry
 
 WITHOUT_NEWS = 0
 """Screens read the reception; nobody takes news."""
@@ -41,14 +42,17 @@ def demo_screens() -> ExitCode:
     return ExitCode.OK
 
 
-def listening_screens(arguments: Namespace, sources: list[Source], given: tuple[Key, ...]) -> ExitCode:
+def listening_screens(
+    arguments: Namespace, sources: list[Source], given: tuple[Key, ...], profiles: ProfileRegistry
+) -> ExitCode:
     """Open the screens over receivers; the passphrase is asked for before the first screen."""
     _need_terminal()
     with closing(LazyKeys(arguments.store, arguments.passphrase_file)) as store:
         if not given:
             store.open()
         keystore = "unlocked" if store.is_open else ("keys from the command line" if given else "none")
-        listening = Listening(sources, LearnedDecoder((lambda _: given) if given else store), news_size=WITHOUT_NEWS)
+        decoder = LearnedDecoder((lambda _: given) if given else store, profiles=profiles)
+        listening = Listening(sources, decoder, news_size=WITHOUT_NEWS)
         listening.start()
         try:
             run(Session(listening.reception, listening.newest, lambda: keystore))

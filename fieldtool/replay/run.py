@@ -16,6 +16,7 @@ from typing import TypeAlias
 from fieldtool.export.lines import telegram_line
 from fieldtool.export.sighting_json import SightingWriter
 from fieldtool.lazy_keys import LazyKeys
+from fieldtool.user_profiles import load_profiles
 from protocols.captures.model import BadLine, CaptureEntry, CaptureItem
 from protocols.learned import LearnedDecoder
 from protocols.mbus.compact import FormatLibrary
@@ -58,18 +59,23 @@ class Shown:
 
 
 @dataclass(frozen=True, slots=True)
-class KeySource:
-    """Where a process of its own gets its keys from: given ones, else the store with a passphrase file."""
+class DecoderSource:
+    """What a process of its own makes its decoder of.
+
+    Keys are the given ones, else those of the store with a passphrase file; `profiles` is the user's folder.
+    """
 
     keys: tuple[Key, ...] = ()
     store: str | None = None
     passphrase_file: str | None = None
+    profiles: str | None = None
 
     def decoder(self) -> LearnedDecoder:
-        """Return a decoder with these keys."""
+        """Return a decoder with these keys and profiles; what is wrong with a profile was told before."""
+        profiles = load_profiles(self.profiles).registry
         if self.keys:
-            return LearnedDecoder(lambda _: self.keys)
-        return LearnedDecoder(LazyKeys(self.store, self.passphrase_file))
+            return LearnedDecoder(lambda _: self.keys, profiles=profiles)
+        return LearnedDecoder(LazyKeys(self.store, self.passphrase_file), profiles=profiles)
 
 
 def shown_as(form: str) -> Show:
@@ -113,7 +119,7 @@ def paced(items: Iterable[CaptureItem], factor: float, sleep: Sleep = time.sleep
 
 
 def replay_in_processes(
-    items: Iterable[CaptureItem], jobs: int, source: KeySource, form: str
+    items: Iterable[CaptureItem], jobs: int, source: DecoderSource, form: str
 ) -> Iterator[Shown | BadLine]:
     """Decode with several processes; the result is, telegram for telegram, that of `replay`.
 
@@ -156,7 +162,7 @@ _own_decoder: LearnedDecoder | None = None
 _own_show: Show | None = None
 
 
-def _start_process(source: KeySource, form: str) -> None:
+def _start_process(source: DecoderSource, form: str) -> None:
     """Make the decoder of this process; it lives as long as the process does."""
     global _own_decoder, _own_show
     _own_decoder, _own_show = source.decoder(), shown_as(form)

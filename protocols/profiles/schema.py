@@ -23,6 +23,9 @@ from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from typing import Any, TypeVar
 
+from protocols.mbus.tables_fb import FB
+from protocols.mbus.tables_fd import FD, FD_FD
+from protocols.mbus.tables_primary import PRIMARY
 from protocols.media import manufacturer_code
 from protocols.model import Function
 from protocols.profiles.errors import ProfileError
@@ -40,15 +43,26 @@ from protocols.profiles.model import (
     StatusRule,
     Where,
 )
+from protocols.profiles.payloads import PAYLOADS
 
 SCHEMA = 1
 
+QUANTITIES = frozenset(
+    {code.quantity for table in (PRIMARY, FB, FD, FD_FD) for code in table.values()}
+    | {"reserved", "temperature", "time"}
+)
+"""What the generic decoder calls the records that a selector may mean."""
+
 _Rule = TypeVar("_Rule")
+
+MAX_BYTE = 0xFF
+"""Versions and media are one byte (EN 13757-7, 7)."""
 
 _RANGE = re.compile(r"(\d+)(?:,(\d+))?\.\.(\d+)", re.ASCII)
 """First, perhaps second, and last number."""
 
 
+_PLACE_KEYS = ("function", "storage", "tariff", "subunit", "modifiers")
 _SELECTOR_KEYS = ("header", "quantity", "function", "storage", "tariff", "subunit", "modifiers", "occurrence")
 _KEYS: dict[str, tuple[str, ...]] = {
     "file": ("schema", "name", "title", "match", "reading", "status", "code", "transport_status", "payload", "test"),
@@ -98,13 +112,15 @@ class _Reader:
             raise self.fail(f"{key!r} in {_place(where)} must be a number from 0 on")
         return value
 
-    def numbers(self, where: str, table: Mapping[str, Any], key: str) -> tuple[int, ...]:
+    def numbers(self, where: str, table: Mapping[str, Any], key: str, largest: int | None = None) -> tuple[int, ...]:
         value = table.get(key, [])
         values = value if isinstance(value, list) else [value]
         if not all(isinstance(v, int) and not isinstance(v, bool) and v >= 0 for v in values):
             raise self.fail(
-                f"{key!r} in {_place(where)} must be a number or a list of numbers", f"{key} = [0x1B, 0x1D]"
+                f"{key!r} in {_place(where)} must be a number or a list of numbers", f"write {key} = [0x1B, 0x1D]"
             )
+        if largest is not None and any(v > largest for v in values):
+            raise self.fail(f"{key!r} in {_place(where)} is more than {largest} (0x{largest:X})", "it is one byte")
         return tuple(values)
 
     def places(self, where: str, table: Mapping[str, Any], key: str) -> Sequence[int]:
@@ -113,7 +129,7 @@ class _Reader:
         if isinstance(value, str):
             found = _RANGE.fullmatch(value)
             if found is None or int(found[1]) > int(found[3]) or (found[2] and int(found[2]) <= int(found[1])):
-                raise self.fail(f"{key!r} in {_place(where)} is no range", f'{key} = "2..17"')
+                raise self.fail(f"{key!r} in {_place(where)} is no range", f'write {key} = "2..17"')
             first, last = int(found[1]), int(found[3])
             return range(first, last + 1, int(found[2]) - first if found[2] else 1)
         return self.numbers(where, table, key) if key in table else (0,)
@@ -124,13 +140,13 @@ class _Reader:
         try:
             return frozenset(bytes.fromhex(item) for item in (value if isinstance(value, list) else [value]))
         except (TypeError, ValueError) as error:
-            raise self.fail(f"{key!r} in {_place(where)} must be hex digits", f'{key} = "FEFEFEFE"') from error
+            raise self.fail(f"{key!r} in {_place(where)} must be hex digits", f'write {key} = "FEFEFEFE"') from error
 
     def names(self, where: str, table: Mapping[str, Any], key: str) -> dict[int, str]:
         value = table.get(key, {})
         if not isinstance(value, dict) or not all(isinstance(name, str) for name in value.values()):
             raise self.fail(
-                f"{key!r} in {_place(where)} must map numbers to names", f'{key} = {{ 0 = "dry", 1 = "leak" }}'
+                f"{key!r} in {_place(where)} must map numbers to names", f'write {key} = {{ 0 = "dry", 1 = "leak" }}'
             )
         try:
             return {int(number, 0): name for number, name in value.items()}
@@ -141,10 +157,16 @@ class _Reader:
         header, quantity = table.get("header"), table.get("quantity")
         if (header is None) == (quantity is None):
             raise self.fail(
-                f"{_place(where)} needs either 'header' or 'quantity'", 'header = "02FF20", or quantity = "volume"'
+                f"{_place(where)} needs either 'header' or 'quantity'",
+                'write header = "02FF20", or quantity = "volume"',
             )
         if header is not None:
-            return Selector(header=self._header(where, header), occurrence=self.number(where, table, "occurrence", 1))
+            place = [key for key in _PLACE_KEYS if key in table]
+            if place:
+                raise self.fail(
+                    f"{_place(where)} has 'header' and {place[0]!r}", "the header says it all: leave the other out"
+                )
+            return Selector(header=self.header(where, header), occurrence=self._occurrence(where, table))
         function = self.text(where, table, "function", Function.INSTANTANEOUS.value)
         if function not in {f.value for f in Function}:
             raise self.fail(f"unknown function {function!r} in {_place(where)}", f"one of {', '.join(Function)}")
@@ -152,22 +174,36 @@ class _Reader:
         if not isinstance(modifiers, list) or not all(isinstance(m, str) for m in modifiers):
             raise self.fail(f"'modifiers' in {_place(where)} must be a list of names")
         return Selector(
-            quantity=self.text(where, table, "quantity"),
+            quantity=self._quantity(where, table),
             function=Function(function),
             storages=self.places(where, table, "storage"),
             tariffs=self.places(where, table, "tariff"),
             subunits=self.places(where, table, "subunit"),
             modifiers=tuple(modifiers),
-            occurrence=self.number(where, table, "occurrence", 1),
+            occurrence=self._occurrence(where, table),
         )
 
-    def _header(self, where: str, header: object) -> str:
+    def _occurrence(self, where: str, table: Mapping[str, Any]) -> int:
+        occurrence = self.number(where, table, "occurrence", 1)
+        if not occurrence:
+            raise self.fail(f"'occurrence' in {_place(where)} counts from 1")
+        return occurrence
+
+    def _quantity(self, where: str, table: Mapping[str, Any]) -> str:
+        quantity = self.text(where, table, "quantity")
+        if quantity not in QUANTITIES:
+            near = difflib.get_close_matches(quantity, QUANTITIES, 1)
+            hint = f"did you mean {near[0]!r}?" if near else "take it from `fieldtool decode HEX --explain`"
+            raise self.fail(f"unknown quantity {quantity!r} in {_place(where)}", hint)
+        return quantity
+
+    def header(self, where: str, header: object, key: str = "header") -> str:
         try:
             if isinstance(header, str) and len(bytes.fromhex(header)) >= 2:
-                return header.upper()
+                return bytes.fromhex(header).hex().upper()
         except ValueError:
             pass
-        raise self.fail(f"'header' in {_place(where)} must be the hex digits of DIF to VIFE", 'header = "02FF20"')
+        raise self.fail(f"{key!r} in {_place(where)} must be the hex digits of DIF to VIFE", f'write {key} = "02FF20"')
 
 
 def parse_profile(text: str, file: str) -> Profile:
@@ -175,7 +211,9 @@ def parse_profile(text: str, file: str) -> Profile:
     try:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise ProfileError(file, f"is not valid TOML: {error}") from error
+        raise ProfileError(file, f"is not valid TOML: {error}", "check quotes and brackets there") from error
+    except RecursionError:
+        raise ProfileError(file, "is nested too deeply", "a profile has tables, and lists in them") from None
     read = _Reader(file)
     read.check_keys("file", document)
     if document.get("schema") != SCHEMA:
@@ -194,7 +232,7 @@ def parse_profile(text: str, file: str) -> Profile:
         tests=_rules(read, document, "test", _test),
     )
     if not profile.matches:
-        raise read.fail("no [[match]] says which meters it is for")
+        raise read.fail("no [[match]] says which meters it is for", 'write [[match]] and below it manufacturer = "KAM"')
     return profile
 
 
@@ -204,18 +242,22 @@ def _rules(
     return tuple(rule(read, table) for table in read.tables(document, where))
 
 
+_MAKER_WANTED = "'manufacturer' in [[match]] must be three letters, or a list of such"
+_MAKER_HINT = 'write manufacturer = "KAM"'
+
+
 def _matches(read: _Reader, table: Mapping[str, Any]) -> list[Match]:
     makers = table.get("manufacturer", [])
     makers = makers if isinstance(makers, list) else [makers]
+    if not makers or not all(isinstance(maker, str) for maker in makers):
+        raise read.fail(_MAKER_WANTED, _MAKER_HINT)
     try:
         for maker in makers:
             manufacturer_code(maker)
-    except (ValueError, AttributeError) as error:
-        raise read.fail(
-            "'manufacturer' in [[match]] must be three letters, or a list of such", 'manufacturer = "KAM"'
-        ) from error
-    versions = frozenset(read.numbers("match", table, "version"))
-    media = frozenset(read.numbers("match", table, "medium"))
+    except ValueError as error:
+        raise read.fail(_MAKER_WANTED, _MAKER_HINT) from error
+    versions = frozenset(read.numbers("match", table, "version", MAX_BYTE))
+    media = frozenset(read.numbers("match", table, "medium", MAX_BYTE))
     return [Match(maker.upper(), versions, media) for maker in makers]
 
 
@@ -226,7 +268,7 @@ def _reading(read: _Reader, table: Mapping[str, Any]) -> ReadingRule:
     if ("{n}" in name) != (counted is not None):
         raise read.fail(
             f"reading {name!r}: a name with {{n}} and a range of storage, tariff or subunit go together",
-            'name = "history_{n}_volume", storage = "2..17"',
+            'write name = "history_{n}_volume" with storage = "2..17"',
         )
     step = table.get("n_step", 1)
     if step not in (1, -1):
@@ -258,9 +300,12 @@ def _scale(read: _Reader, table: Mapping[str, Any]) -> Decimal | None:
     if "scale" not in table:
         return None
     try:
-        return Decimal(read.text("reading", table, "scale"))
-    except InvalidOperation as error:
-        raise read.fail("'scale' in [[reading]] must be an exact number as text", 'scale = "0.001"') from error
+        scale = Decimal(read.text("reading", table, "scale"))
+    except InvalidOperation:
+        scale = Decimal("NaN")
+    if not scale.is_finite():
+        raise read.fail("'scale' in [[reading]] must be an exact number as text", 'write scale = "0.001"')
+    return scale
 
 
 def _payload(read: _Reader, table: Mapping[str, Any]) -> PayloadRule:
@@ -269,10 +314,19 @@ def _payload(read: _Reader, table: Mapping[str, Any]) -> PayloadRule:
         raise read.fail("[[payload]] needs either 'where' or 'record'", f"where is one of {', '.join(Where)}")
     if where is not None and where not in {w.value for w in Where}:
         raise read.fail(f"unknown place {where!r} in [[payload]]", f"one of {', '.join(Where)}")
+    decoder = read.text("payload", table, "decoder")
+    if decoder not in PAYLOADS:
+        near = difflib.get_close_matches(decoder, PAYLOADS, 1)
+        hint = (
+            f"did you mean {near[0]!r}?"
+            if near
+            else "a decoder for a new payload is written in Python, in this program"
+        )
+        raise read.fail(f"unknown decoder {decoder!r} in [[payload]]", hint)
     return PayloadRule(
-        decoder=read.text("payload", table, "decoder"),
+        decoder=decoder,
         where=None if where is None else Where(where),
-        record=read.text("payload", table, "record").upper() if "record" in table else None,
+        record=read.header("payload", table["record"], "record") if "record" in table else None,
     )
 
 
@@ -282,14 +336,14 @@ def _status(read: _Reader, table: Mapping[str, Any]) -> StatusRule:
     if "values" not in table:
         return StatusRule(read.selector("status", table), bits, mask)
     if "bits" in table or not table.get("mask"):
-        raise read.fail("[[status]] with 'values' needs a 'mask' and no 'bits'", "mask = 0x000F")
+        raise read.fail("[[status]] with 'values' needs a 'mask' and no 'bits'", "write mask = 0x000F")
     return StatusRule(read.selector("status", table), {}, mask, read.names("status", table, "values"))
 
 
 def _code(read: _Reader, table: Mapping[str, Any]) -> CodeRule:
     mask = read.number("code", table, "mask", 0)
     if not mask:
-        raise read.fail("[[code]] needs a 'mask'", "mask = 0x0070")
+        raise read.fail("[[code]] needs a 'mask'", "write mask = 0x0070")
     return CodeRule(
         read.text("code", table, "name"), read.selector("code", table), mask, read.names("code", table, "values")
     )
@@ -302,10 +356,22 @@ def _test(read: _Reader, table: Mapping[str, Any]) -> ProfileTest:
         raise read.fail("[[test]] needs 'expect' as a table and 'prior' as a list")
     return ProfileTest(
         source=read.text("test", table, "source"),
-        telegram=read.text("test", table, "telegram"),
-        key=table.get("key"),
-        prior=tuple(str(item) for item in prior),
+        telegram=_hex(read, "telegram", table.get("telegram")),
+        key=_hex(read, "key", table["key"]) if "key" in table else None,
+        prior=tuple(_hex(read, "prior", item) for item in prior),
         expect={str(name): str(value) for name, value in expect.items()},
+    )
+
+
+def _hex(read: _Reader, key: str, value: object) -> str:
+    """Hex digits as they are; what a key holds is not repeated in a complaint."""
+    try:
+        if isinstance(value, str) and bytes.fromhex(value):
+            return value
+    except ValueError:
+        pass
+    raise read.fail(
+        f"{key!r} in [[test]] must be hex digits", f'write {key} = "2E44..."' if key != "key" else "a key has 32"
     )
 
 

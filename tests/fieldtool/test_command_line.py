@@ -45,7 +45,7 @@ def test_every_option_says_what_it_does(name: str) -> None:
     assert all(action.help for action in parser._actions)
 
 
-@pytest.mark.parametrize("group", ["store", "keys", "receivers", "simulate"])
+@pytest.mark.parametrize("group", ["store", "keys", "receivers", "profiles", "simulate"])
 def test_a_group_lists_its_commands(run: Run, group: str) -> None:
     assert f"  {group} " in run(group, "--help").out
     assert run(group).code == 2

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from fieldtool.replay.capture import lines_of, open_capture
-from fieldtool.replay.run import KeySource, Shown, paced, replay, replay_in_processes
+from fieldtool.replay.run import DecoderSource, Shown, paced, replay, replay_in_processes
 from protocols.captures.lines import parse_lines
 from protocols.captures.model import BadLine, CaptureEntry
 from protocols.learned import LearnedDecoder
@@ -116,7 +116,7 @@ def test_several_processes_give_what_one_gives(capture: Path, monkeypatch: pytes
     monkeypatch.setattr("fieldtool.replay.run.CHUNK", 20)
     with capture.open("a") as file:
         file.write("zz\n")
-    source = KeySource()
+    source = DecoderSource()
     alone = list(replay(open_capture(capture), source.decoder(), "json"))
     together = list(replay_in_processes(open_capture(capture), 2, source, "json"))
     assert together == alone

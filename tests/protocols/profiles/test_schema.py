@@ -58,6 +58,23 @@ def test_a_good_file() -> None:
         ("schema = 1", "schema = ", "not valid TOML"),
         ('name = "total_volume"', 'name = "total_volume"\nscale = "a"', "exact number as text"),
         ('quantity = "volume"\n[[', 'header = "04XX"\n[[', "hex digits of DIF to VIFE"),
+        ('quantity = "volume"\n[[', 'quantity = "volum"\n[[', "did you mean 'volume'?"),
+        ('quantity = "volume"\n[[', 'quantity = "zzz"\n[[', "decode HEX --explain"),
+        ('quantity = "volume"\n[[', 'quantity = "volume"\noccurrence = 0\n[[', "counts from 1"),
+        ('quantity = "volume"\n[[', 'header = "0413"\nstorage = 1\n[[', "the header says it all"),
+        ('manufacturer = "EXA"', "manufacturer = 5", "three letters"),
+        ('manufacturer = "EXA"', "", "three letters"),
+        ("medium = 7", "medium = 0x107", "more than 255"),
+        ('name = "total_volume"', 'name = "total_volume"\nscale = "NaN"', "exact number as text"),
+        (
+            "[[status]]",
+            '[[payload]]\ndecoder = "diehl_prio"\nwhere = "tail"\n[[status]]',
+            "did you mean 'diehl_prios'?",
+        ),
+        ("[[status]]", '[[payload]]\ndecoder = "os.system"\nwhere = "tail"\n[[status]]', "unknown decoder 'os.system'"),
+        ("[[status]]", '[[test]]\nsource = "x"\ntelegram = "zz"\n[[status]]', "'telegram' in [[test]] must be hex"),
+        ("[[status]]", '[[test]]\nsource = "x"\n[[status]]', "'telegram' in [[test]] must be hex"),
+        ("[[status]]", '[[test]]\nsource = "x"\ntelegram = "00"\nprior = [1]\n[[status]]', "'prior' in [[test]] must"),
     ],
     ids=lambda value: None,
 )
@@ -98,3 +115,8 @@ def test_the_closest_match_wins() -> None:
     assert registry.find(Address.of("EXA", "00000001", 1, 7)) is exact
     assert registry.find(Address.of("EXA", "00000001", 9, 7)) is loose
     assert registry.find(Address.of("OTH", "00000001", 1, 7)) is None
+
+
+def test_a_header_may_be_written_with_blanks() -> None:
+    profile = parse_profile(GOOD.replace('quantity = "volume"\n[[', 'header = "04 13"\n[[', 1), "exa_water.toml")
+    assert profile.readings[0].selector.header == "0413"

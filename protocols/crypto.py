@@ -1,4 +1,4 @@
-"""The only callers of block ciphers and MACs in the protocols: AES-CBC, AES-CTR, CMAC, KDF-A, key check value.
+"""The only callers of block ciphers and MACs in the protocols: AES-CBC, AES-CTR, AES-ECB, CMAC, KDF-A, key check value.
 
 AES contexts are cached by key, a thread each; `forget_keys()` drops them. All functions take and return whole
 byte strings and raise `ValueError` for keys or lengths that the algorithm does not allow.
@@ -116,6 +116,49 @@ def aes_cmac(key: bytes, message: bytes) -> bytes:
     mac = CMAC(AES(key))
     mac.update(message)
     return mac.finalize()
+
+
+def aes_ecb_encrypt(key: bytes, blocks: bytes) -> bytes:
+    """AES of whole 16-byte blocks, each for itself: for key derivation and key streams, never for messages."""
+    _whole_blocks(bytes(BLOCK), blocks)
+    return _cipher(key).encrypt(blocks)
+
+
+def aes_ecb_decrypt(key: bytes, blocks: bytes) -> bytes:
+    """The inverse of `aes_ecb_encrypt`."""
+    _whole_blocks(bytes(BLOCK), blocks)
+    return _cipher(key).decrypt(blocks)
+
+
+def aes_cmac_of_each(key: bytes, first_blocks: bytes, rest: bytes) -> bytes:
+    """AES-CMACs, 16 bytes each, of messages that have their first block to themselves and `rest` in common.
+
+    Same result as `aes_cmac(key, first + rest)` for each of the 16-byte `first_blocks`, many times faster.
+    """
+    if not rest:
+        raise ValueError("messages need more than their first block")
+    cipher = _cipher(key)
+    subkey = _doubled(cipher.encrypt(bytes(BLOCK)))
+    short = len(rest) % BLOCK
+    if short:
+        subkey = _doubled(subkey)
+        rest += b"\x80" + bytes(BLOCK - 1 - short)
+    states = cipher.encrypt(first_blocks)
+    count = len(first_blocks) // BLOCK
+    for offset in range(0, len(rest), BLOCK):
+        block = rest[offset : offset + BLOCK]
+        if offset + BLOCK == len(rest):
+            block = _xor(block, subkey)
+        states = cipher.encrypt(_xor(states, block * count))
+    return states
+
+
+def _doubled(block: bytes) -> bytes:
+    """Multiply by x in GF(2^128) (NIST SP 800-38B, 6.1)."""
+    number = int.from_bytes(block, "big") << 1
+    if number >> 128:
+        number ^= (1 << 128) | 0x87
+    return number.to_bytes(BLOCK, "big")
 
 
 def kdf_a(key: bytes, derivation: int, counter: bytes, number: bytes) -> bytes:

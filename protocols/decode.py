@@ -15,6 +15,7 @@ from protocols.profiles.registry import ProfileRegistry, shipped_profiles
 from protocols.wired import decode_wired, is_wired
 from protocols.wmbus.decoder import decode_message, decode_wireless
 from protocols.wmbus.fragments import joined
+from protocols.wmbus.link import may_lack_crcs
 
 MAX_FRAME = 4096
 """Longest input looked at: 15 wired frames of 261 bytes, far above any radio frame of 290 with CRCs."""
@@ -57,7 +58,11 @@ def decode(
     remembered between calls: hand the telegram to `learn()` for the formats that it teaches.
     """
     raw = RawFrame(frame) if isinstance(frame, bytes) else frame
-    return _decoded(raw, _walk, keys, formats, profiles, already_decrypted=already_decrypted)
+    telegram = _decoded(raw, _walk, keys, formats, profiles, already_decrypted=already_decrypted)
+    if flawless(telegram) or is_wired(raw.data) or not may_lack_crcs(raw.data):
+        return telegram
+    other = _decoded(raw, _walk_without_crcs, keys, formats, profiles, already_decrypted=already_decrypted)
+    return other if flawless(other) else telegram
 
 
 def decode_fragments(
@@ -115,6 +120,16 @@ def learn(formats: FormatLibrary, telegram: Telegram) -> FormatLibrary:
         if isinstance(layer, Application) and layer.format_headers:
             return formats.learn(layer.format_headers)
     return formats
+
+
+def flawless(telegram: Telegram) -> bool:
+    """Whether a telegram decoded with nothing to remark."""
+    return telegram.ok and not telegram.notes
+
+
+def _walk_without_crcs(decoding: Decoding) -> None:
+    decoding.crcs_removed = True
+    decode_wireless(decoding)
 
 
 def _walk(decoding: Decoding) -> None:

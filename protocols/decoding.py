@@ -19,7 +19,8 @@ class Decoding:
     """What is known so far of one frame; becomes a `Telegram`.
 
     `data` is the frame without CRCs, with trailing bytes; `size` is where the frame proper ends. `plain` is `data`
-    with decrypted regions replaced. `footer` is a layer that stands behind the application layer.
+    with decrypted regions replaced. `footer` is a layer that stands behind the application layer. `crcs_removed` says
+    that the frame holds no link-layer CRCs, whatever its bytes look like.
     """
 
     frame: RawFrame
@@ -27,6 +28,7 @@ class Decoding:
     formats: FormatLibrary
     profiles: ProfileRegistry
     already_decrypted: bool = False
+    crcs_removed: bool = False
     ladder: Ladder = field(default_factory=Ladder)
     data: bytes = b""
     size: int = 0

@@ -6,18 +6,31 @@ apart.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
+from operator import itemgetter
 from typing import Final, cast
 
 from fieldtool.export.telegram_json import received_json, status_json, telegram_json, value_json
 from protocols.decode import plausibility
-from protocols.learned import Plan, Sighting
+from protocols.learned import Sighting, readings_of, status_of
+from protocols.mbus.layouts import Reader
 from protocols.model import Quality, RawFrame, Rung, Status, Telegram
+from protocols.plans import MeterPlan, Plan
+from protocols.profiles.apply import PlannedReading
+
+TEMPLATES: Final = 500
+"""Templates kept, one a plan."""
+
+METERS: Final = 20_000
+"""Meters whose own part of the line is kept, about 1 kB each."""
+
+VALUES: Final = 128
+"""Distinct data kept a reading: dates, temperatures, totals that stand still."""
 
 MEMO_LIMIT: Final = 4096
-"""Templates, statuses and receptions kept."""
+"""Statuses of a plan, and ways of reception, kept."""
 
 _MARK_TEXT: Final = "mark-6b1d0e94"
 _MARK_NUMBER: Final = 6_170_014_494_611_317
@@ -25,22 +38,49 @@ _MARK_BYTES: Final = bytes.fromhex("6b1d0e94c2a7f35881d46e907b2f1ca3")
 _MARK_FRAME: Final = RawFrame(_MARK_BYTES, source=_MARK_TEXT)
 _MARK_STATUS: Final = Status(_MARK_NUMBER, (_MARK_TEXT,))
 _GOOD: Final = Quality.GOOD
+_NULL: Final = "null"
+_NOT_GOOD: Final = "\0"
+"""Stands for a value of which more must be said than its text."""
+
+
+class _Values(dict[bytes, str]):
+    """A reading's value as JSON, by the data of its record."""
+
+    def __init__(self, read: Reader, planned: PlannedReading) -> None:
+        super().__init__()
+        self._read = read
+        self._result = planned.result if planned.changes else None
+
+    def __missing__(self, data: bytes) -> str:
+        value, quality = self._read(data)
+        if self._result is not None:
+            value, quality = self._result((value, quality), data)
+        if quality is not _GOOD:
+            text = _NOT_GOOD
+        elif type(value) is not Decimal or "E" in (text := str(value)):
+            text = value_json(value)
+        if len(self) >= VALUES:
+            self.clear()
+        self[data] = text
+        return text
 
 
 @dataclass(frozen=True, slots=True)
 class _Template:
-    """A line as a %-format: plausibility, reception, access number, status, readings, hex.
+    """A line as a %-format of the meter's own parts, what was received, and the readings.
 
-    `good` takes the values alone, `any_quality` value and quality of each reading in turn. A template without status
-    byte and flag words has no place for a status.
+    `good` takes the values alone, `any_quality` value and quality of each reading in turn. `pick` takes the data of
+    each reading from the data of all records. `words` are the records that are flag words.
     """
 
     plan: Plan
     good: str
     any_quality: str
+    pick: Callable[[tuple[bytes, ...]], Sequence[bytes]]
+    values: tuple[_Values, ...]
+    all_valid: str
     words: tuple[int, ...]
-    has_access_number: bool
-    has_status: bool
+    statuses: dict[tuple[int | None, tuple[bytes, ...]], str] = field(default_factory=dict)
 
 
 class SightingWriter:
@@ -48,77 +88,80 @@ class SightingWriter:
 
     def __init__(self) -> None:
         self._templates: dict[int, _Template] = {}
-        self._statuses: dict[tuple[int, int | None, tuple[bytes, ...]], str] = {}
-        self._receptions: dict[tuple[str, str | None, int | None], str] = {}
+        self._meters: dict[int, tuple[MeterPlan, _Template, str, str, str]] = {}
 
     def line(self, seen: Telegram | Sighting) -> str:
         """Return one line without its end, for a telegram that was decoded in full or by a plan."""
         if isinstance(seen, Telegram):
             return telegram_json(seen)
-        template = self._templates.get(id(seen.plan)) or self._learn(seen.plan)
-        results = seen.readings
-        head = [
-            _ALL_VALID if results else _NOTHING,
-            self._reception(seen.frame),
-        ]
-        if template.has_access_number:
-            head.append(str(seen.access_number))
-        if template.has_status:
-            head.append(self._status(template, seen))
-        tail = seen.frame.data.hex().upper()
-        texts = []
-        for value, quality in results:
-            if quality is not _GOOD:
-                head[0] = plausibility([quality for _, quality in results])
-                both = [text for value, quality in results for text in (value_json(value), quality.value)]
-                return template.any_quality % (*head, *both, tail)
-            text = str(value) if type(value) is Decimal else value_json(value)
-            texts.append(text if "E" not in text else value_json(value))
-        return template.good % (*head, *texts, tail)
+        return self.matched(seen.plan, seen.data, seen.plain, received_json(seen.frame), seen.frame.data)
 
-    def _learn(self, plan: Plan) -> _Template:
-        if len(self._templates) >= MEMO_LIMIT:
-            self._templates.clear()
-            self._statuses.clear()
-        template = self._templates[id(plan)] = _template(plan)
-        return template
+    def matched(self, meter_plan: MeterPlan, data: bytes, plain: bytes, received: str, raw: bytes) -> str:
+        """Return the line of a telegram that a plan fits, `raw` as received and `data` without CRCs."""
+        known = self._meters.get(id(meter_plan))
+        if known is None:
+            known = self._learn(meter_plan)
+        _, template, head, address, security = known
+        plan = template.plan
+        cut = plan.layout.cut(plain)
+        texts = [values[one] for values, one in zip(template.values, template.pick(cut), strict=True)]
+        status_at, access_at = plan.status_at, plan.access_at
+        key = (None if status_at is None else data[status_at], tuple([cut[place] for place in template.words]))
+        status = template.statuses.get(key)
+        if status is None:
+            status = self._status(template, key, data, plain)
+        access = _NULL if access_at is None else data[access_at]
+        if _NOT_GOOD in texts:
+            results = readings_of(plan, plain)
+            plausible = plausibility([quality for _, quality in results])
+            both = [text for value, quality in results for text in (value_json(value), quality.value)]
+            return template.any_quality % (
+                *(head, plausible, received, address, access, security, status),
+                *both,
+                raw.hex().upper(),
+            )
+        return template.good % (
+            *(head, template.all_valid, received, address, access, security, status),
+            *texts,
+            raw.hex().upper(),
+        )
 
-    def _reception(self, frame: RawFrame) -> str:
-        if frame.at is not None:
-            return received_json(frame)
-        key = (frame.source, frame.mode, frame.rssi_dbm)
-        text = self._receptions.get(key)
-        if text is None:
-            if len(self._receptions) >= MEMO_LIMIT:
-                self._receptions.clear()
-            text = self._receptions[key] = received_json(frame)
+    def _status(self, template: _Template, key: tuple[int | None, tuple[bytes, ...]], data: bytes, plain: bytes) -> str:
+        if len(template.statuses) >= MEMO_LIMIT:
+            template.statuses.clear()
+        status = status_of(template.plan, data, plain)
+        text = template.statuses[key] = status_json(status)
         return text
 
-    def _status(self, template: _Template, seen: Sighting) -> str:
-        key = (id(seen.plan), seen.status_raw, tuple([seen.record_data(position) for position in template.words]))
-        text = self._statuses.get(key)
-        if text is None:
-            if len(self._statuses) >= MEMO_LIMIT:
-                self._statuses.clear()
-            text = self._statuses[key] = status_json(seen.status)
-        return text
+    def _learn(self, meter_plan: MeterPlan) -> tuple[MeterPlan, _Template, str, str, str]:
+        plan = meter_plan.plan
+        template = self._templates.get(id(plan))
+        if template is None:
+            if len(self._templates) >= TEMPLATES:
+                self._templates.clear()
+                self._meters.clear()
+            template = self._templates[id(plan)] = _template(plan)
+        if len(self._meters) >= METERS:
+            self._meters.clear()
+        head, _, address, security, _ = _cut(telegram_json(replace(_marked(meter_plan.template), readings=())), _MARKS)
+        known = self._meters[id(meter_plan)] = (meter_plan, template, head, address, security)
+        return known
 
 
-_ALL_VALID: Final = plausibility([_GOOD])
-_NOTHING: Final = plausibility([])
+_MARKS: Final = (_MARK_TEXT, received_json(_MARK_FRAME), str(_MARK_NUMBER), status_json(_MARK_STATUS))
+"""What stands in a marked line for plausibility, reception, access number and status, in this order."""
 
 
-def _template(plan: Plan) -> _Template:
-    telegram = plan.template
+def _marked(telegram: Telegram) -> Telegram:
+    """The telegram with marks in place of what differs from one telegram of a plan to the next."""
     security = telegram.security
-    has_access_number = security is not None and security.access_number is not None
-    if security is not None and has_access_number:
+    if security is not None:
         security = replace(security, access_number=_MARK_NUMBER)
-    marked = replace(
+    return replace(
         telegram,
         frame=_MARK_FRAME,
         security=security,
-        status=None if telegram.status is None else _MARK_STATUS,
+        status=_MARK_STATUS,
         verdict=tuple(
             replace(step, detail=_MARK_TEXT) if step.rung is Rung.PLAUSIBILITY else step for step in telegram.verdict
         ),
@@ -127,33 +170,41 @@ def _template(plan: Plan) -> _Template:
             replace(reading, value=_MARK_TEXT, quality=cast(Quality, _MARK_TEXT)) for reading in telegram.readings
         ),
     )
-    marks = [_MARK_TEXT, received_json(_MARK_FRAME)]
-    if has_access_number:
-        marks.append(str(_MARK_NUMBER))
-    if telegram.status is not None:
-        marks.append(status_json(_MARK_STATUS))
-    reading_marks = [f'"{_MARK_TEXT}"', _MARK_TEXT] * len(telegram.readings)
-    pieces = _cut(telegram_json(marked), [*marks, *reading_marks, _MARK_BYTES.hex().upper()])
-    first = len(marks)
-    good = "%s".join(pieces[: first + 1])
-    for number in range(len(telegram.readings)):
+
+
+def _template(plan: Plan) -> _Template:
+    readings = len(plan.template.readings)
+    reading_marks = [f'"{_MARK_TEXT}"', _MARK_TEXT] * readings
+    line = telegram_json(_marked(plan.template))
+    pieces = [piece.replace("%", "%%") for piece in _cut(line, [*_MARKS, *reading_marks, _MARK_BYTES.hex().upper()])]
+    head = f"%s%s{pieces[1]}%s%s%s%s%s"
+    first = len(_MARKS)
+    good = head + pieces[first]
+    for number in range(readings):
         value_at = first + 2 * number + 1
         good += "%s" + pieces[value_at] + _GOOD.value + pieces[value_at + 1]
-    good += "%s" + pieces[-1]
+    slots, planned = plan.layout.slots, plan.recipe.readings
     return _Template(
         plan,
-        good,
-        "%s".join(pieces),
+        f"{good}%s{pieces[-1]}",
+        head + "%s".join(pieces[first:]),
+        _picker(plan.order),
+        tuple(_Values(slots[one.position].read, one) for one in planned),
+        plausibility([_GOOD] * readings),
         tuple(position for _, position in plan.recipe.words),
-        has_access_number,
-        telegram.status is not None,
     )
 
 
+def _picker(order: tuple[int, ...]) -> Callable[[tuple[bytes, ...]], Sequence[bytes]]:
+    if len(order) < 2:
+        return lambda cut: [cut[place] for place in order]
+    return cast(Callable[[tuple[bytes, ...]], Sequence[bytes]], itemgetter(*order))
+
+
 def _cut(text: str, marks: Sequence[str]) -> list[str]:
-    """Cut a line at its marks, which come in this order; what lies between is made safe for a %-format."""
+    """Cut a line at its marks, which come in this order."""
     pieces = []
     for mark in marks:
         piece, _, text = text.partition(mark)
-        pieces.append(piece.replace("%", "%%"))
-    return [*pieces, text.replace("%", "%%")]
+        pieces.append(piece)
+    return [*pieces, text]

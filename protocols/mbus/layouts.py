@@ -7,9 +7,11 @@ decodes with the same function, or with a shortcut for plain numbers that leaves
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import chain
 
 from protocols.mbus.crc import crc16_en13757
 from protocols.mbus.header import RecordHeader, interpret
@@ -42,13 +44,15 @@ class Layout:
     """The fixed bytes of an application layer, as numbers, and the slots between them.
 
     `mask` has ones where a byte is fixed, `fixed` holds those bytes; both are big-endian numbers of `size` bytes.
-    `headers` are those of a compact frame's records, whose full-frame CRC stands at `full_crc_at`.
+    `cut` returns the data of each record, in order, of an application layer that matches. `headers` are those of a
+    compact frame's records, whose full-frame CRC stands at `full_crc_at`.
     """
 
     size: int
     mask: int
     fixed: int
     slots: tuple[Slot, ...]
+    cut: Callable[[bytes], tuple[bytes, ...]]
     headers: tuple[bytes, ...] = ()
     full_crc_at: int | None = None
 
@@ -59,15 +63,8 @@ class Layout:
         return self.full_crc_at is None or self._full_crc_fits(application, self.full_crc_at)
 
     def _full_crc_fits(self, application: bytes, at: int) -> bool:
-        full = bytearray()
-        for header, slot in zip(self.headers, self.slots, strict=True):
-            full += header
-            full += application[slot.start : slot.end]
-        return application[at] | application[at + 1] << 8 == crc16_en13757(bytes(full))
-
-    def values(self, application: bytes) -> list[Result]:
-        """Value and quality of each record, in order."""
-        return [slot.read(application[slot.start : slot.end]) for slot in self.slots]
+        full = b"".join(chain.from_iterable(zip(self.headers, self.cut(application), strict=True)))
+        return application[at] | application[at + 1] << 8 == crc16_en13757(full)
 
 
 def learn_layout(
@@ -105,9 +102,18 @@ def learn_layout(
         number,
         int.from_bytes(application, "big") & number,
         tuple(slots),
+        _cutter(slots, len(application)),
         tuple(record.header for record in records) if full_crc_at is not None else (),
         None if full_crc_at is None else full_crc_at - start,
     )
+
+
+def _cutter(slots: Sequence[Slot], size: int) -> Callable[[bytes], tuple[bytes, ...]]:
+    form, position = "", 0
+    for slot in slots:
+        form += f"{slot.start - position}x{slot.end - slot.start}s"
+        position = slot.end
+    return struct.Struct(f"{form}{size - position}x").unpack
 
 
 def reader_of(header: RecordHeader) -> Reader:

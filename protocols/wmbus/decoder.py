@@ -8,13 +8,13 @@ from __future__ import annotations
 from protocols.application import Application, Opaque, decode_application
 from protocols.decoding import Decoding
 from protocols.errors import BadField, Truncated, Unsupported
-from protocols.model import Outcome, Rung, Status, Telegram
+from protocols.model import Address, Outcome, Rung, Status, Telegram
 from protocols.wmbus.afl import parse_afl
 from protocols.wmbus.ci import Content, ci_field
 from protocols.wmbus.control import DOWNLINK
 from protocols.wmbus.decryption import open_diehl_payload, open_extended_link, open_transport
 from protocols.wmbus.ell import parse_ell
-from protocols.wmbus.link import FrameFormat, parse_link, size_before_last_crc, strip_crcs
+from protocols.wmbus.link import FrameFormat, LinkFrame, parse_link, size_before_last_crc, strip_crcs
 from protocols.wmbus.security.diehl import diehl_frame
 from protocols.wmbus.transport import TransportLayer, parse_transport, status_of
 
@@ -76,7 +76,8 @@ def decode_message(decoding: Decoding, first: Telegram, data: bytes, afl_start: 
 
 
 def _link(decoding: Decoding) -> None:
-    frame = strip_crcs(decoding.frame.data)
+    raw = decoding.frame.data
+    frame = LinkFrame(raw, FrameFormat.STRIPPED) if decoding.crcs_removed else strip_crcs(raw)
     decoding.data = decoding.plain = frame.data + frame.trailing
     decoding.size = len(frame.data)
     link = parse_link(frame.data)
@@ -128,7 +129,7 @@ def decode_transport(decoding: Decoding, position: int) -> None:
     decoding.layers.append(transport)
     if transport.address is not None:
         decoding.meter = transport.address
-        decoding.ladder.passed(Rung.ADDRESS, _address_detail(decoding))
+        decoding.ladder.passed(Rung.ADDRESS, address_detail(decoding.meter, decoding.link_address))
     decoding.status = status_of(transport)
     diehl = diehl_frame(decoding.plain[: decoding.size], transport.ci, transport.configuration)
     if diehl is not None:
@@ -191,7 +192,6 @@ def _count(records: int, frame_name: str) -> str:
     return f"{frame_name}: {records} {'record' if records == 1 else 'records'}"
 
 
-def _address_detail(decoding: Decoding) -> str:
-    if decoding.link_address is None or decoding.link_address == decoding.meter:
-        return str(decoding.meter)
-    return f"{decoding.meter}, sent through {decoding.link_address}"
+def address_detail(meter: Address | None, link_address: Address | None) -> str:
+    """What the rung "address" says of the meter's own address and the sender's."""
+    return str(meter) if link_address in (None, meter) else f"{meter}, sent through {link_address}"

@@ -38,11 +38,16 @@ def open_extended_link(decoding: Decoding, ell: ExtendedLinkLayer) -> bool:
     link_address = decoding.link_address
     if link_address is None:
         raise BadField("an encrypted frame without a sender", layer="ell", offset=ell.start)
+    keys = [key for key in decoding.keys(link_address) if len(key.value) in EXTENDED_LINK.key_sizes]
+    reason = _open_with_first(decoding, base, keys, lambda key: EXTENDED_LINK.open(data, link_address, ell, key))
+    if reason is None:
+        return True
+    # One encrypted payload in 65,536 fits its CRC as received: a key that opens it is the better proof.
     if EXTENDED_LINK.in_clear(data, ell):
         _accept_clear(decoding, base, "payload CRC fits the bytes as received: the payload is already decrypted")
         return True
-    keys = [key for key in decoding.keys(link_address) if len(key.value) in EXTENDED_LINK.key_sizes]
-    return _try_keys(decoding, base, keys, lambda key: EXTENDED_LINK.open(data, link_address, ell, key))
+    _refuse(decoding, base, keys, reason)
+    return False
 
 
 def _try_keys(
@@ -54,6 +59,16 @@ def _try_keys(
     clear: bool = False,
 ) -> bool:
     """Take the first key that fits; when none does, say so and leave the payload encrypted."""
+    reason = _open_with_first(decoding, base, keys, open_with)
+    if reason is not None:
+        _refuse(decoding, base, keys, reason, clear=clear)
+    return reason is None
+
+
+def _open_with_first(
+    decoding: Decoding, base: Security, keys: Sequence[Key], open_with: Callable[[bytes], Opened]
+) -> str | None:
+    """Open with the first key that fits; why the last one did not when none does, empty when there is no key."""
     reason = ""
     for key in keys:
         try:
@@ -63,9 +78,8 @@ def _try_keys(
             continue
         decoding.replace_plain(opened)
         _accept_key(decoding, base, key, keys, opened)
-        return True
-    _refuse(decoding, base, keys, reason, clear=clear)
-    return False
+        return None
+    return reason
 
 
 def _check_payload_crc(decoding: Decoding, data: bytes, ell: ExtendedLinkLayer) -> None:
@@ -186,11 +200,15 @@ def _not_encrypted(decoding: Decoding, security: Security | None) -> None:
 
 def _accept_key(decoding: Decoding, base: Security, key: Key, keys: Sequence[Key], opened: Opened) -> None:
     check_value = key_check_value(key.value)
-    label = f" ({key.label})" if key.label else ""
-    decoding.ladder.passed(Rung.KEY, f"key {check_value}{label}")
+    decoding.ladder.passed(Rung.KEY, key_detail(key))
     decoding.ladder.passed(Rung.DECRYPTION, f"{base.name}: {opened.proof}")
     tried = tuple(key_check_value(k.value) for k in keys[: keys.index(key) + 1])
     decoding.security = replace(base, key_check_value=check_value, authenticated=opened.authenticated, tried=tried)
+
+
+def key_detail(key: Key) -> str:
+    """What the rung "key" says of a key that fits."""
+    return f"key {key_check_value(key.value)}{f' ({key.label})' if key.label else ''}"
 
 
 def _accept_clear(decoding: Decoding, base: Security, detail: str) -> None:

@@ -116,6 +116,15 @@ def strip_crcs(raw: bytes) -> LinkFrame:
     return LinkFrame(raw[:size], FrameFormat.STRIPPED, raw[size:], max(0, size - len(raw)))
 
 
+def may_lack_crcs(raw: bytes) -> bool:
+    """Whether bytes that are taken for format B may as well be a frame of which a receiver took the CRCs out.
+
+    Both are as long as L says, and of the last bytes of the latter one pair in 65,536 is the CRC that format B has
+    there. Which of the two it is shows only when it is decoded.
+    """
+    return bool(raw) and len(raw) == raw[0] + 1 and _check_b(raw) is not None
+
+
 def parse_link(data: bytes) -> LinkLayer:
     """Read the link header of a frame without CRCs; `data` has at least 10 bytes."""
     header = LINK_HEADER.parse(data[:HEADER_SIZE])

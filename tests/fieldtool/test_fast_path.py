@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,10 +17,11 @@ from fieldtool.export.sighting_json import SightingWriter
 from fieldtool.export.telegram_json import telegram_json
 from protocols.crypto import aes_cbc_encrypt, aes_ctr
 from protocols.decode import decode
-from protocols.learned import LearnedDecoder, Plan, Sighting
+from protocols.learned import LearnedDecoder, Sighting
 from protocols.mbus.crc import crc16_en13757
 from protocols.mbus.encode import compact_from_full
 from protocols.model import Address, Key, KeyLookup, Outcome, RawFrame, Telegram
+from protocols.plans import MeterPlan
 from protocols.wmbus.ci import Content
 from protocols.wmbus.encode import (
     TransportHeader,
@@ -122,8 +124,9 @@ FILLINGS: tuple[Callable[[random.Random, int], bytes], ...] = (
 """Any bytes, all ones, zeros, digits, and the least number there is: what data mean by their pattern."""
 
 
-def refilled(plan: Plan, data: bytes, rng: random.Random) -> bytes:
+def refilled(known: MeterPlan, data: bytes, rng: random.Random) -> bytes:
     """A frame of the same layout with other data in its records, encrypted again."""
+    plan = known.plan
     plain = bytearray(plan.template.plain[plan.start :])
     for slot in plan.layout.slots:
         plain[slot.start : slot.end] = rng.choice(FILLINGS)(rng, slot.end - slot.start)
@@ -140,14 +143,14 @@ def refilled(plan: Plan, data: bytes, rng: random.Random) -> bytes:
     if plan.ell_start is not None:
         number = int.from_bytes(head[plan.ell_start + 3 : plan.ell_start + 7], "little") ^ 16 * rng.randrange(1 << 20)
         head[plan.ell_start + 3 : plan.ell_start + 7] = number.to_bytes(4, "little")
-        address = Address.from_wire(plan.address)
+        address = Address.from_wire(known.iv_address)
         region = crc16_en13757(bytes(plain)).to_bytes(2, "little") + plain
         return bytes(head[:-2]) + aes_ctr(
-            plan.key or b"", counter_block(address, head[plan.ell_start + 1], number), region
+            known.key_value, counter_block(address, head[plan.ell_start + 1], number), region
         )
-    if plan.key is not None and plan.access_at is not None:
-        iv = plan.address + bytes((head[plan.access_at],)) * 8
-        encrypted = aes_cbc_encrypt(plan.key, iv, bytes(plain[: plan.encrypted]))
+    if plan.needs_key and plan.access_at is not None:
+        iv = known.iv_address + bytes((head[plan.access_at],)) * 8
+        encrypted = aes_cbc_encrypt(known.key_value, iv, bytes(plain[: plan.encrypted]))
         return bytes(head) + encrypted + bytes(plain[plan.encrypted :])
     return bytes(head + plain)
 
@@ -163,7 +166,7 @@ def check_refilled(data: bytes, lookup: KeyLookup, rounds: int, seed: int) -> in
         return 0
     used = 0
     for _ in range(rounds):
-        frame = RawFrame(refilled(seen.plan, seen.plan.template.data, rng))
+        frame = RawFrame(refilled(seen.plan, seen.plan.plan.template.data, rng))
         general, fast, planned = both(decoder, frame, lookup)
         assert general == fast
         used += planned
@@ -240,3 +243,63 @@ def test_the_makers_bytes_behind_the_records_may_differ() -> None:
         general, fast, planned = both(decoder, RawFrame(mode_5(acc, 0, HEAT_RECORDS + tail)))
         assert general == fast
         assert planned is (acc == 2)
+
+
+OTHER_KEY = bytes(range(101, 117))
+
+
+def own_keys(address: Address) -> tuple[Key, ...]:
+    return (Key(OTHER_KEY if address.number.endswith("99") else KEY, f"order {address.number}"),)
+
+
+def other_meter(shape: Shape, acc: int) -> bytes:
+    """What another meter of the same kind sends, under a key of its own."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(globals(), "KEY", OTHER_KEY)
+        patch.setitem(globals(), "HEAT", replace(HEAT, number="20480099"))
+        patch.setitem(globals(), "WATER", replace(WATER, number="63001499"))
+        patch.setitem(globals(), "ADAPTER", replace(ADAPTER, number="11223399"))
+        return shape(acc, 0)
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=IDS)
+def test_the_first_telegram_of_another_meter_of_a_known_kind(shape: Shape) -> None:
+    decoder = LearnedDecoder(own_keys)
+    decoder.decode(RawFrame(full(1, 1)))
+    decoder.decode(RawFrame(shape(2, 0)))
+    for acc in (3, 4):
+        general, fast, planned = both(decoder, RawFrame(other_meter(shape, acc)), own_keys)
+        assert planned
+        assert general == fast
+        assert json.loads(fast)["meter"]["number"].endswith("99")
+
+
+@pytest.mark.parametrize("shape", SHAPES[:2], ids=IDS[:2])
+def test_another_meter_of_a_known_kind_whose_key_is_missing_or_wrong(shape: Shape) -> None:
+    def some_keys(address: Address) -> tuple[Key, ...]:
+        return () if address.number.endswith("99") else keys(address)
+
+    for lookup, outcome in ((some_keys, "no_key"), (keys, "wrong_key")):
+        decoder = LearnedDecoder(lookup)
+        decoder.decode(RawFrame(shape(1, 0)))
+        general, fast, planned = both(decoder, RawFrame(other_meter(shape, 3)), lookup)
+        assert (general == fast, planned, json.loads(fast)["outcome"]) == (True, False, outcome)
+
+
+def test_a_frame_that_could_be_in_format_b_is_left_to_the_general_decoder() -> None:
+    decoder = LearnedDecoder(keys)
+    decoder.decode(RawFrame(clear(1, 0, HEAT_RECORDS + b"\x0f\x01\x02\x03")))
+    frame = clear(2, 0, HEAT_RECORDS + b"\x0f\x01\x02\x03")
+    like_b = frame[:-2] + crc16_en13757(frame[:-2]).to_bytes(2, "big")
+    assert [planned for _, _, planned in (both(decoder, RawFrame(data)) for data in (frame, like_b))] == [True, False]
+    assert both(decoder, RawFrame(like_b))[:1] == both(decoder, RawFrame(like_b))[1:2]
+
+
+def test_meters_beyond_the_limit_are_learned_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("protocols.learned.METERS", 2)
+    monkeypatch.setattr("fieldtool.export.sighting_json.METERS", 2)
+    decoder, writer = LearnedDecoder(keys), SightingWriter()
+    for acc in range(3):
+        for shape in SHAPES:
+            frame = RawFrame(shape(acc, acc))
+            assert writer.line(decoder.sight(frame)) == telegram_json(decode(frame, keys, formats=decoder.formats))

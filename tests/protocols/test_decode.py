@@ -11,7 +11,10 @@ from hypothesis import strategies as st
 
 from protocols.decode import decode, learn
 from protocols.mbus.compact import FormatLibrary, shipped_formats
+from protocols.mbus.crc import crc16_en13757
 from protocols.model import Address, Key, KeyLookup, Outcome, Rung, RungState, Telegram
+from protocols.wmbus.encode import with_crcs
+from protocols.wmbus.link import FrameFormat, strip_crcs
 
 # OMS Vol. 2, Annex N.2.1: gas meter, security mode 5, short header.
 OMS_GAS = bytes.fromhex(
@@ -295,3 +298,16 @@ def test_an_unknown_network_layer_is_named() -> None:
     telegram = decode(framed(bytes.fromhex("810102030405")))
     assert telegram.outcome is Outcome.UNSUPPORTED
     assert "network layer" in (telegram.problem or "")
+
+
+def test_a_frame_without_crcs_that_ends_like_one_in_format_b() -> None:
+    """One stripped frame in 65,536 ends with what would be its CRC in format B; only one of the readings decodes."""
+    front = bytes.fromhex("1E44C5145780482000047A0100000004061027000001FD1700025A")
+    frame = bytes((len(front) + 1,)) + front[1:]
+    frame += crc16_en13757(frame).to_bytes(2, "big")
+    assert strip_crcs(frame).format is FrameFormat.B
+    telegram = decode(frame)
+    assert (telegram.outcome, telegram.data) == (Outcome.OK, frame)
+    assert "flow_temperature" in [reading.name for reading in telegram.readings]
+    shorter = bytes((len(frame) - 5,)) + frame[1:-4]
+    assert decode(with_crcs(shorter, FrameFormat.B)).data == shorter

@@ -70,6 +70,26 @@ class Quality(StrEnum):
     UNDERFLOW = "underflow"
 
 
+class FindingKind(StrEnum):
+    """What was noticed in a telegram that decoded; none of them changes its outcome."""
+
+    POSSIBLE_REPLAY = "possible_replay"
+    REPEATED_BY_HOP = "repeated_by_hop"
+    NEGATIVE_CONSUMPTION = "negative_consumption"
+    JUMP = "jump"
+    CLOCK_FAR_OFF = "clock_far_off"
+    IMPOSSIBLE_DATE = "impossible_date"
+    ERROR_STATE = "error_state"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something in a telegram that is not plausible, or worth knowing: its kind, and one sentence of what was seen."""
+
+    kind: FindingKind
+    detail: str
+
+
 @dataclass(frozen=True, slots=True)
 class VerdictStep:
     """One rung of the ladder: state, one sentence of what was found, and the next thing to do when it failed."""
@@ -319,6 +339,7 @@ class Telegram:
     profile: str | None = None
     notes: tuple[str, ...] = ()
     lorawan: LorawanFacts | None = None
+    findings: tuple[Finding, ...] = ()
 
     @property
     def ok(self) -> bool:

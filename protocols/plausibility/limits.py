@@ -25,7 +25,6 @@ FUTURE: Final = timedelta(days=400)
 
 HAPPENED: Final = (
     "error_",
-    "fraud_",
     "history_",
     "installation_",
     "last_",
@@ -36,6 +35,7 @@ HAPPENED: Final = (
     "previous_period_",
     "reading_",
     "seal_broken_",
+    "tamper_",
 )
 """How the names of dates begin that cannot lie ahead."""
 

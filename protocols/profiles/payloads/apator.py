@@ -128,9 +128,15 @@ _E_ITN: tuple[Field, ...] = (
     Field("hca_units", "hca_units", 7, 2, scale=Decimal(1)),
     Field("current_period_date", "date", 9, 2, coding=Coding.DATE_16),
     Field(
-        "previous_period_average_room_temperature", "room_temperature", 11, 2, "C", coding=Coding.FIXED_8_8, storage=1
+        "previous_period_average_room_temperature",
+        "external_temperature",
+        11,
+        2,
+        "C",
+        coding=Coding.FIXED_8_8,
+        storage=1,
     ),
-    Field("average_room_temperature", "room_temperature", 13, 2, "C", coding=Coding.FIXED_8_8),
+    Field("average_room_temperature", "external_temperature", 13, 2, "C", coding=Coding.FIXED_8_8),
 )
 _SEAL = slice(5, 7)
 
@@ -205,7 +211,7 @@ def decode_na_1(plain: bytes, start: int, end: int) -> Payload:
         Item("history_1_age", "duration", Decimal(age_hours), "h", body + 9, body + 10, storage=1),
         Item("history_1_datetime", "datetime", clock - timedelta(hours=age_hours), "", body + 9, body + 11, storage=1),
         Item("history_1_volume", "volume", stored, "m3", body + 10, body + 14, quality, storage=1),
-        Item("info_code", "error_flags", plain[body + 14], "", body + 14, body + 15),
+        Item("info_code", "info_code", plain[body + 14], "", body + 14, body + 15),
         Item(
             "history_1_status", "flags", flag_words(plain[body + 15], _NA_1_ALARMS), "", body + 15, body + 16, storage=1
         ),

@@ -44,11 +44,11 @@ _MONTH_ENDS = tuple(
 """Volumes at the ends of January to December, each of its latest."""
 
 _BATTERY = Field("battery_voltage", "voltage", 0, 1, "V")
-_FRAUD = Field("fraud_type", "flags", 0, 1)
+_TAMPER = Field("tamper_type", "flags", 0, 1)
 _HYDRODIGIT: tuple[tuple[int, Field], ...] = (
     (0x01, _BATTERY),
-    (0x02, _FRAUD),
-    (0x02, Field("fraud_date", "date", 0, 3, coding=Coding.DATE_BCD)),
+    (0x02, _TAMPER),
+    (0x02, Field("tamper_date", "date", 0, 3, coding=Coding.DATE_BCD)),
     (0x80, Field("leak_date", "date", 0, 3, coding=Coding.DATE_BCD)),
     (0x04, Field("total_volume_backward", "volume", 0, 4, "m3", _LITRES)),
     *((0x10, replace(field, offset=0)) for field in _MONTH_ENDS),
@@ -57,7 +57,7 @@ _HYDRODIGIT: tuple[tuple[int, Field], ...] = (
 
 _CONTENTS: tuple[tuple[int, str], ...] = (
     (0x01, "battery_voltage"),
-    (0x02, "fraud_date"),
+    (0x02, "tamper_date"),
     (0x80, "leak_date"),
     (0x04, "backflow"),
     (0x10, "monthly_data"),
@@ -65,11 +65,11 @@ _CONTENTS: tuple[tuple[int, str], ...] = (
 _BATTERY_CENTIVOLTS = (370, 190, 210, 220, 230, 240, 250, 265, 280, 290, 305, 320, 335, 350, 370, 370)
 """By the low nibble of the battery byte."""
 
-_FRAUDS: tuple[tuple[int, str], ...] = ((0x80, "magnetic_tamper"), (0x40, "sensor_fraud"), (0x20, "removal"))
+_TAMPERS: tuple[tuple[int, str], ...] = ((0x80, "magnetic_tamper"), (0x40, "sensor_tamper"), (0x20, "removal"))
 
 
 def decode_hydrodigit(plain: bytes, start: int, end: int) -> Payload:
-    """Battery voltage, fraud and its date, date of a leak, backward volume, month ends: what the first byte names."""
+    """Battery voltage, tampering and its date, date of a leak, backward volume, month ends: what the first byte names."""
     if start >= end:
         return Payload(problem=Truncated("HYDRODIGIT block without its contents byte", layer=LAYER, offset=end))
     items = [Item("contents", "flags", flag_words(plain[start], _CONTENTS), "", start, start + 1)]
@@ -84,9 +84,9 @@ def decode_hydrodigit(plain: bytes, start: int, end: int) -> Payload:
         item = read_field(field, plain, at)
         if field is _BATTERY:
             item = replace(item, value=_BATTERY_CENTIVOLTS[plain[at] & 0x0F] * _HUNDREDTHS)
-        elif field is _FRAUD:
-            item = replace(item, value=flag_words(plain[at], _FRAUDS))
-            flags = flag_names(plain[at], _FRAUDS)
+        elif field is _TAMPER:
+            item = replace(item, value=flag_words(plain[at], _TAMPERS))
+            flags = flag_names(plain[at], _TAMPERS)
         items.append(item)
         at += field.size
     return Payload(tuple(items), flags)
@@ -140,14 +140,14 @@ _PREVIOUS_RADIATOR = "previous_period_average_radiator_temperature"
 
 
 def _temperature(name: str, offset: int, storage: int = 0) -> Field:
-    quantity = "radiator_temperature" if "radiator" in name else "room_temperature"
+    quantity = "flow_temperature" if "radiator" in name else "external_temperature"
     function = Function.MAXIMUM if name.startswith("maximum_") else Function.INSTANTANEOUS
     return Field(
         name, quantity, offset, 2, "C", _HUNDREDTHS, Coding.SIGNED, _NO_TEMPERATURE, function=function, storage=storage
     )
 
 
-_STATUS_WORD = Field("info_code", "error_flags", 1, 2)
+_STATUS_WORD = Field("info_code", "info_code", 1, 2)
 _HYDROCLIMA: Mapping[int, tuple[Field, ...]] = {
     0x10: (
         _STATUS_WORD,

@@ -22,15 +22,15 @@ _DUE_DATE = slice(BODY + 9, BODY + 11)
 _LITRES = Decimal("0.001")
 
 _FLAGS_LEAK: tuple[tuple[int, str], ...] = ((0x80, "leak"), (0x40, "leak_before"), (0x20, "meter_blocked"))
-_FLAGS_FRAUD: tuple[tuple[int, str], ...] = (
+_FLAGS_TAMPER: tuple[tuple[int, str], ...] = (
     (0x80, "reverse_flow"),
     (0x40, "underflow"),
     (0x20, "overflow"),
     (0x10, "submerged"),
-    (0x08, "sensor_fraud"),
-    (0x04, "sensor_fraud_before"),
-    (0x02, "mechanical_fraud"),
-    (0x01, "mechanical_fraud_before"),
+    (0x08, "sensor_tamper"),
+    (0x04, "sensor_tamper_before"),
+    (0x02, "mechanical_tamper"),
+    (0x01, "mechanical_tamper_before"),
 )
 
 
@@ -41,7 +41,7 @@ def decode_prios(plain: bytes, start: int, end: int) -> Payload:
     interval, battery, alarms = plain[11], plain[12], plain[13]
     items = [
         *_printed_number(plain),
-        Item("transmit_period", "nominal_transmission_period", Decimal(1 << ((interval & 0x0F) + 2)), "s", 11, 12),
+        Item("transmission_period", "transmission_period", Decimal(1 << ((interval & 0x0F) + 2)), "s", 11, 12),
         Item("battery_lifetime_remaining", "battery_lifetime_remaining", Decimal(battery & 0x1F) / 2, "year", 12, 13),
         _volume("total_volume", plain, _TOTAL),
     ]
@@ -51,7 +51,7 @@ def decode_prios(plain: bytes, start: int, end: int) -> Payload:
         due, quality = date_g(plain[_DUE_DATE])
         items.append(Item("due_date", "date", due, "", _DUE_DATE.start, _DUE_DATE.stop, quality, storage=1))
     general = ("alarm",) if interval & 0x80 else ()
-    flags = (*general, *flag_names(battery, _FLAGS_LEAK), *flag_names(alarms, _FLAGS_FRAUD))
+    flags = (*general, *flag_names(battery, _FLAGS_LEAK), *flag_names(alarms, _FLAGS_TAMPER))
     return Payload(tuple(items), flags)
 
 

@@ -19,15 +19,15 @@ _BATTERY_STEP = Decimal("0.05")
 _DISTANCE_SHIFT = 20
 
 _CONDITIONS: Mapping[int, str] = {
-    5: "sounder_fault",
+    5: "sounder_error",
     6: "tamper_while_removed",
     7: "end_of_life",
     12: "battery_low",
-    13: "alarm_sensor_fault",
-    14: "obstacle_detector_fault",
+    13: "alarm_sensor_error",
+    14: "obstacle_detector_error",
     15: "end_of_life_within_12_months",
     17: "environment_changed",
-    18: "head_communication_fault",
+    18: "head_communication_error",
     19: "obstacle_detection_disturbed",
     24: "obstacle_detected",
     25: "detector_covered",

@@ -27,7 +27,7 @@ def decode_gwf_block(plain: bytes, start: int, end: int) -> Payload:
     lifetime = (power >> 3) * _HALF_YEAR
     return Payload(
         (
-            Item("info_code", "error_flags", alarms, "", start + 1, at),
+            Item("info_code", "info_code", alarms, "", start + 1, at),
             Item("power_mode", "power_mode", _POWER_MODES[power & 1], "", at, at + 1),
             Item("battery_lifetime_remaining", "battery_lifetime_remaining", lifetime, "year", at, at + 1),
         ),

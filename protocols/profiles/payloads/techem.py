@@ -86,8 +86,8 @@ _ALLOCATOR = _Layout("allocator payload", _ALLOCATOR_COUNTS, _day_in_word)
 
 def _allocator_with_sensors(offset: int) -> _Layout:
     sensors = (
-        Field("room_temperature", "room_temperature", offset, 2, "C", _HUNDREDTH, Coding.SIGNED),
-        Field("radiator_temperature", "radiator_temperature", offset + 2, 2, "C", _HUNDREDTH, Coding.SIGNED),
+        Field("room_temperature", "external_temperature", offset, 2, "C", _HUNDREDTH, Coding.SIGNED),
+        Field("radiator_temperature", "flow_temperature", offset + 2, 2, "C", _HUNDREDTH, Coding.SIGNED),
     )
     return _Layout(_ALLOCATOR.name, (*_ALLOCATOR_COUNTS, *sensors), _day_in_word)
 
@@ -219,7 +219,7 @@ def decode_smoke_detector(plain: bytes, start: int, end: int) -> Payload:
     if start >= end:
         return Payload(problem=Truncated("smoke detector payload is empty", layer="records", offset=end))
     body = plain[start:end]
-    items = [Item("info_code", "error_flags", body[0], "", start, start + 1)]
+    items = [Item("info_code", "info_code", body[0], "", start, start + 1)]
     missing = []
     for name, place, storage in _SMOKE_DATES:
         if len(body) >= place.stop:

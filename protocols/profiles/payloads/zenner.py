@@ -29,7 +29,7 @@ def decode_zenner_0b(plain: bytes, start: int, end: int) -> Payload:
     status = _number(plain, start, _STATUS)
     return Payload(
         (
-            Item("info_code", "error_flags", status, "", start + _STATUS.start, start + _STATUS.stop),
+            Item("info_code", "info_code", status, "", start + _STATUS.start, start + _STATUS.stop),
             _volume("month_end_volume", plain, start, _MONTH_START, storage=1),
             _volume("total_volume", plain, start, _TOTAL),
         ),

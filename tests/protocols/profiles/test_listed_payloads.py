@@ -199,12 +199,12 @@ def test_hydrodigit_sends_what_its_first_byte_names() -> None:
     assert values(run("bmeters_hydrodigit", b"\x00\x01\x02")) == {"contents": "none"}
     payload = run("bmeters_hydrodigit", b"\x82\x40\x26\x12\x31\x26\x11\x30")
     assert values(payload) == {
-        "contents": "fraud_date leak_date",
-        "fraud_type": "sensor_fraud",
-        "fraud_date": date(2026, 12, 31),
+        "contents": "tamper_date leak_date",
+        "tamper_type": "sensor_tamper",
+        "tamper_date": date(2026, 12, 31),
         "leak_date": date(2026, 11, 30),
     }
-    assert payload.flags == ("sensor_fraud",)
+    assert payload.flags == ("sensor_tamper",)
 
 
 def test_hydrodigit_months_to_come_have_no_value() -> None:

@@ -12,12 +12,30 @@ from decimal import Decimal
 from operator import itemgetter
 from typing import Final, cast
 
-from fieldtool.export.telegram_json import received_json, status_json, telegram_json, value_json
+from fieldtool.export.telegram_json import (
+    findings_json,
+    received_json,
+    status_json,
+    step_json,
+    telegram_json,
+    value_json,
+)
 from protocols.decode import plausibility
 from protocols.learned import Sighting, readings_of, status_of
 from protocols.mbus.layouts import Reader
-from protocols.model import Quality, RawFrame, Rung, Status, Telegram
+from protocols.model import (
+    Finding,
+    FindingKind,
+    Quality,
+    RawFrame,
+    Rung,
+    RungState,
+    Status,
+    Telegram,
+    VerdictStep,
+)
 from protocols.plans import MeterPlan, Plan
+from protocols.plausibility.findings import judged_step, with_findings
 from protocols.profiles.apply import PlannedReading
 
 TEMPLATES: Final = 500
@@ -36,6 +54,8 @@ _MARK_TEXT: Final = "mark-6b1d0e94"
 _MARK_NUMBER: Final = 6_170_014_494_611_317
 _MARK_BYTES: Final = bytes.fromhex("6b1d0e94c2a7f35881d46e907b2f1ca3")
 _MARK_FRAME: Final = RawFrame(_MARK_BYTES, source=_MARK_TEXT)
+_MARK_STEP: Final = VerdictStep(Rung.PLAUSIBILITY, RungState.PASSED, _MARK_TEXT)
+_MARK_FINDINGS: Final = (Finding(FindingKind.JUMP, _MARK_TEXT),)
 _MARK_STATUS: Final = Status(_MARK_NUMBER, (_MARK_TEXT,))
 _GOOD: Final = Quality.GOOD
 _NULL: Final = "null"
@@ -79,24 +99,36 @@ class _Template:
     pick: Callable[[tuple[bytes, ...]], Sequence[bytes]]
     values: tuple[_Values, ...]
     all_valid: str
+    all_valid_step: str
     words: tuple[int, ...]
     statuses: dict[tuple[int | None, tuple[bytes, ...]], str] = field(default_factory=dict)
 
 
 class SightingWriter:
-    """Writes lines of JSON; remembers the template of each plan. Belongs to one thread."""
+    """Writes lines of JSON; remembers the template of each plan. Belongs to one thread.
+
+    `findings` are what was noticed in the telegram that is written.
+    """
 
     def __init__(self) -> None:
         self._templates: dict[int, _Template] = {}
         self._meters: dict[int, tuple[MeterPlan, _Template, str, str, str]] = {}
 
-    def line(self, seen: Telegram | Sighting) -> str:
+    def line(self, seen: Telegram | Sighting, findings: Sequence[Finding] = ()) -> str:
         """Return one line without its end, for a telegram that was decoded in full or by a plan."""
         if isinstance(seen, Telegram):
-            return telegram_json(seen)
-        return self.matched(seen.plan, seen.data, seen.plain, received_json(seen.frame), seen.frame.data)
+            return telegram_json(with_findings(seen, findings))
+        return self.matched(seen.plan, seen.data, seen.plain, received_json(seen.frame), seen.frame.data, findings)
 
-    def matched(self, meter_plan: MeterPlan, data: bytes, plain: bytes, received: str, raw: bytes) -> str:
+    def matched(
+        self,
+        meter_plan: MeterPlan,
+        data: bytes,
+        plain: bytes,
+        received: str,
+        raw: bytes,
+        findings: Sequence[Finding] = (),
+    ) -> str:
         """Return the line of a telegram that a plan fits, `raw` as received and `data` without CRCs."""
         known = self._meters.get(id(meter_plan))
         if known is None:
@@ -111,20 +143,15 @@ class SightingWriter:
         if status is None:
             status = self._status(template, key, data, plain)
         access = _NULL if access_at is None else data[access_at]
+        parts = (received, address, access, security, status)
+        noticed = findings_json(findings) if findings else _NO_FINDINGS
         if _NOT_GOOD in texts:
             results = readings_of(plan, plain)
-            plausible = plausibility([quality for _, quality in results])
+            plausible = _judged(plausibility([quality for _, quality in results]), findings)
             both = [text for value, quality in results for text in (value_json(value), quality.value)]
-            return template.any_quality % (
-                *(head, plausible, received, address, access, security, status),
-                *both,
-                raw.hex().upper(),
-            )
-        return template.good % (
-            *(head, template.all_valid, received, address, access, security, status),
-            *texts,
-            raw.hex().upper(),
-        )
+            return template.any_quality % (head, plausible, *parts, *both, noticed, raw.hex().upper())
+        plausible = _judged(template.all_valid, findings) if findings else template.all_valid_step
+        return template.good % (head, plausible, *parts, *texts, noticed, raw.hex().upper())
 
     def _status(self, template: _Template, key: tuple[int | None, tuple[bytes, ...]], data: bytes, plain: bytes) -> str:
         if len(template.statuses) >= MEMO_LIMIT:
@@ -148,7 +175,13 @@ class SightingWriter:
         return known
 
 
-_MARKS: Final = (_MARK_TEXT, received_json(_MARK_FRAME), str(_MARK_NUMBER), status_json(_MARK_STATUS))
+def _judged(detail: str, findings: Sequence[Finding]) -> str:
+    """The rung "plausibility" as JSON."""
+    return step_json(judged_step(VerdictStep(Rung.PLAUSIBILITY, RungState.PASSED, detail), findings))
+
+
+_NO_FINDINGS: Final = findings_json(())
+_MARKS: Final = (step_json(_MARK_STEP), received_json(_MARK_FRAME), str(_MARK_NUMBER), status_json(_MARK_STATUS))
 """What stands in a marked line for plausibility, reception, access number and status, in this order."""
 
 
@@ -162,9 +195,8 @@ def _marked(telegram: Telegram) -> Telegram:
         frame=_MARK_FRAME,
         security=security,
         status=_MARK_STATUS,
-        verdict=tuple(
-            replace(step, detail=_MARK_TEXT) if step.rung is Rung.PLAUSIBILITY else step for step in telegram.verdict
-        ),
+        verdict=tuple(_MARK_STEP if step.rung is Rung.PLAUSIBILITY else step for step in telegram.verdict),
+        findings=_MARK_FINDINGS,
         # A quality is written as it prints; the mark is only ever printed.
         readings=tuple(
             replace(reading, value=_MARK_TEXT, quality=cast(Quality, _MARK_TEXT)) for reading in telegram.readings
@@ -176,13 +208,18 @@ def _template(plan: Plan) -> _Template:
     readings = len(plan.template.readings)
     reading_marks = [f'"{_MARK_TEXT}"', _MARK_TEXT] * readings
     line = telegram_json(_marked(plan.template))
-    pieces = [piece.replace("%", "%%") for piece in _cut(line, [*_MARKS, *reading_marks, _MARK_BYTES.hex().upper()])]
+    pieces = [
+        piece.replace("%", "%%")
+        for piece in _cut(line, [*_MARKS, *reading_marks, findings_json(_MARK_FINDINGS), _MARK_BYTES.hex().upper()])
+    ]
     head = f"%s%s{pieces[1]}%s%s%s%s%s"
     first = len(_MARKS)
     good = head + pieces[first]
     for number in range(readings):
         value_at = first + 2 * number + 1
         good += "%s" + pieces[value_at] + _GOOD.value + pieces[value_at + 1]
+    good += f"%s{pieces[-2]}"
+    all_valid = plausibility([_GOOD] * readings)
     slots, planned = plan.layout.slots, plan.recipe.readings
     return _Template(
         plan,
@@ -190,7 +227,8 @@ def _template(plan: Plan) -> _Template:
         head + "%s".join(pieces[first:]),
         _picker(plan.order),
         tuple(_Values(slots[one.position].read, one) for one in planned),
-        plausibility([_GOOD] * readings),
+        all_valid,
+        _judged(all_valid, ()),
         tuple(position for _, position in plan.recipe.words),
     )
 

@@ -6,14 +6,14 @@ plain ASCII, so that no terminal is steered by it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from functools import lru_cache
 from json.encoder import encode_basestring_ascii
 from typing import Final
 
-from protocols.model import Address, RawFrame, Reading, Security, Status, Telegram, Value, VerdictStep
+from protocols.model import Address, Finding, RawFrame, Reading, Security, Status, Telegram, Value, VerdictStep
 
 _NULL: Final = "null"
 _BOOLEANS: Final = ("false", "true")
@@ -25,7 +25,7 @@ def telegram_json(telegram: Telegram, id_json: str | None = None) -> str:
     """Return one line without its end; `id_json` is the caller's own id, already JSON."""
     ident = "" if id_json is None else f'"id": {id_json}, '
     readings = ", ".join(map(_reading, telegram.readings))
-    verdict = ", ".join(map(_step, telegram.verdict))
+    verdict = ", ".join(map(step_json, telegram.verdict))
     notes = ", ".join(map(_text, telegram.notes))
     return (
         f'{{{ident}"ok": {_BOOLEANS[telegram.ok]}, "outcome": "{telegram.outcome}", '
@@ -34,7 +34,8 @@ def telegram_json(telegram: Telegram, id_json: str | None = None) -> str:
         f'"link_address": {_meter(telegram.link_address)}, '
         f'"message": {_optional(telegram.message)}, "security": {_security(telegram.security)}, '
         f'"status": {status_json(telegram.status)}, "profile": {_optional(telegram.profile)}, '
-        f'"readings": [{readings}], "notes": [{notes}], "hex": "{telegram.frame.data.hex().upper()}"}}'
+        f'"readings": [{readings}], "notes": [{notes}], "findings": {findings_json(telegram.findings)}, '
+        f'"hex": "{telegram.frame.data.hex().upper()}"}}'
     )
 
 
@@ -68,7 +69,8 @@ def _reading(reading: Reading) -> str:
 
 
 @lru_cache(maxsize=1024)
-def _step(step: VerdictStep) -> str:
+def step_json(step: VerdictStep) -> str:
+    """Return one rung of the verdict."""
     return (
         f'{{"rung": "{step.rung}", "state": "{step.state}", "detail": {encode_basestring_ascii(step.detail)}, '
         f'"next": {_NULL if step.next is None else encode_basestring_ascii(step.next)}}}'
@@ -114,6 +116,12 @@ def _security(security: Security | None) -> str:
         f'"message_counter": {_number(security.message_counter)}, '
         f'"already_decrypted": {_BOOLEANS[security.already_decrypted]}, "tried": [{tried}]}}'
     )
+
+
+def findings_json(findings: Sequence[Finding]) -> str:
+    """Return findings as a list."""
+    each = (f'{{"kind": "{finding.kind}", "detail": {_text(finding.detail)}}}' for finding in findings)
+    return f"[{', '.join(each)}]"
 
 
 def status_json(status: Status | None) -> str:

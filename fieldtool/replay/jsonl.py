@@ -26,7 +26,7 @@ MAX_KEYS: Final = 64
 _EMPTY: Final = (
     '"ok": false, "outcome": "damaged", "problem": {problem}, "verdict": [], "received": {received}, "meter": null, '
     '"link_address": null, "message": null, "security": null, "status": null, "profile": null, "readings": [], '
-    '"notes": [], "hex": null'
+    '"notes": [], "findings": [], "hex": null'
 )
 _NOT_RECEIVED: Final = '{"at": null, "source": "", "mode": null, "rssi_dbm": null}'
 

@@ -23,7 +23,7 @@ from tests.fieldtool.test_pipeline import compact_and_full
 ROOT = Path(__file__).resolve().parents[2]
 MEMBERS = {
     "ok", "outcome", "problem", "verdict", "received", "meter", "link_address", "message", "security", "status",
-    "profile", "readings", "notes", "hex",
+    "profile", "readings", "notes", "findings", "hex",
 }  # fmt: skip
 
 

@@ -54,7 +54,7 @@ def test_the_contract_of_a_published_telegram() -> None:
     shown = json.loads(telegram_json(decode(frame, lambda _: keys), '"case 1"'), parse_float=Decimal)
     assert list(shown)[:15] == [
         "id", "ok", "outcome", "problem", "verdict", "received", "meter", "link_address", "message", "security",
-        "status", "profile", "readings", "notes", "hex",
+        "status", "profile", "readings", "notes", "findings", "hex",
     ]  # fmt: skip
     assert shown["id"] == "case 1"
     assert shown["ok"] is True

@@ -52,7 +52,7 @@ def test_the_contract_of_a_published_telegram() -> None:
     frame = RawFrame(bytes.fromhex(GAS_HEX), datetime(2026, 11, 20, 8, 15, 30, 123456, UTC), "im871a", "T1", -71)
     keys = (Key(bytes.fromhex(GAS_KEY), "given"),)
     shown = json.loads(telegram_json(decode(frame, lambda _: keys), '"case 1"'), parse_float=Decimal)
-    assert list(shown)[:15] == [
+    assert list(shown)[:16] == [
         "id", "ok", "outcome", "problem", "verdict", "received", "meter", "link_address", "message", "security",
         "status", "profile", "readings", "notes", "findings", "hex",
     ]  # fmt: skip

@@ -14,7 +14,7 @@ from protocols.crypto import BLOCK, aes_cbc_decrypt, aes_ctr, key_check_value
 from protocols.mbus.compact import FormatLibrary
 from protocols.mbus.crc import crc16_en13757
 from protocols.mbus.layouts import Layout, learn_layout
-from protocols.model import Address, Key, Rung, Security, Telegram, VerdictStep
+from protocols.model import Address, Key, Security, Telegram
 from protocols.profiles.apply import Recipe, recipe_of
 from protocols.profiles.model import Profile
 from protocols.wmbus.ci import Content, Header
@@ -156,23 +156,19 @@ class MeterPlan:
         return plain if plan.layout.matches(plain) else None
 
     @property
-    def template(self) -> Telegram:
-        """The plan's telegram as if this meter had sent it: addresses, key and what the verdict says of them."""
-        details = {Rung.ADDRESS: address_detail(self.meter, self.link_address)}
-        if self.key is not None:
-            details[Rung.KEY] = key_detail(self.key)
-        template = self.plan.template
-        verdict = tuple(
-            VerdictStep(step.rung, step.state, details[step.rung], step.next) if step.rung in details else step
-            for step in template.verdict
-        )
-        return replace(
-            template,
-            meter=self.meter,
-            link_address=self.link_address,
-            security=self.plan.security(self.key),
-            verdict=verdict,
-        )
+    def address_detail(self) -> str:
+        """What the rung "address" says."""
+        return address_detail(self.meter, self.link_address)
+
+    @property
+    def key_detail(self) -> str:
+        """What the rung "key" says; empty where no key is needed."""
+        return "" if self.key is None else key_detail(self.key)
+
+    @property
+    def key_check_value(self) -> str:
+        """That of the key; empty where no key is needed."""
+        return "" if self.key is None else key_check_value(self.key.value)
 
 
 def plan_of(telegram: Telegram, profile: Profile | None, formats: FormatLibrary) -> Plan | None:

@@ -57,6 +57,12 @@ _MARK_FRAME: Final = RawFrame(_MARK_BYTES, source=_MARK_TEXT)
 _MARK_STEP: Final = VerdictStep(Rung.PLAUSIBILITY, RungState.PASSED, _MARK_TEXT)
 _MARK_FINDINGS: Final = (Finding(FindingKind.JUMP, _MARK_TEXT),)
 _MARK_STATUS: Final = Status(_MARK_NUMBER, (_MARK_TEXT,))
+_MARK_METER: Final = {
+    name: f"mark-{name}-6b1d0e94"
+    for name in ("address_detail", "key_detail", "key_check_value", "number", "link_number")
+}
+"""What stands in a template for what is the meter's own."""
+
 _GOOD: Final = Quality.GOOD
 _NULL: Final = "null"
 _NOT_GOOD: Final = "\0"
@@ -89,11 +95,15 @@ class _Values(dict[bytes, str]):
 class _Template:
     """A line as a %-format of the meter's own parts, what was received, and the readings.
 
-    `good` takes the values alone, `any_quality` value and quality of each reading in turn. `pick` takes the data of
-    each reading from the data of all records. `words` are the records that are flag words.
+    `head`, `address` and `security` are %-formats of what is the meter's own, up to the plausibility, the access number
+    and the status. `good` takes the values alone, `any_quality` value and quality of each reading in turn. `pick` takes
+    the data of each reading from the data of all records. `words` are the records that are flag words.
     """
 
     plan: Plan
+    head: str
+    address: str
+    security: str
     good: str
     any_quality: str
     pick: Callable[[tuple[bytes, ...]], Sequence[bytes]]
@@ -170,9 +180,28 @@ class SightingWriter:
             template = self._templates[id(plan)] = _template(plan)
         if len(self._meters) >= METERS:
             self._meters.clear()
-        head, _, address, security, _ = _cut(telegram_json(replace(_marked(meter_plan.template), readings=())), _MARKS)
-        known = self._meters[id(meter_plan)] = (meter_plan, template, head, address, security)
+        own = _own(meter_plan)
+        known = self._meters[id(meter_plan)] = (
+            meter_plan,
+            template,
+            template.head % own,
+            template.address % own,
+            template.security % own,
+        )
         return known
+
+
+def _own(meter_plan: MeterPlan) -> dict[str, str]:
+    """What is the meter's own, as JSON."""
+    meter, link_address = meter_plan.meter, meter_plan.link_address
+    texts = {
+        "address_detail": meter_plan.address_detail,
+        "key_detail": meter_plan.key_detail,
+        "key_check_value": meter_plan.key_check_value,
+        "number": "" if meter is None else meter.number,
+        "link_number": "" if link_address is None else link_address.number,
+    }
+    return {name: value_json(text) for name, text in texts.items()}
 
 
 def _judged(detail: str, findings: Sequence[Finding]) -> str:
@@ -185,18 +214,29 @@ _MARKS: Final = (step_json(_MARK_STEP), received_json(_MARK_FRAME), str(_MARK_NU
 """What stands in a marked line for plausibility, reception, access number and status, in this order."""
 
 
-def _marked(telegram: Telegram) -> Telegram:
-    """The telegram with marks in place of what differs from one telegram of a plan to the next."""
-    security = telegram.security
+def _marked(plan: Plan) -> Telegram:
+    """The plan's telegram with marks in place of what differs from one meter, and one telegram, to the next."""
+    telegram, security = plan.template, plan.template.security
+    details = {Rung.ADDRESS: _MARK_METER["address_detail"]}
     if security is not None:
         security = replace(security, access_number=_MARK_NUMBER)
+        if plan.needs_key:
+            details[Rung.KEY] = _MARK_METER["key_detail"]
+            check_value = _MARK_METER["key_check_value"]
+            security = replace(security, key_check_value=check_value, tried=(check_value,))
+    meter, link_address = telegram.meter, telegram.link_address
     return replace(
         telegram,
         frame=_MARK_FRAME,
+        verdict=tuple(
+            _MARK_STEP if step.rung is Rung.PLAUSIBILITY else replace(step, detail=details.get(step.rung, step.detail))
+            for step in telegram.verdict
+        ),
+        findings=_MARK_FINDINGS,
+        meter=None if meter is None else replace(meter, number=_MARK_METER["number"]),
+        link_address=None if link_address is None else replace(link_address, number=_MARK_METER["link_number"]),
         security=security,
         status=_MARK_STATUS,
-        verdict=tuple(_MARK_STEP if step.rung is Rung.PLAUSIBILITY else step for step in telegram.verdict),
-        findings=_MARK_FINDINGS,
         # A quality is written as it prints; the mark is only ever printed.
         readings=tuple(
             replace(reading, value=_MARK_TEXT, quality=cast(Quality, _MARK_TEXT)) for reading in telegram.readings
@@ -204,14 +244,21 @@ def _marked(telegram: Telegram) -> Telegram:
     )
 
 
+def _for_any_meter(piece: str) -> str:
+    """Make a %-format of a piece of a marked line."""
+    piece = piece.replace("%", "%%")
+    for name, mark in _MARK_METER.items():
+        piece = piece.replace(f'"{mark}"', f"%({name})s")
+    return piece
+
+
 def _template(plan: Plan) -> _Template:
     readings = len(plan.template.readings)
     reading_marks = [f'"{_MARK_TEXT}"', _MARK_TEXT] * readings
-    line = telegram_json(_marked(plan.template))
-    pieces = [
-        piece.replace("%", "%%")
-        for piece in _cut(line, [*_MARKS, *reading_marks, findings_json(_MARK_FINDINGS), _MARK_BYTES.hex().upper()])
-    ]
+    marks = [*_MARKS, *reading_marks, findings_json(_MARK_FINDINGS), _MARK_BYTES.hex().upper()]
+    marked = _cut(telegram_json(_marked(plan)), marks)
+    head_own, _, address_own, security_own = (_for_any_meter(piece) for piece in marked[: len(_MARKS)])
+    pieces = [piece.replace("%", "%%") for piece in marked]
     head = f"%s%s{pieces[1]}%s%s%s%s%s"
     first = len(_MARKS)
     good = head + pieces[first]
@@ -223,6 +270,9 @@ def _template(plan: Plan) -> _Template:
     slots, planned = plan.layout.slots, plan.recipe.readings
     return _Template(
         plan,
+        head_own,
+        address_own,
+        security_own,
         f"{good}%s{pieces[-1]}",
         head + "%s".join(pieces[first:]),
         _picker(plan.order),

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from protocols.errors import ProtocolError, Truncated, Unsupported
-from protocols.mbus.compact import FormatLibrary, expand_compact, headers_of, parse_format_frame
+from protocols.mbus.compact import SIGNATURE_LENGTH, FormatLibrary, expand_compact, headers_of, parse_format_frame
 from protocols.mbus.records import parse_records
 from protocols.mbus.spans import application_spans
 from protocols.model import Record, Span
@@ -80,6 +80,13 @@ class Application:
     notes: tuple[str, ...] = ()
     flags: tuple[str, ...] = ()
     name: str = "application"
+
+    def unknown_signature(self, plain: bytes) -> int | None:
+        """The signature of a compact frame whose format is not known, None for everything else."""
+        if self.content is not Content.COMPACT or not isinstance(self.problem, Unsupported):
+            return None
+        start = self.start + _fillers_at(plain, self.start, self.end)
+        return int.from_bytes(plain[start : start + SIGNATURE_LENGTH], "little")
 
     def spans(self, plain: bytes) -> tuple[Span, ...]:
         """Fields, records, fillers, manufacturer's bytes; what is not decoded is a leaf as well."""

@@ -132,6 +132,14 @@ def _walk_without_crcs(decoding: Decoding) -> None:
     decode_wireless(decoding)
 
 
+def unknown_format(telegram: Telegram) -> int | None:
+    """The signature of the format that a compact frame needs and nobody has taught yet, None for all others."""
+    for layer in telegram.layers:
+        if isinstance(layer, Application):
+            return layer.unknown_signature(telegram.plain)
+    return None
+
+
 def _walk(decoding: Decoding) -> None:
     data = decoding.frame.data
     if not data:

@@ -8,12 +8,12 @@ frame, a key that does not fit, a note to make) is left to `decode()`, which tea
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
 from protocols.crypto import BLOCK
-from protocols.decode import decode, decode_fragments, learn, no_keys
+from protocols.decode import decode, decode_fragments, learn, no_keys, unknown_format
 from protocols.errors import ProtocolError
 from protocols.mbus.compact import FormatLibrary, shipped_formats
 from protocols.mbus.values import Result
@@ -38,6 +38,9 @@ PLANS = 500
 
 Match: TypeAlias = tuple[MeterPlan, bytes, bytes]
 """The plan that fits a frame, the frame without CRCs, and the plain bytes behind its clear part."""
+
+FormatSearch: TypeAlias = Callable[[int], FormatLibrary | None]
+"""Asked for the format of a signature that is not known: formats to add, None when it cannot be found."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +99,7 @@ class LearnedDecoder:
     """Decodes one frame after the other and remembers formats, fragments and layouts; belongs to one thread.
 
     `keys` must give the same keys for an address as long as it is used: call `forget()` when they change.
+    `search_formats` is asked when a compact frame needs a format that is not known.
     """
 
     def __init__(
@@ -108,6 +112,7 @@ class LearnedDecoder:
     ) -> None:
         self.formats = shipped_formats() if formats is None else formats
         self.fragments = Fragments.none()
+        self.search_formats: FormatSearch | None = None
         self._keys = keys
         self._profiles = shipped_profiles() if profiles is None else profiles
         self._already_decrypted = already_decrypted
@@ -137,16 +142,32 @@ class LearnedDecoder:
         return telegram
 
     def _decoded(self, frame: RawFrame, keys: KeyLookup, *, already_decrypted: bool) -> Telegram:
-        telegram = decode(
-            frame, keys, formats=self.formats, profiles=self._profiles, already_decrypted=already_decrypted
+        telegram = self._with_formats(
+            lambda formats: decode(
+                frame, keys, formats=formats, profiles=self._profiles, already_decrypted=already_decrypted
+            )
         )
         self.fragments, pieces = self.fragments.add(telegram)
         if pieces:
-            telegram = decode_fragments(
-                pieces, keys, formats=self.formats, profiles=self._profiles, already_decrypted=already_decrypted
+            telegram = self._with_formats(
+                lambda formats: decode_fragments(
+                    pieces, keys, formats=formats, profiles=self._profiles, already_decrypted=already_decrypted
+                )
             )
         self.formats = learn(self.formats, telegram)
         return telegram
+
+    def _with_formats(self, read: Callable[[FormatLibrary], Telegram]) -> Telegram:
+        """Read a telegram, and once more when the format that it lacks can be found."""
+        telegram = read(self.formats)
+        signature = None if self.search_formats is None else unknown_format(telegram)
+        if signature is None or self.search_formats is None:
+            return telegram
+        found = self.search_formats(signature)
+        if found is None:
+            return telegram
+        self.formats = self.formats.joined(found)
+        return read(self.formats)
 
     def sight(self, frame: RawFrame) -> Telegram | Sighting:
         """Decode by a plan where one fits, else in full."""

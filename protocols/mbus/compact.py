@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
+from itertools import islice
 
 from protocols.errors import BadChecksum, BadField, ProtocolError, Truncated, Unsupported
 from protocols.mbus.compact_profiles import expand_profiles
@@ -18,6 +19,9 @@ from protocols.mbus.values import data_end
 from protocols.model import Record
 
 SIGNATURE_LENGTH = 2
+MAX_FORMATS = 4096
+"""Formats that a library holds; beyond it nothing is learned. The meters of a town have some dozens."""
+
 PREAMBLE_LENGTH = 4
 """Signature and full-frame CRC before the data of a compact frame."""
 
@@ -42,7 +46,7 @@ def full_frame_bytes(records: Iterable[Record]) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class FormatLibrary:
-    """The formats known so far, by signature; they are the same for all meters of a type."""
+    """The formats known so far, by signature, at most `MAX_FORMATS`; they are the same for all meters of a type."""
 
     formats: Mapping[int, Headers] = field(default_factory=dict)
 
@@ -51,14 +55,21 @@ class FormatLibrary:
         return self.formats.get(signature)
 
     def learn(self, headers: bytes) -> FormatLibrary:
-        """Return a library that knows this format too; this one when it does already, or when there are no headers.
+        """Return a library that knows this format too; this one when it does already, is full, or there are no headers.
 
         Raises `Truncated` or `BadField` when the bytes are not one record header after the other.
         """
         signature = format_signature(headers)
-        if not headers or signature in self.formats:
+        if not headers or signature in self.formats or len(self.formats) >= MAX_FORMATS:
             return self
         return FormatLibrary({**self.formats, signature: split_headers(headers, 0, len(headers))})
+
+    def joined(self, other: FormatLibrary) -> FormatLibrary:
+        """Return a library that knows the formats of both, this one's first; this one when the other knows no more."""
+        added = {signature: headers for signature, headers in other.formats.items() if signature not in self.formats}
+        if not added:
+            return self
+        return FormatLibrary(dict(islice({**self.formats, **added}.items(), MAX_FORMATS)))
 
     def __len__(self) -> int:
         return len(self.formats)

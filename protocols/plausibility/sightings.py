@@ -8,7 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from protocols.learned import Sighting
+from protocols.crypto import key_check_value
+from protocols.learned import Sighting, status_of
 from protocols.mbus.layouts import Slot
 from protocols.mbus.values import Result
 from protocols.model import Address, Finding, Reading, Telegram
@@ -49,26 +50,32 @@ class Observer:
         """Return, for a sighting, what `observe` gives for its telegram decoded in full."""
         if isinstance(seen, Telegram):
             return observe(seen, heard_at)
-        places = self._places.get(id(seen.plan)) or self._learn(seen.plan)
-        data, numbers = seen.data, places.numbers
+        return self.matched(seen.plan, seen.data, seen.plain, seen.frame.at, heard_at)
+
+    def matched(
+        self, plan: MeterPlan, data: bytes, plain: bytes, received_at: datetime | None, heard_at: datetime | None = None
+    ) -> Observation:
+        """Observe a telegram that a plan fits; `data` is the frame without CRCs, `plain` as in `Sighting`."""
+        places = self._places.get(id(plan)) or self._learn(plan)
+        numbers = places.numbers
         counter = None
         if numbers.session_at is not None:
             number = int.from_bytes(data[numbers.session_at : numbers.session_at + SN_SIZE], "little")
             counter = number >> 4 & SESSION_TIME
         remarkable = places.status_at is not None and data[places.status_at] & ERROR_BITS
         if places.dates and not remarkable:
-            remarkable = not places.dates_are_known(seen)
+            remarkable = not places.dates_are_known(plain, received_at)
         return Observation(
             places.meter,
             places.lane,
-            seen.frame.at or heard_at,
+            received_at or heard_at,
             None if places.access_at is None else data[places.access_at],
             counter,
             content_of(data, numbers) if numbers.repeated else data[numbers.content_at :],
             numbers.repeated,
             places.counted,
-            None if places.total is None else total_of(*places.total.read(seen.plain)),
-            places.remarks(seen) if remarkable else places.always,
+            None if places.total is None else total_of(*places.total.read(plain)),
+            places.remarks(data, plain, received_at) if remarkable else places.always,
         )
 
     def _learn(self, plan: MeterPlan) -> _Places:
@@ -117,10 +124,9 @@ class _Places:
     known_from: datetime | None = None
     known_until: datetime | None = None
 
-    def dates_are_known(self, seen: Sighting) -> bool:
+    def dates_are_known(self, plain: bytes, at: datetime | None) -> bool:
         """Whether these dates were in order before, or are now."""
-        data = [place.data(seen.plain) for place in self.dates]
-        at = seen.frame.at
+        data = [place.data(plain) for place in self.dates]
         if data == self.known:
             if self.known_from is None or self.known_until is None or at is None:
                 if at is self.known_from:
@@ -128,20 +134,19 @@ class _Places:
             elif self.known_from <= at <= self.known_until:
                 return True
         until = None if at is None else at + _KNOWN_FOR
-        if self._date_remarks(seen, at) or self._date_remarks(seen, until):
+        dates = self._dates(plain)
+        if all_remarks(None, dates, at, repeated=False) or all_remarks(None, dates, until, repeated=False):
             return False
         self.known, self.known_from, self.known_until = data, at, until
         return True
 
-    def _date_remarks(self, seen: Sighting, at: datetime | None) -> tuple[Finding, ...]:
-        return all_remarks(None, self._dates(seen), at, repeated=False)
+    def _dates(self, plain: bytes) -> list[tuple[Reading, Result, bytes]]:
+        return [(place.planned.reading, place.read(plain), place.data(plain)) for place in self.dates]
 
-    def _dates(self, seen: Sighting) -> list[tuple[Reading, Result, bytes]]:
-        return [(place.planned.reading, place.read(seen.plain), place.data(seen.plain)) for place in self.dates]
-
-    def remarks(self, seen: Sighting) -> tuple[Finding, ...]:
+    def remarks(self, data: bytes, plain: bytes, at: datetime | None) -> tuple[Finding, ...]:
         """All remarks of one telegram."""
-        return all_remarks(seen.status, self._dates(seen), seen.frame.at, repeated=self.numbers.repeated)
+        status = status_of(self.plan.plan, data, plain)
+        return all_remarks(status, self._dates(plain), at, repeated=self.numbers.repeated)
 
 
 def _places(plan: MeterPlan) -> _Places:
@@ -149,13 +154,13 @@ def _places(plan: MeterPlan) -> _Places:
     template, readings, slots = kind.template, kind.recipe.readings, kind.layout.slots
     if plan.meter is None:
         raise ValueError("a plan of a telegram without an address")
-    numbers = numbers_of(template.layers)
+    numbers, lane = numbers_of(template.layers), lane_of(template.security)
     places = [_Place(slots[planned.position], planned) for planned in readings]
     index = counted_reading(template.readings)
     return _Places(
         plan,
         plan.meter,
-        lane_of(kind.security(plan.key)),
+        lane if plan.key is None else lane._replace(key_check_value=key_check_value(plan.key.value)),
         numbers,
         kind.access_at,
         kind.status_at,

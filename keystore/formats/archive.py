@@ -8,12 +8,21 @@ import zipfile
 import zlib
 from datetime import datetime
 from pathlib import PurePosixPath
-from typing import Final
+from typing import IO, Final
 
 from keystore.errors import ImportReason, ImportRejected
 from protocols.text import safe_text
 
 MAX_MEMBERS: Final = 64
+MAX_RATIO: Final = 100
+"""Keys are random, and so hardly to be packed; tables of them come to 10:1, deflated zeros to 1,027:1."""
+
+MAX_BOOK_MEMBERS: Final = 1000
+"""A workbook has a dozen, and a few more for each sheet."""
+
+_CHUNK: Final = 1 << 20
+_CHECK_IT: Final = "no key file is like that: check it"
+_DTD_MARKS: Final = tuple(mark.encode(code) for mark in ("<!DOCTYPE", "<!ENTITY") for code in ("ascii", "utf-16-le"))
 _ENCRYPTED_FLAG: Final = 0x1
 _METHODS: Final = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
 """What portals use; the other decompressors can be made to ask for any amount of memory."""
@@ -34,23 +43,52 @@ def is_zip(data: bytes) -> bool:
     return data[:4] in {b"PK\x03\x04", b"PK\x05\x06"}
 
 
+def member_names(data: bytes) -> tuple[str, ...]:
+    """Return the names in an archive's directory, none when it is no readable archive or has too many."""
+    if not is_zip(data):
+        return ()
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            names = tuple(archive.namelist())
+    except _FAULTS:
+        return ()
+    return names if len(names) <= MAX_BOOK_MEMBERS else ()
+
+
+def check_members(data: bytes, thing: str, max_bytes: int) -> None:
+    """Unpack every member once, without keeping it, before anybody else does.
+
+    Raises `ImportRejected`: DAMAGED, TOO_LARGE when all together are larger than `max_bytes`, FORBIDDEN_XML for a
+    member that declares a DTD.
+    """
+    left = _limit(data, max_bytes)
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            for member in archive.infolist():
+                if member.flag_bits & _ENCRYPTED_FLAG or member.compress_type not in _METHODS:
+                    raise ImportRejected(ImportReason.UNKNOWN_FORMAT, f"{thing} is packed in an unusual way", _CHECK_IT)
+                with archive.open(member) as stream:
+                    left -= _measure(stream, left, thing)
+    except _FAULTS:
+        raise ImportRejected(ImportReason.DAMAGED, f"{thing} is a damaged ZIP file", "fetch the file again") from None
+
+
 def read_member(data: bytes, thing: str, suffixes: tuple[str, ...], max_bytes: int) -> tuple[str, bytes]:
     """Return name and content of the only member with one of the suffixes.
 
     Raises `ImportRejected`: DAMAGED, TOO_LARGE (declared sizes are not trusted: the stream is cut), UNKNOWN_FORMAT
     without such a member, SEVERAL_MEMBERS with more than one.
     """
+    limit = _limit(data, max_bytes)
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             chosen = _choose(archive.infolist(), thing, suffixes)
             with archive.open(chosen) as stream:
-                content = stream.read(max_bytes + 1)
+                content = stream.read(limit + 1)
     except _FAULTS:
         raise ImportRejected(ImportReason.DAMAGED, f"{thing} is a damaged ZIP file", "fetch the file again") from None
-    if len(content) > max_bytes:
-        raise ImportRejected(
-            ImportReason.TOO_LARGE, f"{thing} unpacks to more than {max_bytes >> 20} MiB", "no key file does: check it"
-        )
+    if len(content) > limit:
+        raise ImportRejected(ImportReason.TOO_LARGE, f"{thing} unpacks to more than {limit >> 20} MiB", _CHECK_IT)
     return safe_text(PurePosixPath(chosen.filename).name), content
 
 
@@ -63,6 +101,28 @@ def write_archive(members: dict[str, bytes], at: datetime) -> bytes:
             info.compress_type = zipfile.ZIP_DEFLATED
             archive.writestr(info, content)
     return out.getvalue()
+
+
+def _limit(data: bytes, max_bytes: int) -> int:
+    return min(max_bytes, MAX_RATIO * len(data) + _CHUNK)
+
+
+def _measure(stream: IO[bytes], limit: int, thing: str) -> int:
+    """Return how many bytes a member has; it may have no DTD and not more than `limit`."""
+    size = 0
+    tail = b""
+    while chunk := stream.read(_CHUNK):
+        size += len(chunk)
+        if size > limit:
+            raise ImportRejected(ImportReason.TOO_LARGE, f"{thing} unpacks to more than a key file can have", _CHECK_IT)
+        if any(mark in tail + chunk for mark in _DTD_MARKS):
+            raise ImportRejected(
+                ImportReason.FORBIDDEN_XML,
+                f"{thing} declares a DTD or entities",
+                "no key file needs them: do not trust it",
+            )
+        tail = chunk[-max(map(len, _DTD_MARKS)) :]
+    return size
 
 
 def _choose(members: list[zipfile.ZipInfo], thing: str, suffixes: tuple[str, ...]) -> zipfile.ZipInfo:

@@ -83,13 +83,16 @@ class ReadOptions:
     """What the user knows of a file and the file does not say.
 
     `delimiter` and `thousands` are the portal user's settings for tables, `mapping` says which column is which,
-    `signer` is the certificate (PEM or DER) that a KEM2 signature must come from.
+    `organisation` is the name under which a portal knows who imports, `imported_by` the user's name on this computer,
+    `signer` the certificate (PEM or DER) that a KEM2 signature must come from.
     """
 
     password: str | None = field(default=None, repr=False)
     delimiter: str | None = None
     thousands: str | None = None
     mapping: ColumnMapping | None = None
+    organisation: str | None = None
+    imported_by: str = ""
     signer: bytes | None = field(default=None, repr=False)
 
 
@@ -110,7 +113,11 @@ class ExportFile:
         return safe_text(self.name)
 
     def provenance(
-        self, system: str, member: str = "", signature: SignatureState = SignatureState.UNSIGNED
+        self,
+        system: str,
+        member: str = "",
+        signature: SignatureState = SignatureState.UNSIGNED,
+        signer: str = "",
     ) -> Provenance:
         """Return what is known of the origin of all rows; of an unpacked member, name and digest of the outer file."""
         return Provenance(
@@ -120,6 +127,8 @@ class ExportFile:
             member=self.member or member,
             imported_at=self.imported_at,
             signature=signature,
+            imported_by=self.options.imported_by,
+            signer=signer,
         )
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from keystore.errors import ImportReason, ImportRejected
-from keystore.formats.batch import ExportFile, ImportRow, ImportStream
+from keystore.formats.batch import ExportFile, ImportStream
 from keystore.formats.csv_columns import Column, ColumnMeaning, KeyColumn
-from keystore.formats.device_rows import RowReader, RowRules
+from keystore.formats.device_rows import RowReader, RowRules, filled
 from keystore.formats.table_columns import columns_of_header, first_data_line, is_usable, rows_of_lines
 from keystore.formats.table_text import DELIMITERS, TableText, cells_of, is_text, likely_delimiter
 
@@ -55,19 +55,14 @@ def read(file: ExportFile) -> ImportStream:
             "name the columns such as Serial number;Manufacturer;OMS key, or say which they are: --map serial=1,key=2",
         )
     source = file.provenance(PORTAL_SYSTEM if table.is_portal_list else SYSTEM)
-    rules = RowRules(padded=not table.is_portal_list, thousands=file.options.thousands)
+    rules = RowRules(
+        padded=not table.is_portal_list,
+        thousands=file.options.thousands,
+        organisation=file.options.organisation,
+    )
     lines = text.rows(table.delimiter, table.after)
     rows = rows_of_lines(lines, table.columns, RowReader(source, rules), strict_width=table.has_header)
-    return ImportStream(source, _some(rows, thing), text.warnings, text.lines)
-
-
-def _some(rows: Iterator[ImportRow], thing: str) -> Iterator[ImportRow]:
-    empty = True
-    for row in rows:
-        empty = False
-        yield row
-    if empty:
-        raise ImportRejected(ImportReason.EMPTY, f"{thing} has a header but no rows", "export the meters again")
+    return ImportStream(source, filled(rows, thing), text.warnings, text.lines)
 
 
 def _find_table(text: TableText, file: ExportFile) -> _Table | None:

@@ -15,6 +15,8 @@ _SCIENTIFIC: Final = re.compile(r"[+-]?\d+(?:[.,]\d+)?[eE]\+\d+|[+-]?\d+[.,]\d+[
 _GROUPED: Final = re.compile(r"\d{1,3}(?:([ \u00a0\u202f\u2009'\u2019.,])\d{3})(?:\1\d{3})*")
 _DECIMAL: Final = re.compile(r"\d+[.,]\d+")
 _GROUP_MARKS: Final = re.compile(r"[ \u00a0\u202f\u2009'\u2019.,]")
+_ADDRESS_MARKS: Final = re.compile(r"[\s:.-]+")
+_DEV_ADDR: Final = re.compile(r"[0-9a-f]{8}")
 _MAKER: Final = re.compile(r"[A-Za-z]{3}")
 _HEX_BYTE: Final = re.compile(r"(?:0[xX])?([0-9A-Fa-f]{1,2})[hH]?")
 _MEDIA_BY_NAME: Final = {name: code for code, name in MEDIA.items()}
@@ -89,6 +91,14 @@ def version_cell(text: str) -> int:
     if not 0 <= value <= 0xFF:
         raise ValueError("the version is no byte: left out")
     return value
+
+
+def dev_addr_cell(text: str) -> str:
+    """Return a LoRaWAN device address as eight lower-case hex digits; `ValueError` for anything else."""
+    digits = _ADDRESS_MARKS.sub("", text).lower().removeprefix("0x")
+    if not _DEV_ADDR.fullmatch(digits):
+        raise ValueError("the device address is not eight hex digits: left out")
+    return digits
 
 
 def medium_cell(text: str) -> int:

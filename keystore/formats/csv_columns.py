@@ -20,6 +20,7 @@ class Column(StrEnum):
     MANUFACTURER = "manufacturer"
     DEV_EUI = "dev_eui"
     JOIN_EUI = "join_eui"
+    DEV_ADDR = "dev_addr"
     VERSION = "version"
     MEDIUM = "medium"
     TYPE = "type"
@@ -29,6 +30,8 @@ class Column(StrEnum):
     BATCH_REFERENCE = "batch_reference"
     LABEL = "label"
     CLAIM_STATUS = "claim_status"
+    OWNER = "owner"
+    TRANSFERRED_TO = "transferred_to"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +57,7 @@ _SYNONYMS: Final[dict[ColumnMeaning, tuple[str, ...]]] = {
     ),
     Column.DEV_EUI: ("deveui", "device eui"),
     Column.JOIN_EUI: ("joineui", "appeui", "application eui"),
+    Column.DEV_ADDR: ("devaddr", "device address"),
     Column.VERSION: ("version", "generation"),
     Column.MEDIUM: ("medium", "medium code", "media"),
     Column.TYPE: ("type", "device type", "meter type", "model", "typ", "gerätetyp"),
@@ -63,6 +67,8 @@ _SYNONYMS: Final[dict[ColumnMeaning, tuple[str, ...]]] = {
     Column.BATCH_REFERENCE: ("batch reference", "batch", "charge"),
     Column.LABEL: ("label", "name", "description", "bezeichnung"),
     Column.CLAIM_STATUS: ("claim status", "claimed"),
+    Column.OWNER: ("owner", "organisation", "organization", "eigentümer", "propriétaire", "ejer", "ägare"),
+    Column.TRANSFERRED_TO: ("transferred to",),
     KeyColumn(KeyRole.WMBUS_DEK): (
         *("key", "aes key", "aes128 key", "aes 128 key", "aes", "encryption key", "decryption key", "oms key", "dek"),
         *("wmbus key", "wireless mbus key", "m-bus key", "radio key", "aes-schlüssel", "schlüssel", "funkschlüssel"),

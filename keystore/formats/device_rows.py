@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, TypeVar
 
+from keystore.errors import ImportReason, ImportRejected
 from keystore.formats.batch import ImportRow, RowVerdict, quarantined
-from keystore.formats.csv_cells import is_scientific, manufacturer_cell, medium_cell, serial_cell, version_cell
+from keystore.formats.csv_cells import (
+    dev_addr_cell,
+    is_scientific,
+    manufacturer_cell,
+    medium_cell,
+    serial_cell,
+    version_cell,
+)
 from keystore.formats.csv_columns import Column, ColumnMeaning, KeyColumn
 from keystore.formats.key_text import NO_KEY_WORDS, key_from_text, looks_like_key, shown_text
 from keystore.matching import normal_eui
-from keystore.model import WMBUS_ROLES, KeyRecord, KeyRole, Provenance
+from keystore.model import WMBUS_ROLES, KeyRecord, KeyRole, Ownership, Provenance
 from protocols.text import safe_text
 
-UNCLAIMED: Final = frozenset({"unclaimed", "not claimed", "no", "false", "0", "nein", "non", "nej"})
-"""What a claim status says of a device whose keys the portal keeps back."""
+CLAIM_WORDS: Final = {
+    Ownership.CLAIMED: frozenset({"claimed", "yes", "true", "1", "ja", "oui"}),
+    Ownership.UNCLAIMED: frozenset({"unclaimed", "not claimed", "no", "false", "0", "nein", "non", "nej"}),
+    Ownership.TRANSFERRED: frozenset({"transferred", "transferred away", "sent", "given away"}),
+}
+"""What a claim status may say."""
 
 _TEXTS: Final = {
     Column.LABEL: "label",
@@ -24,9 +36,12 @@ _TEXTS: Final = {
     Column.CONFIG_NUMBER: "config_number",
     Column.ORDER: "order",
     Column.BATCH_REFERENCE: "batch_reference",
+    Column.OWNER: "owner",
+    Column.TRANSFERRED_TO: "owner",
 }
 """Columns that are kept as text, and the field of the record that holds them."""
 
+_OWNERSHIPS: Final = {word: ownership for ownership, words in CLAIM_WORDS.items() for word in words}
 _T = TypeVar("_T")
 
 
@@ -35,12 +50,13 @@ class RowRules:
     """How a format writes its serials.
 
     `padded`: a number of fewer than eight digits has lost its zeros (a radio address); otherwise a serial is free text
-    of the maker, which is neither padded nor rid of separators. `thousands` is the separator that the portal's user has
-    set: only that one is taken out then.
+    of the maker. `thousands` is the separator that the portal's user has set: only that one is taken out then.
+    `organisation` is who imports: a device that was transferred to anybody else is not his any more.
     """
 
     padded: bool = True
     thousands: str | None = None
+    organisation: str | None = None
 
 
 class RowReader:
@@ -52,7 +68,7 @@ class RowReader:
 
     def rows(self, row: int, found: Mapping[ColumnMeaning, str]) -> list[ImportRow]:
         """Return the rows of one device; texts are clean of what a spreadsheet puts around them."""
-        keys = [(column, text) for column, text in found.items() if text and column.__class__ is KeyColumn]
+        keys = [(column, text) for column, text in found.items() if text and isinstance(column, KeyColumn)]
         warnings: list[str] = []
         serial = found.get(Column.SERIAL, "")
         shown = shown_text(serial or found.get(Column.DEV_EUI, ""))
@@ -60,18 +76,19 @@ class RowReader:
             fields = self._meter(row, found, serial, keys, warnings)
         except ValueError as error:
             return [quarantined(row, shown, str(error), tuple(warnings))]
-        notes = tuple(warnings)
+        ownership = fields["ownership"]
+        if ownership is Ownership.UNCLAIMED or (ownership is Ownership.TRANSFERRED and not keys):
+            return [_listing(row, shown, fields, keys, tuple(warnings))]
         if not keys:
-            unclaimed = found.get(Column.CLAIM_STATUS, "").casefold() in UNCLAIMED
-            return [quarantined(row, shown, "not claimed: no key yet" if unclaimed else "no key", notes)]
-        return [_key_row(row, shown, fields, column, text, notes) for column, text in keys]
+            return [quarantined(row, shown, "no key", tuple(warnings))]
+        return [_key_row(row, shown, fields, column, text, tuple(warnings)) for column, text in keys]
 
     def _meter(
         self,
         row: int,
         found: Mapping[ColumnMeaning, str],
         serial: str,
-        keys: list[tuple[Any, str]],
+        keys: Sequence[tuple[KeyColumn, str]],
         warnings: list[str],
     ) -> dict[str, Any]:
         """Return the fields of a record but for its key; `ValueError` when the meter cannot be told."""
@@ -86,7 +103,6 @@ class RowReader:
         warnings.extend(cell.warnings)
         if not cell.number and not dev_eui:
             raise ValueError("the line names no meter")
-        join_eui = _checked(found.get(Column.JOIN_EUI), normal_eui, warnings) or ""
         source = self._source
         fields: dict[str, Any] = {
             "number": safe_text(cell.number),
@@ -95,7 +111,9 @@ class RowReader:
             "medium_code": _checked(found.get(Column.MEDIUM), medium_cell, warnings),
             "serial": shown_text(serial),
             "dev_eui": dev_eui,
-            "join_eui": join_eui,
+            "join_eui": _checked(found.get(Column.JOIN_EUI), normal_eui, warnings) or "",
+            "dev_addr": _checked(found.get(Column.DEV_ADDR), dev_addr_cell, warnings) or "",
+            "ownership": self._ownership(found),
             "source": replace(source, row=row),
         }
         for column, name in _TEXTS.items():
@@ -103,6 +121,23 @@ class RowReader:
             if text:
                 fields[name] = shown_text(text)
         return fields
+
+    def _ownership(self, found: Mapping[ColumnMeaning, str]) -> Ownership:
+        holder = found.get(Column.TRANSFERRED_TO)
+        if holder and self._rules.organisation and holder.casefold() != self._rules.organisation.casefold():
+            return Ownership.TRANSFERRED
+        status = found.get(Column.CLAIM_STATUS)
+        return _OWNERSHIPS.get(status.casefold(), Ownership.UNKNOWN) if status else Ownership.UNKNOWN
+
+
+def filled(rows: Iterator[ImportRow], thing: str) -> Iterator[ImportRow]:
+    """Yield the rows; `ImportRejected` with EMPTY at the end when there was none."""
+    empty = True
+    for row in rows:
+        empty = False
+        yield row
+    if empty:
+        raise ImportRejected(ImportReason.EMPTY, f"{thing} names no device", "export the devices again")
 
 
 def _checked(text: str | None, read_cell: Callable[[str], _T], warnings: list[str]) -> _T | None:
@@ -114,6 +149,17 @@ def _checked(text: str | None, read_cell: Callable[[str], _T], warnings: list[st
     except ValueError as error:
         warnings.append(str(error))
         return None
+
+
+def _listing(
+    row: int, meter: str, fields: dict[str, Any], keys: Sequence[tuple[KeyColumn, str]], warnings: tuple[str, ...]
+) -> ImportRow:
+    """Return a device that the portal lists and whose key is not ours: filed so that this is known, without a key."""
+    said = "not claimed" if fields["ownership"] is Ownership.UNCLAIMED else "transferred away"
+    role = keys[0][0].role if keys else KeyRole.LORAWAN_APP_KEY if fields["dev_eui"] else KeyRole.WMBUS_DEK
+    note = f"{said}: what stands for its key is not used" if keys else f"{said}: no key yet"
+    record = KeyRecord(role=role, **fields)
+    return ImportRow(row, RowVerdict.READY, record, meter, warnings=(*warnings, note))
 
 
 def _key_row(

@@ -8,19 +8,56 @@ from datetime import UTC, datetime
 from typing import Final
 
 from keystore.errors import ImportReason, ImportRejected
-from keystore.formats import csv, kem
+from keystore.formats import (
+    chirpstack,
+    csv,
+    firefly,
+    kem,
+    maker_id_key,
+    miromico,
+    the_things_stack_csv,
+    the_things_stack_json,
+    thingpark,
+    tr005,
+    wanesy,
+    wmbusmeters,
+    xlsx,
+    zipped,
+)
 from keystore.formats.batch import MAX_FILE_BYTES, ExportFile, ImportBatch, ImportStream, ReadOptions
 
 Sniffer = Callable[[bytes], bool]
 Reader = Callable[[ExportFile], ImportStream]
 
+
+def _read_member(file: ExportFile) -> ImportStream:
+    member = zipped.unpack(file)
+    check_size(member)
+    return read_file(member)
+
+
 READERS: Final[dict[str, tuple[Sniffer, Reader]]] = {
+    "xlsx": (xlsx.sniff, xlsx.read),
+    "zip": (zipped.sniff, _read_member),
     "kem": (kem.sniff, kem.read),
+    "the_things_stack_json": (the_things_stack_json.sniff, the_things_stack_json.read),
+    "firefly_json": (firefly.sniff, firefly.read),
+    "tr005": (tr005.sniff, tr005.read),
+    "wmbusmeters": (wmbusmeters.sniff, wmbusmeters.read),
+    "maker_id_key": (maker_id_key.sniff, maker_id_key.read),
+    "thingpark_csv": (thingpark.sniff, thingpark.read),
+    "the_things_stack_csv": (the_things_stack_csv.sniff, the_things_stack_csv.read),
+    "chirpstack_csv": (chirpstack.sniff, chirpstack.read),
+    "wanesy_csv": (wanesy.sniff, wanesy.read),
+    "miromico_csv": (miromico.sniff, miromico.read),
     "csv": (csv.sniff, csv.read),
 }
 """Format name: (does it look like it, read it), in the order of asking."""
 
-KNOWN_FILES: Final = "choose a KEM, KEM2 or CSV file"
+MAPPED: Final = frozenset({"xlsx", "zip", "csv"})
+"""Formats whose columns the user may name."""
+
+KNOWN_FILES: Final = "choose a portal's key file, or a table: KEM, KEM2, CSV, XLSX, JSON (docs/keys.md lists them)"
 
 
 def open_export(
@@ -54,8 +91,9 @@ def read_export(
 
 def read_file(file: ExportFile) -> ImportStream:
     """Hand a file to the first reader that takes it; `ImportRejected` with UNKNOWN_FORMAT when none does."""
-    for sniff, read in READERS.values():
-        if sniff(file.data):
+    for name, (sniff, read) in READERS.items():
+        # Who says which column is which speaks of a table, whatever else its lines look like.
+        if (file.options.mapping is None or name in MAPPED) and sniff(file.data):
             return read(file)
     raise ImportRejected(ImportReason.UNKNOWN_FORMAT, f"{file.shown_name} is no known key file", KNOWN_FILES)
 

@@ -84,6 +84,16 @@ def first_line(data: bytes) -> str:
     return next((line for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")), "")
 
 
+def text_lines(data: bytes) -> Iterator[tuple[int, str]]:
+    """Yield number and text of each line that is neither empty nor a comment."""
+    encoding, _ = _encoding(data)
+    lines = io.TextIOWrapper(io.BytesIO(data), encoding, errors="replace")
+    for number, line in enumerate(lines, start=1):
+        text = line.strip().strip("\ufeff")
+        if text and not text.startswith("#"):
+            yield number, text
+
+
 def likely_delimiter(lines: Sequence[str], columns: int) -> str:
     """Return the delimiter that gives most of the lines at least so many cells."""
     return max(DELIMITERS, key=lambda delimiter: sum(len(cells_of(line, delimiter)) >= columns for line in lines))

@@ -11,7 +11,7 @@ import pytest
 from keystore.errors import ImportReason, ImportRejected
 from keystore.formats import ImportBatch, read_export, write_csv
 from keystore.formats.csv_columns import _SYNONYMS, Column, KeyColumn, header_of, meaning_of
-from keystore.model import KeyRole
+from keystore.model import KeyRole, Ownership
 from tests.keystore.made_up import NOON, key_of, record_of
 
 KEY = key_of("csv").hex().upper()
@@ -141,7 +141,14 @@ def test_no_key_is_something_else_than_a_missing_one(cell: str) -> None:
     assert record.no_key
     assert record.value == b""
     assert only_row("Serial;Key", "63001468;")[0] == "no key"
-    assert only_row("Serial;Key;Claim status", "63001468;;Unclaimed")[0] == "not claimed: no key yet"
+
+
+@pytest.mark.parametrize("cell", ["", OTHER_KEY], ids=["without key", "with key"])
+def test_a_meter_that_is_not_claimed_is_listed_without_its_key(cell: str) -> None:
+    (row,) = read(f"Serial;Key;Claim status\n63001468;{cell};UNCLAIMED\n").rows
+    assert row.record is not None
+    assert (row.record.ownership, row.record.is_listing) == (Ownership.UNCLAIMED, True)
+    assert "not claimed" in row.warnings[0]
 
 
 @pytest.mark.parametrize(
@@ -265,14 +272,14 @@ def test_tables_that_cannot_be_used_are_rejected() -> None:
     assert reason_of("Serial;Key\n\n") is ImportReason.EMPTY
     assert reason_of("Serial;Label\n1;x\n") is ImportReason.NO_COLUMNS
     assert reason_of(f"Key\n{KEY}\n") is ImportReason.NO_COLUMNS
-    assert reason_of(f"63001468;{KEY}\n") is ImportReason.NO_COLUMNS
+    assert reason_of(f"{KEY};63001468\n") is ImportReason.NO_COLUMNS
     assert reason_of(b"\x7fELF\0\0\0\0") is ImportReason.UNKNOWN_FORMAT
     assert reason_of("Serial;Key\n63001468;" + "x" * 200_000) is ImportReason.DAMAGED
 
 
 def test_a_headerless_table_is_rejected_without_showing_its_keys() -> None:
     with pytest.raises(ImportRejected) as caught:
-        read(f"KAM;63001468;{KEY}\n")
+        read(f"{KEY};63001468;KAM\n")
     assert KEY not in caught.value.message + caught.value.hint + repr(caught.value)
 
 

@@ -151,7 +151,7 @@ def test_every_cut_and_many_flips_of_a_zip_are_clear_rejections_or_harmless() ->
 
 def test_a_zip_without_or_with_several_key_files_is_rejected() -> None:
     member = encrypt(build_document([ONE], KemVariant.KEM), PASSWORD)
-    assert reason_of(zipped({"a.txt": b"x"})) is ImportReason.UNKNOWN_FORMAT
+    assert reason_of(zipped({"a.pdf": b"x"})) is ImportReason.UNKNOWN_FORMAT
     assert reason_of(zipped({})) is ImportReason.UNKNOWN_FORMAT
     assert reason_of(zipped({"a.kem": member, "b.kem2": member})) is ImportReason.SEVERAL_MEMBERS
     assert reason_of(zipped({f"{i}.txt": b"" for i in range(65)})) is ImportReason.TOO_LARGE

@@ -1,0 +1,48 @@
+"""ChirpStack: the devices' keys as the community's CSV tables have them (ChirpStack itself has no CSV import).
+
+A device of LoRaWAN 1.0 has its AppKey in `nwk_key`; `app_key` is for LoRaWAN 1.1 only (API message DeviceKeys).
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from keystore.formats.csv_columns import Column, KeyColumn
+from keystore.formats.server_table import Fields, ServerTable
+from keystore.model import KeyRole
+
+_APP_KEY: Final = KeyColumn(KeyRole.LORAWAN_APP_KEY)
+_NWK_KEY: Final = KeyColumn(KeyRole.LORAWAN_NWK_KEY)
+
+
+def _settle(found: Fields) -> Fields:
+    """Give a key of LoRaWAN 1.0 its own name; the server fills a key that a device does not have with zeros."""
+    for column in (_APP_KEY, _NWK_KEY, KeyColumn(KeyRole.LORAWAN_GEN_APP_KEY)):
+        if not found.get(column, "").strip("0"):
+            found.pop(column, None)
+    if _NWK_KEY in found and _APP_KEY not in found:
+        found[_APP_KEY] = found.pop(_NWK_KEY)
+    return found
+
+
+TABLE: Final = ServerTable(
+    system="chirpstack_csv",
+    columns={
+        "dev_eui": Column.DEV_EUI,
+        "join_eui": Column.JOIN_EUI,
+        "name": Column.LABEL,
+        "device_profile_name": Column.TYPE,
+        "dev_addr": Column.DEV_ADDR,
+        "nwk_key": _NWK_KEY,
+        "app_key": _APP_KEY,
+        "gen_app_key": KeyColumn(KeyRole.LORAWAN_GEN_APP_KEY),
+        "app_s_key": KeyColumn(KeyRole.LORAWAN_APP_S_KEY),
+        "nwk_s_enc_key": KeyColumn(KeyRole.LORAWAN_NWK_S_KEY),
+    },
+    required=frozenset({"dev_eui"}),
+    typical=frozenset({"application_id", "device_profile_id", "nwk_key", "gen_app_key"}),
+    delimiters=",;\t",
+    settle=_settle,
+)
+sniff = TABLE.sniff
+read = TABLE.read

@@ -1,0 +1,71 @@
+"""Lines of `MAKER;NUMBER;KEY`, as reading services take them; maker and number may be missing.
+
+A key that stands alone belongs to some meter: it cannot be filed, but it can be tried on meters that are heard.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from keystore.formats.batch import ExportFile, ImportRow, ImportStream, RowVerdict, quarantined
+from keystore.formats.csv_cells import cell_text
+from keystore.formats.csv_columns import Column, ColumnMeaning, KeyColumn
+from keystore.formats.device_rows import RowReader, filled
+from keystore.formats.key_text import key_from_text
+from keystore.formats.table_text import first_line, is_text, text_lines
+from keystore.model import KeyRecord, KeyRole
+
+SYSTEM: Final = "maker_id_key"
+NO_KEY: Final = "NOKEY"
+PARTS: Final = 3
+
+_FIRST: Final = re.compile(
+    r"(?:(?:[A-Za-z]{3})?[;,\t])?(?:(?:[0-9A-Fa-f]{8})?[;,\t])?(?:[0-9A-Fa-f]{16}|[0-9A-Fa-f]{32}|NOKEY)"
+)
+_SPLIT: Final = re.compile(r"[;,\t]")
+_KEY: Final = KeyColumn(KeyRole.WMBUS_DEK)
+
+
+def sniff(data: bytes) -> bool:
+    """True when the first line is a key, with or without number and maker before it."""
+    return is_text(data) and _FIRST.fullmatch(first_line(data).strip()) is not None
+
+
+def read(file: ExportFile) -> ImportStream:
+    """Read such lines; keys without a number are quarantined with their key at hand. `row` is the line number."""
+    source = file.provenance(SYSTEM)
+    rows = filled(_rows(text_lines(file.data), RowReader(source)), file.shown_name)
+    return ImportStream(source, rows, (), file.data.count(b"\n") + 1)
+
+
+def write(record: KeyRecord) -> bytes:
+    """Return the line of one wireless M-Bus key; `ValueError` for a meter without such a number."""
+    if not record.is_radio_number:
+        raise ValueError("a line needs an identification number of eight digits")
+    key = NO_KEY if record.no_key else record.value.hex().upper()
+    return f"{record.manufacturer or ''};{record.number.upper()};{key}\r\n".encode()
+
+
+def _rows(lines: Iterator[tuple[int, str]], reader: RowReader) -> Iterator[ImportRow]:
+    for number, line in lines:
+        parts = [cell_text(part) for part in _SPLIT.split(line)]
+        if len(parts) > PARTS:
+            yield quarantined(number, "", f"the line has {len(parts)} parts: at most maker, number and key")
+            continue
+        maker, serial, key = [""] * (PARTS - len(parts)) + parts
+        if serial:
+            found: dict[ColumnMeaning, str] = {Column.MANUFACTURER: maker, Column.SERIAL: serial, _KEY: key}
+            yield from reader.rows(number, found)
+        else:
+            yield _loose(number, key)
+
+
+def _loose(row: int, text: str) -> ImportRow:
+    try:
+        key = key_from_text(text)
+    except ValueError as error:
+        return quarantined(row, "", str(error))
+    reason = "a key without its meter: try it with `fieldtool keys check --try FILE`"
+    return ImportRow(row, RowVerdict.QUARANTINED, reason=reason, loose_key=key)

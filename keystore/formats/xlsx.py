@@ -1,0 +1,151 @@
+"""Workbooks of a spreadsheet (XLSX), read by openpyxl where it is installed (`pip install fieldtool[xlsx]`).
+
+Numbers lose digits in a workbook beyond the fifteenth: keys and EUIs that were typed as numbers are refused.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+import warnings
+import zipfile
+import zlib
+from collections.abc import Iterator, Sequence
+from datetime import date, datetime, time
+from itertools import chain, islice
+from typing import TYPE_CHECKING, Any, Final
+
+from keystore.errors import ImportReason, ImportRejected
+from keystore.formats.archive import check_members, member_names
+from keystore.formats.batch import ExportFile, ImportStream
+from keystore.formats.device_rows import RowReader, RowRules, filled
+from keystore.formats.mapping import ColumnMapping
+from keystore.formats.table_columns import Columns, columns_of_header, first_data_line, is_usable, rows_of_lines
+from keystore.formats.table_text import HEADER_SEARCH_LINES, Line
+
+if TYPE_CHECKING:
+    from openpyxl import Workbook
+
+SYSTEM: Final = "xlsx"
+MAX_UNPACKED: Final = 512 * 1024 * 1024
+MAX_COLUMNS: Final = 64
+MAX_EMPTY_ROWS: Final = 10_000
+"""A sheet whose cells have only been coloured has a million of them."""
+
+MAX_SHEETS: Final = 32
+EXACT_DIGITS: Final = 15
+_CHUNK_ROWS: Final = 500
+_FAULTS: Final = (
+    *(zipfile.BadZipFile, zlib.error, struct.error, OSError, EOFError, RuntimeError, ArithmeticError),
+    *(SyntaxError, LookupError, ValueError, TypeError, AttributeError, AssertionError),
+)
+"""What openpyxl lets through when a workbook is not what it should be; XML errors are a `SyntaxError` of any parser."""
+
+
+def sniff(data: bytes) -> bool:
+    """True for a ZIP that is a workbook."""
+    return "xl/workbook.xml" in member_names(data)
+
+
+def read(file: ExportFile) -> ImportStream:
+    """Read the first sheet that has a table of keys; `row` is the sheet's row.
+
+    Raises `ImportRejected`: UNKNOWN_FORMAT when openpyxl is not installed, NO_COLUMNS without such a sheet, DAMAGED,
+    TOO_LARGE and FORBIDDEN_XML as for any archive.
+    """
+    thing = file.shown_name
+    check_members(file.data, thing, MAX_UNPACKED)
+    mapping = file.options.mapping
+    for sheet in _sheets(file.data, thing):
+        lines = _lines(sheet, thing, max(MAX_COLUMNS, mapping.last_number if mapping else 0))
+        head = list(islice(lines, HEADER_SEARCH_LINES))
+        table = _find_table(head, mapping)
+        if table is not None:
+            after, columns = table
+            source = file.provenance(SYSTEM, member=str(sheet.title))
+            rules = RowRules(thousands=file.options.thousands, organisation=file.options.organisation)
+            kept = (line for line in chain(head[after:], lines) if _is_filled(line))
+            return ImportStream(source, filled(rows_of_lines(kept, columns, RowReader(source, rules)), thing))
+    raise ImportRejected(
+        ImportReason.NO_COLUMNS,
+        f"{thing} has no sheet with a header line that names a serial number and a key",
+        "name the columns such as Serial number, Manufacturer, OMS key, or say which they are: --map serial=1,key=2",
+    )
+
+
+def _sheets(data: bytes, thing: str) -> list[Any]:
+    """Return the sheets; their types are openpyxl's own, which differ by how a workbook was opened."""
+    try:
+        from openpyxl import load_workbook
+    except ImportError:
+        raise ImportRejected(
+            ImportReason.UNKNOWN_FORMAT,
+            f"{thing} is a workbook, and openpyxl is not installed",
+            "install it with: pip install fieldtool[xlsx]; or save the sheet as CSV",
+        ) from None
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            book: Workbook = load_workbook(io.BytesIO(data), read_only=True, data_only=True, keep_links=False)
+        return list(book.worksheets[:MAX_SHEETS])
+    except _FAULTS:
+        raise _damaged(thing) from None
+
+
+def _find_table(head: Sequence[Line], mapping: ColumnMapping | None) -> tuple[int, Columns] | None:
+    """Return how many of the first lines stand before the first row, and what the columns hold."""
+    if mapping is not None and not mapping.needs_header:
+        columns = mapping.columns(())
+        return None if columns is None else (first_data_line([line.cells for line in head], columns), columns)
+    for index, line in enumerate(head):
+        columns = columns_of_header(line.cells, mapping)
+        if columns is not None and is_usable(columns):
+            return index + 1, columns
+    return None
+
+
+def _lines(sheet: Any, thing: str, max_columns: int) -> Iterator[Line]:  # noqa: ANN401 - see `_sheets`
+    """Yield the rows of a sheet; what openpyxl warns of (colours, validations) is no matter of keys."""
+    empty = number = 0
+    try:
+        sheet.reset_dimensions()
+        rows = sheet.iter_rows(max_col=max_columns, values_only=True)
+        while chunk := _chunk(rows):
+            for values in chunk:
+                number += 1
+                line = Line(number, [_text(value) for value in values])
+                empty = 0 if _is_filled(line) else empty + 1
+                yield line
+            if empty > MAX_EMPTY_ROWS:
+                raise ImportRejected(
+                    ImportReason.TOO_LARGE, f"{thing} has thousands of empty rows", "delete them, or save it as CSV"
+                )
+    except _FAULTS:
+        raise _damaged(thing) from None
+
+
+def _chunk(rows: Iterator[tuple[object, ...]]) -> list[tuple[object, ...]]:
+    with warnings.catch_warnings(action="ignore"):
+        return list(islice(rows, _CHUNK_ROWS))
+
+
+def _text(value: object) -> str:
+    """Return a cell as its sheet shows it, but for numbers that have lost digits, which show that they have."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int | float):
+        if abs(value) >= 10**EXACT_DIGITS:
+            return f"{value:.6E}"
+        return str(int(value)) if value == int(value) else repr(value)
+    if isinstance(value, datetime | date | time):
+        return value.isoformat()
+    return str(value)
+
+
+def _is_filled(line: Line) -> bool:
+    return any(cell.strip() for cell in line.cells)
+
+
+def _damaged(thing: str) -> ImportRejected:
+    return ImportRejected(ImportReason.DAMAGED, f"{thing} is a damaged workbook", "save it again, or save it as CSV")

@@ -1,0 +1,31 @@
+"""A ZIP that holds one table, list or text of keys, as portals hand out long ones."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from typing import Final
+
+from keystore.errors import ImportReason, ImportRejected
+from keystore.formats.archive import is_zip, member_names, read_member
+from keystore.formats.batch import MAX_FILE_BYTES, ExportFile
+
+KEM_SUFFIXES: Final = (".kem", ".kem2")
+SUFFIXES: Final = (".csv", ".tsv", ".txt", ".json", ".xlsx")
+
+
+def sniff(data: bytes) -> bool:
+    """True for a ZIP with such a member; one with a key file of Kamstrup is that file's."""
+    names = [name.lower() for name in member_names(data)]
+    return any(name.endswith(SUFFIXES) for name in names) and not any(name.endswith(KEM_SUFFIXES) for name in names)
+
+
+def unpack(file: ExportFile) -> ExportFile:
+    """Return the member as a file of its own that remembers the archive; `ImportRejected` when it cannot be had."""
+    thing = file.shown_name
+    if file.member:
+        raise ImportRejected(ImportReason.UNKNOWN_FORMAT, f"{thing} is a ZIP in a ZIP", "unpack it first")
+    member, data = read_member(file.data, thing, SUFFIXES, MAX_FILE_BYTES)
+    if is_zip(data) and not member.lower().endswith(".xlsx"):
+        raise ImportRejected(ImportReason.UNKNOWN_FORMAT, f"{thing} is a ZIP in a ZIP", "unpack it first")
+    return replace(file, data=data, member=member, file_sha256=hashlib.sha256(file.data).hexdigest())

@@ -8,9 +8,11 @@ from protocols.profiles.index import collect, index_text
 from protocols.profiles.model import Profile
 from protocols.profiles.registry import INDEX_FILE, SUFFIX
 from protocols.profiles.schema import parse_profile
+from tools.readings import replaced, written
 
 ROOT = Path(__file__).resolve().parents[1]
 DATA = ROOT / "protocols" / "profiles" / "data"
+READINGS = ROOT / "docs" / "readings.md"
 
 
 def read_profiles() -> list[tuple[str, Profile]]:
@@ -21,7 +23,11 @@ def read_profiles() -> list[tuple[str, Profile]]:
 
 def generated() -> dict[Path, str]:
     """What each generated file must hold; `ProfileError` when two profiles claim one meter."""
-    return {DATA / INDEX_FILE: index_text(collect(read_profiles()))}
+    profiles = read_profiles()
+    return {
+        DATA / INDEX_FILE: index_text(collect(profiles)),
+        READINGS: replaced(READINGS.read_text(encoding="utf-8"), written(profiles)),
+    }
 
 
 def main() -> None:

@@ -227,4 +227,4 @@ def decode_smoke_detector(plain: bytes, start: int, end: int) -> Payload:
         else:
             missing.append(name.replace("_", " "))
     notes = (f"the payload ends before {' and '.join(missing)}",) if missing else ()
-    return Payload(tuple(items), _SMOKE_STATES.get(body[0], (f"status_{body[0]:02x}",)), notes=notes)
+    return Payload(tuple(items), _SMOKE_STATES.get(body[0], (f"code_{body[0]}",)), notes=notes)

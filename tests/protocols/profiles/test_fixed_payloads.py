@@ -160,7 +160,7 @@ def test_radio_3a_without_a_date_has_no_months() -> None:
     assert payload.notes
 
 
-@pytest.mark.parametrize(("state", "flags"), [(0, ()), (1, ("smoke",)), (0x71, ("status_71",))])
+@pytest.mark.parametrize(("state", "flags"), [(0, ()), (1, ("smoke",)), (0x71, ("code_113",))])
 def test_smoke_detector(state: int, flags: tuple[str, ...]) -> None:
     payload = run("techem_smoke_detector", bytes((state,)) + word_of(date(2025, 12, 31)) + word_of(date(2026, 11, 2)))
     assert payload.flags == flags

@@ -91,6 +91,7 @@ class ImportReason(StrEnum):
     PASSWORD_EMPTY = "password_empty"  # noqa: S105
     PASSWORD_TOO_LONG = "password_too_long"  # noqa: S105
     PASSWORD_WRONG = "password_wrong"  # noqa: S105
+    SIGNATURE_WRONG = "signature_wrong"
 
 
 class ImportRejected(KeystoreError):

@@ -10,6 +10,7 @@ from keystore.formats.kem import devices_from_records
 from keystore.formats.kem import file_name as kem_file_name
 from keystore.formats.kem import write as write_kem
 from keystore.formats.kem_document import KemDevice, KemKey, KemVariant
+from keystore.formats.kem_signature import SigningKey, load_signer
 from keystore.formats.mapping import ColumnMapping, mapping_of, parse_mapping
 from keystore.formats.reading import READERS, open_export, read_export
 
@@ -25,8 +26,10 @@ __all__ = [
     "KemVariant",
     "ReadOptions",
     "RowVerdict",
+    "SigningKey",
     "devices_from_records",
     "kem_file_name",
+    "load_signer",
     "mapping_of",
     "open_export",
     "parse_mapping",

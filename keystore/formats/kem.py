@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
+from xml.etree.ElementTree import Element
 
 from keystore.errors import ImportReason, ImportRejected
 from keystore.formats.archive import is_zip, read_member, write_archive
@@ -29,6 +30,7 @@ from keystore.formats.kem_document import (
 )
 from keystore.formats.kem_envelope import BOM, encrypt, is_envelope, open_envelope, weak_password
 from keystore.formats.kem_schema import SCHEMA_FILES
+from keystore.formats.kem_signature import SigningKey, sign, signer_name, verified
 from keystore.formats.key_text import key_from_text, looks_like_key, shown_text
 from keystore.formats.safe_xml import parse_xml
 from keystore.matching import NUMBER_DIGITS, normal_number
@@ -62,22 +64,35 @@ def read(file: ExportFile) -> ImportStream:
     """
     thing = file.shown_name
     member, xml = _unpack(file.data, thing)
-    root = parse_xml(xml.removeprefix(BOM).lstrip(), thing)
-    signed, encrypted = is_signed(root), is_envelope(root)
+    signer = file.options.signer
+    document = xml.removeprefix(BOM).lstrip()
+    root, signed = _signed_part(parse_xml(document, thing), document, signer, thing)
+    encrypted = is_envelope(root)
     if encrypted:
-        root = open_envelope(root, file.options.password, thing)
-        signed = signed or is_signed(root)
+        root, document = open_envelope(root, file.options.password, thing)
+        root, inside = _signed_part(root, document, signer, thing)
+        signed = signed or inside
     variant = variant_of(root)
     if variant is None:
         raise ImportRejected(ImportReason.UNKNOWN_FORMAT, f"{thing} is no key file", "choose a KEM or KEM2 file")
-    signature = SignatureState.NOT_VERIFIED if signed else SignatureState.UNSIGNED
-    source = file.provenance(variant, member, signature)
+    if signer is not None and variant is KemVariant.KEM2 and not signed:
+        # Whoever can change a file can also take its signature out.
+        raise ImportRejected(
+            ImportReason.SIGNATURE_WRONG,
+            f"{thing} is not signed, and --signer asks for a signature",
+            "fetch the file again; or leave --signer away to import it as unsigned",
+        )
+    signature = SignatureState.UNSIGNED
+    if signed:
+        signature = SignatureState.NOT_VERIFIED if signer is None else SignatureState.VERIFIED
+    name = signer_name(signer) if signer is not None and signed else ""
+    source = file.provenance(variant, member, signature, name)
     rows = tuple(_rows(read_devices(root, variant), source))
     if not rows:
         raise ImportRejected(ImportReason.EMPTY, f"{thing} names no meter", "select meters before the download")
     warnings = []
-    if signed:
-        warnings.append("the file is signed, but the signature was not verified")
+    if signature is SignatureState.NOT_VERIFIED:
+        warnings.append("the file is signed, but the signature was not verified: give --signer CERTIFICATE")
     if encrypted and weak_password(file.options.password or ""):
         warnings.append("the file's password is easily guessed by whoever has the file: delete it after the import")
     return ImportStream(source, iter(rows), tuple(warnings), len(rows))
@@ -91,13 +106,16 @@ def write(
     order: str = "",
     at: datetime | None = None,
     member_stem: str | None = None,
+    signing: SigningKey | None = None,
 ) -> bytes:
     """Return a key file as the portal hands it out: a ZIP of one encrypted member and its schema.
 
     `order` is the order of a whole KEM file (KEM2 has one a device), `member_stem` 32 hex digits, random by default.
+    With `signing`, the document is signed as a simulated portal does (see `keystore.formats.kem_signature`).
     `ValueError` for a password that is empty or longer than 16 bytes in UTF-8.
     """
-    envelope = encrypt(build_document(devices, variant, order), password)
+    document = build_document(devices, variant, order)
+    envelope = encrypt(document if signing is None else sign(document, signing), password)
     stem = member_stem or uuid.uuid4().hex.upper()
     schema_name, schema = SCHEMA_FILES[variant]
     return write_archive({f"{stem}.{variant}": envelope, schema_name: schema.encode()}, at or datetime.now(UTC))
@@ -138,6 +156,13 @@ def _key_name(record: KeyRecord) -> str | None:
     if name is not None:
         return f"{name}{record.role_detail}"
     return record.role_detail if record.role is KeyRole.OTHER and record.role_detail.isalnum() else None
+
+
+def _signed_part(root: Element, document: bytes, signer: bytes | None, thing: str) -> tuple[Element, bool]:
+    """Return the root of a document, and whether it is signed; with a pinned signer, only what that one has signed."""
+    if not is_signed(root):
+        return root, False
+    return (root if signer is None else verified(document, signer, thing)), True
 
 
 def _unpack(data: bytes, thing: str) -> tuple[str, bytes]:

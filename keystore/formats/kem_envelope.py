@@ -46,8 +46,8 @@ def encrypt(plain: bytes, password: str) -> bytes:
     ).encode()
 
 
-def open_envelope(envelope: Element, password: str | None, thing: str) -> Element:
-    """Return the root of the decrypted document.
+def open_envelope(envelope: Element, password: str | None, thing: str) -> tuple[Element, bytes]:
+    """Return the root of the decrypted document, and its bytes.
 
     Raises `PasswordNeeded`, `WrongPassword`, or `ImportRejected` with DAMAGED or UNKNOWN_FORMAT. Since there is no MAC,
     a password counts as right when the padding fits and the text parses as XML.
@@ -64,7 +64,7 @@ def open_envelope(envelope: Element, password: str | None, thing: str) -> Elemen
         if plain is None:
             continue
         try:
-            return parse_xml(plain, f"the decrypted content of {thing}")
+            return parse_xml(plain, f"the decrypted content of {thing}"), plain
         except ImportRejected as error:
             # A DTD that was understood proves the password as well as a known beginning does.
             if plain.startswith(_KNOWN_BEGINNINGS) or error.reason is ImportReason.FORBIDDEN_XML:

@@ -29,6 +29,15 @@ class Ladder:
             self.outcome = outcome
             self.problem = problem
 
+    def doubted(self, rung: Rung, detail: str, next_step: str) -> None:
+        """Note what is wrong with a frame that decoded: the rung fails, the outcome stays."""
+        if self._steps[rung].state is not RungState.FAILED:
+            self._steps[rung] = VerdictStep(rung, RungState.FAILED, detail, next_step)
+
+    def failed_at(self, rung: Rung) -> bool:
+        """Whether a rung failed."""
+        return self._steps[rung].state is RungState.FAILED
+
     @property
     def steps(self) -> tuple[VerdictStep, ...]:
         """All six rungs in order."""

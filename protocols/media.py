@@ -67,11 +67,11 @@ LETTERS_MASK = 0x7FFF
 
 
 def medium_name(code: int, manufacturer: str = "") -> str:
-    """Return the name of a device type, or `reserved 0xNN`."""
+    """Return the name of a device type; codes that the standard keeps for later are `reserved`."""
     maker = MAKER_MEDIA.get(manufacturer)
     if maker is not None and code in maker:
         return maker[code]
-    return MEDIA.get(code) or f"reserved 0x{code:02X}"
+    return MEDIA.get(code, "reserved")
 
 
 def manufacturer_letters(code: int) -> str:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Final, TypeAlias, cast
 
 from fieldtool.errors import InputError
 from protocols.captures.hex_lines import LINE_LIMIT
@@ -17,19 +20,67 @@ _SNIFFED = 4096
 _UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 
 
-def open_capture(path: Path, progress: Callable[[int], None] | None = None) -> Iterator[CaptureItem]:
+BLOCK_SIZE: Final = 1 << 16
+"""Bytes read at a time, some 400 telegrams: what they become still fits into a processor's cache."""
+
+Progress: TypeAlias = Callable[[int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Some whole lines of a capture: the number of the first, counted from 1, their bytes, and the capture's name."""
+
+    first: int
+    data: bytes
+    source: str
+
+
+def open_capture(path: Path, progress: Progress | None = None) -> Iterator[CaptureItem]:
     """Yield the entries and bad lines of a capture; `-` is standard input.
 
     `progress` is told how many bytes were read, line by line. Raises `InputError` when the file cannot be read or is
     no text.
     """
+    with _opened(path) as (file, source):
+        yield from parse_lines(lines_of(file, progress), source)
+
+
+def open_blocks(path: Path, progress: Progress | None = None) -> Iterator[Block]:
+    """Yield a capture in blocks of whole lines, in constant memory; as `open_capture` otherwise.
+
+    What goes beyond `LINE_LIMIT` of a line is let go, all but one byte. A block is handed over as soon as there is
+    one, so that what comes through a pipe is not held back.
+    """
+    with _opened(path) as (file, source):
+        number, rest = 1, b""
+        while data := file.read1(BLOCK_SIZE):
+            if progress is not None:
+                progress(len(data))
+            lines, end, tail = data.rpartition(b"\n")
+            if not end:
+                if len(rest) <= LINE_LIMIT:
+                    rest = (rest + tail)[: LINE_LIMIT + 1]
+                continue
+            if rest:
+                # What was kept of a long line is not made longer again.
+                first, end, others = lines.partition(b"\n")
+                lines = (rest + first)[: LINE_LIMIT + 1] + end + others
+            yield Block(number, lines, source)
+            number += lines.count(b"\n") + 1
+            rest = tail
+        if rest:
+            yield Block(number, rest, source)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple[BufferedReader, str]]:
     if str(path) == STDIN:
-        yield from parse_lines(lines_of(sys.stdin.buffer, progress), "stdin")
+        yield cast(BufferedReader, sys.stdin.buffer), "stdin"
         return
     try:
         with path.open("rb") as file:
             _refuse_binary(path, file.peek(_SNIFFED)[:_SNIFFED])
-            yield from parse_lines(lines_of(file, progress), path.name)
+            yield file, path.name
     except OSError as error:
         reason = "there is no such file" if isinstance(error, FileNotFoundError) else error.strerror
         raise InputError(f"{path}: {reason}", "check the name and whether you may read it") from error

@@ -15,32 +15,44 @@ from protocols.model import RawFrame
 
 
 def parse_lines(lines: Iterable[str], source: str = "") -> Iterator[CaptureItem]:
-    """Read a capture line by line; a bad line becomes a `BadLine` and never ends the file.
+    """Read a capture line by line; a bad line becomes a `BadLine` and never ends the file."""
+    reader = LineReader(source)
+    for number, text in enumerate(lines, start=1):
+        item = reader.read(number, text)
+        if item is not None:
+            yield item
+
+
+class LineReader:
+    """Reads the lines of one capture in turn.
 
     Blank lines, comments and headings are skipped. Once a line with `telegram=` was seen, so are lines without it:
     files of that kind hold other things too. Times without a zone become offsets from the first of them.
     """
-    only_marked = False
-    first: datetime | None = None
-    for number, text in enumerate(lines, start=1):
+
+    def __init__(self, source: str = "") -> None:
+        self._source = source
+        self._first: datetime | None = None
+        self.only_marked = False
+
+    def read(self, number: int, text: str) -> CaptureItem | None:
+        """Return what a line holds; None when it is to be skipped."""
         marked = MARK in text
-        only_marked = only_marked or marked
-        if only_marked and not marked:
-            continue
-        frame = _quickly(text, source)
+        self.only_marked = self.only_marked or marked
+        if self.only_marked and not marked:
+            return None
+        frame = _quickly(text, self._source)
         if frame is not None:
-            yield CaptureEntry(number, frame)
-            continue
+            return CaptureEntry(number, frame)
         try:
             pasted = _recognise(text)
         except NotRecognised as error:
-            yield BadLine(number, error.seen)
-            continue
+            return BadLine(number, error.seen)
         if pasted is None:
-            continue
-        if first is None:
-            first = pasted.local_at
-        yield _entry(number, pasted, source, first)
+            return None
+        if self._first is None:
+            self._first = pasted.local_at
+        return _entry(number, pasted, self._source, self._first)
 
 
 def _quickly(text: str, source: str) -> RawFrame | None:

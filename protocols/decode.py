@@ -9,7 +9,7 @@ from protocols.application import Application, Opaque
 from protocols.decoding import Decoding
 from protocols.errors import BadChecksum, BadField, ProtocolError, Truncated, Unsupported
 from protocols.mbus.compact import FormatLibrary, shipped_formats
-from protocols.model import Address, Key, KeyLookup, Outcome, Quality, RawFrame, Rung, Telegram
+from protocols.model import Address, Key, KeyLookup, Link, Outcome, Quality, RawFrame, Rung, Telegram
 from protocols.profiles.apply import Interpretation, interpret
 from protocols.profiles.registry import ProfileRegistry, shipped_profiles
 from protocols.wired import decode_wired, is_wired
@@ -55,9 +55,15 @@ def decode(
     `keys` is asked for the application's own address first, then for the sender's. `formats` are the compact-frame
     formats known so far (default: those shipped), `profiles` the meter profiles (default: those shipped).
     `already_decrypted` accepts payloads that lie in the clear under a header that says encrypted. Nothing is
-    remembered between calls: hand the telegram to `learn()` for the formats that it teaches.
+    remembered between calls: hand the telegram to `learn()` for the formats that it teaches. LoRaWAN frames are read
+    without keys of their own here: `protocols.lorawan.decoder` takes those, and the sessions.
     """
     raw = RawFrame(frame) if isinstance(frame, bytes) else frame
+    if raw.link is not Link.MBUS:
+        # LoRaWAN payloads carry whole wireless M-Bus telegrams, so that package imports this module.
+        from protocols.lorawan.decoder import decode_lorawan
+
+        return decode_lorawan(raw, mbus_keys=keys).telegram
     telegram = _decoded(raw, _walk, keys, formats, profiles, already_decrypted=already_decrypted)
     if flawless(telegram) or is_wired(raw.data) or not may_lack_crcs(raw.data):
         return telegram

@@ -15,9 +15,10 @@ from typing import TypeAlias
 from protocols.crypto import BLOCK
 from protocols.decode import decode, decode_fragments, learn, no_keys, unknown_format
 from protocols.errors import ProtocolError
+from protocols.lorawan.follower import LorawanFollower
 from protocols.mbus.compact import FormatLibrary, shipped_formats
 from protocols.mbus.values import Result
-from protocols.model import Key, KeyLookup, Outcome, RawFrame, Status, Telegram
+from protocols.model import Key, KeyLookup, Link, Outcome, RawFrame, Status, Telegram
 from protocols.plans import LINK_NUMBER, MeterPlan, Plan, plan_of
 from protocols.profiles.registry import ProfileRegistry, shipped_profiles
 from protocols.wmbus.fragments import Fragments
@@ -109,7 +110,9 @@ class LearnedDecoder:
         formats: FormatLibrary | None = None,
         profiles: ProfileRegistry | None = None,
         already_decrypted: bool = False,
+        lorawan: LorawanFollower | None = None,
     ) -> None:
+        self.lorawan = LorawanFollower() if lorawan is None else lorawan
         self.formats = shipped_formats() if formats is None else formats
         self.fragments = Fragments.none()
         self.search_formats: FormatSearch | None = None
@@ -132,6 +135,8 @@ class LearnedDecoder:
     ) -> Telegram:
         """Decode in full, and learn; with `keys` in place of the decoder's own, no plan is made."""
         raw = RawFrame(frame) if isinstance(frame, bytes) else frame
+        if raw.link is not Link.MBUS:
+            return self.lorawan.decode(raw, self._keys if keys is None else keys)
         telegram = self._decoded(
             raw,
             self._keys if keys is None else keys,
@@ -171,7 +176,7 @@ class LearnedDecoder:
 
     def sight(self, frame: RawFrame) -> Telegram | Sighting:
         """Decode by a plan where one fits, else in full."""
-        match = self.match(frame.data)
+        match = self.match(frame.data) if frame.link is Link.MBUS else None
         return self.decode(frame) if match is None else Sighting(*match, frame)
 
     def match(self, raw: bytes) -> Match | None:

@@ -17,17 +17,12 @@ where they stand among the others, no more.
 from __future__ import annotations
 
 import difflib
-import re
 import tomllib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any, TypeVar
 
-from protocols.mbus.tables_fb import FB
-from protocols.mbus.tables_fd import FD, FD_FD
-from protocols.mbus.tables_primary import PRIMARY
 from protocols.media import manufacturer_code
-from protocols.model import Function
 from protocols.profiles.errors import ProfileError
 from protocols.profiles.model import (
     TEXTS,
@@ -39,188 +34,41 @@ from protocols.profiles.model import (
     ProfileTest,
     ReadingRule,
     RuleIndex,
-    Selector,
     StatusRule,
     Where,
 )
 from protocols.profiles.payloads import PAYLOADS
+from protocols.profiles.table_reader import TableReader
 
 SCHEMA = 1
-
-QUANTITIES = frozenset(
-    {code.quantity for table in (PRIMARY, FB, FD, FD_FD) for code in table.values()}
-    | {"reserved", "temperature", "time"}
-)
-"""What the generic decoder calls the records that a selector may mean."""
 
 _Rule = TypeVar("_Rule")
 
 MAX_BYTE = 0xFF
 """Versions and media are one byte (EN 13757-7, 7)."""
 
-_RANGE = re.compile(r"(\d+)(?:,(\d+))?\.\.(\d+)", re.ASCII)
-"""First, perhaps second, and last number."""
+MAX_BIT = 1023
+"""Far above the longest flag word; a mask is as long as its highest bit."""
 
-
-_PLACE_KEYS = ("function", "storage", "tariff", "subunit", "modifiers")
-_SELECTOR_KEYS = ("header", "quantity", "function", "storage", "tariff", "subunit", "modifiers", "occurrence")
-_KEYS: dict[str, tuple[str, ...]] = {
-    "file": ("schema", "name", "title", "match", "reading", "status", "code", "transport_status", "payload", "test"),
-    "match": ("manufacturer", "version", "medium"),
-    "reading": ("name", "info", "n_first", "n_step", "scale", "unit", "means", "coding", "invalid", *_SELECTOR_KEYS),
-    "payload": ("decoder", "where", "record"),
-    "status": ("bits", "values", "mask", *_SELECTOR_KEYS),
-    "code": ("name", "mask", "values", *_SELECTOR_KEYS),
-    "test": ("source", "telegram", "key", "prior", "expect"),
-}
-
-
-class _Reader:
-    """Reads one file's tables, with the file named in every complaint."""
-
-    def __init__(self, file: str) -> None:
-        self.file = file
-
-    def fail(self, problem: str, hint: str = "") -> ProfileError:
-        return ProfileError(self.file, problem, hint)
-
-    def check_keys(self, where: str, table: Mapping[str, Any]) -> None:
-        allowed = _KEYS[where]
-        for key in table:
-            if key not in allowed:
-                near = difflib.get_close_matches(key, allowed, 1)
-                hint = f"did you mean {near[0]!r}?" if near else f"allowed: {', '.join(allowed)}"
-                raise self.fail(f"unknown key {key!r} in {_place(where)}", hint)
-
-    def tables(self, document: Mapping[str, Any], where: str) -> list[Mapping[str, Any]]:
-        tables = document.get(where, [])
-        if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
-            raise self.fail(f"{where!r} is not a list of tables", f"write [[{where}]] above each")
-        for table in tables:
-            self.check_keys(where, table)
-        return tables
-
-    def text(self, where: str, table: Mapping[str, Any], key: str, default: str | None = None) -> str:
-        value = table.get(key, default)
-        if not isinstance(value, str):
-            raise self.fail(f"{key!r} in {_place(where)} must be text", f'write {key} = "..."')
-        return value
-
-    def number(self, where: str, table: Mapping[str, Any], key: str, default: int) -> int:
-        value = table.get(key, default)
-        if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-            raise self.fail(f"{key!r} in {_place(where)} must be a number from 0 on")
-        return value
-
-    def numbers(self, where: str, table: Mapping[str, Any], key: str, largest: int | None = None) -> tuple[int, ...]:
-        value = table.get(key, [])
-        values = value if isinstance(value, list) else [value]
-        if not all(isinstance(v, int) and not isinstance(v, bool) and v >= 0 for v in values):
-            raise self.fail(
-                f"{key!r} in {_place(where)} must be a number or a list of numbers", f"write {key} = [0x1B, 0x1D]"
-            )
-        if largest is not None and any(v > largest for v in values):
-            raise self.fail(f"{key!r} in {_place(where)} is more than {largest} (0x{largest:X})", "it is one byte")
-        return tuple(values)
-
-    def places(self, where: str, table: Mapping[str, Any], key: str) -> Sequence[int]:
-        """A number, a list of numbers, or a range as "2..17" or "2,4..32"; 0 when it is not given."""
-        value = table.get(key, 0)
-        if isinstance(value, str):
-            found = _RANGE.fullmatch(value)
-            if found is None or int(found[1]) > int(found[3]) or (found[2] and int(found[2]) <= int(found[1])):
-                raise self.fail(f"{key!r} in {_place(where)} is no range", f'write {key} = "2..17"')
-            first, last = int(found[1]), int(found[3])
-            return range(first, last + 1, int(found[2]) - first if found[2] else 1)
-        return self.numbers(where, table, key) if key in table else (0,)
-
-    def patterns(self, where: str, table: Mapping[str, Any], key: str) -> frozenset[bytes]:
-        """Data in hex, one or a list."""
-        value = table.get(key, [])
-        try:
-            return frozenset(bytes.fromhex(item) for item in (value if isinstance(value, list) else [value]))
-        except (TypeError, ValueError) as error:
-            raise self.fail(f"{key!r} in {_place(where)} must be hex digits", f'write {key} = "FEFEFEFE"') from error
-
-    def names(self, where: str, table: Mapping[str, Any], key: str) -> dict[int, str]:
-        value = table.get(key, {})
-        if not isinstance(value, dict) or not all(isinstance(name, str) for name in value.values()):
-            raise self.fail(
-                f"{key!r} in {_place(where)} must map numbers to names", f'write {key} = {{ 0 = "dry", 1 = "leak" }}'
-            )
-        try:
-            return {int(number, 0): name for number, name in value.items()}
-        except ValueError as error:
-            raise self.fail(f"{key!r} in {_place(where)} has a key that is no number") from error
-
-    def selector(self, where: str, table: Mapping[str, Any]) -> Selector:
-        header, quantity = table.get("header"), table.get("quantity")
-        if (header is None) == (quantity is None):
-            raise self.fail(
-                f"{_place(where)} needs either 'header' or 'quantity'",
-                'write header = "02FF20", or quantity = "volume"',
-            )
-        if header is not None:
-            place = [key for key in _PLACE_KEYS if key in table]
-            if place:
-                raise self.fail(
-                    f"{_place(where)} has 'header' and {place[0]!r}", "the header says it all: leave the other out"
-                )
-            return Selector(header=self.header(where, header), occurrence=self._occurrence(where, table))
-        function = self.text(where, table, "function", Function.INSTANTANEOUS.value)
-        if function not in {f.value for f in Function}:
-            raise self.fail(f"unknown function {function!r} in {_place(where)}", f"one of {', '.join(Function)}")
-        modifiers = table.get("modifiers", [])
-        if not isinstance(modifiers, list) or not all(isinstance(m, str) for m in modifiers):
-            raise self.fail(f"'modifiers' in {_place(where)} must be a list of names")
-        return Selector(
-            quantity=self._quantity(where, table),
-            function=Function(function),
-            storages=self.places(where, table, "storage"),
-            tariffs=self.places(where, table, "tariff"),
-            subunits=self.places(where, table, "subunit"),
-            modifiers=tuple(modifiers),
-            occurrence=self._occurrence(where, table),
-        )
-
-    def _occurrence(self, where: str, table: Mapping[str, Any]) -> int:
-        occurrence = self.number(where, table, "occurrence", 1)
-        if not occurrence:
-            raise self.fail(f"'occurrence' in {_place(where)} counts from 1")
-        return occurrence
-
-    def _quantity(self, where: str, table: Mapping[str, Any]) -> str:
-        quantity = self.text(where, table, "quantity")
-        if quantity not in QUANTITIES:
-            near = difflib.get_close_matches(quantity, QUANTITIES, 1)
-            hint = f"did you mean {near[0]!r}?" if near else "take it from `fieldtool decode HEX --explain`"
-            raise self.fail(f"unknown quantity {quantity!r} in {_place(where)}", hint)
-        return quantity
-
-    def header(self, where: str, header: object, key: str = "header") -> str:
-        try:
-            if isinstance(header, str) and len(bytes.fromhex(header)) >= 2:
-                return bytes.fromhex(header).hex().upper()
-        except ValueError:
-            pass
-        raise self.fail(f"{key!r} in {_place(where)} must be the hex digits of DIF to VIFE", f'write {key} = "02FF20"')
+MAX_EXPONENT = 20
+"""Of ten, up or down, in a scale; records themselves have less."""
 
 
 def parse_profile(text: str, file: str) -> Profile:
     """Read one profile file; `ProfileError` names the file, the key and what to write instead."""
     try:
         document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:
         raise ProfileError(file, f"is not valid TOML: {error}", "check quotes and brackets there") from error
     except RecursionError:
         raise ProfileError(file, "is nested too deeply", "a profile has tables, and lists in them") from None
-    read = _Reader(file)
+    read = TableReader(file)
     read.check_keys("file", document)
     if document.get("schema") != SCHEMA:
         raise read.fail(f"schema is {document.get('schema')!r}", f"write schema = {SCHEMA}")
     readings = _rules(read, document, "reading", _reading)
     profile = Profile(
-        name=read.text("file", document, "name"),
+        name=read.name("file", document),
         title=read.text("file", document, "title"),
         matches=tuple(m for table in read.tables(document, "match") for m in _matches(read, table)),
         readings=readings,
@@ -237,7 +85,7 @@ def parse_profile(text: str, file: str) -> Profile:
 
 
 def _rules(
-    read: _Reader, document: Mapping[str, Any], where: str, rule: Callable[[_Reader, Mapping[str, Any]], _Rule]
+    read: TableReader, document: Mapping[str, Any], where: str, rule: Callable[[TableReader, Mapping[str, Any]], _Rule]
 ) -> tuple[_Rule, ...]:
     return tuple(rule(read, table) for table in read.tables(document, where))
 
@@ -246,7 +94,7 @@ _MAKER_WANTED = "'manufacturer' in [[match]] must be three letters, or a list of
 _MAKER_HINT = 'write manufacturer = "KAM"'
 
 
-def _matches(read: _Reader, table: Mapping[str, Any]) -> list[Match]:
+def _matches(read: TableReader, table: Mapping[str, Any]) -> list[Match]:
     makers = table.get("manufacturer", [])
     makers = makers if isinstance(makers, list) else [makers]
     if not makers or not all(isinstance(maker, str) for maker in makers):
@@ -261,9 +109,9 @@ def _matches(read: _Reader, table: Mapping[str, Any]) -> list[Match]:
     return [Match(maker.upper(), versions, media) for maker in makers]
 
 
-def _reading(read: _Reader, table: Mapping[str, Any]) -> ReadingRule:
+def _reading(read: TableReader, table: Mapping[str, Any]) -> ReadingRule:
     selector = read.selector("reading", table)
-    name = read.text("reading", table, "name")
+    name = read.name("reading", table)
     counted = next((r for r in (selector.storages, selector.tariffs, selector.subunits) if isinstance(r, range)), None)
     if ("{n}" in name) != (counted is not None):
         raise read.fail(
@@ -287,7 +135,7 @@ def _reading(read: _Reader, table: Mapping[str, Any]) -> ReadingRule:
     )
 
 
-def _coding(read: _Reader, table: Mapping[str, Any]) -> NumberCoding:
+def _coding(read: TableReader, table: Mapping[str, Any]) -> NumberCoding:
     value = read.text("reading", table, "coding", NumberCoding.UNSIGNED.value)
     if value not in {c.value for c in NumberCoding}:
         raise read.fail(f"unknown coding {value!r} in [[reading]]", f"one of {', '.join(NumberCoding)}")
@@ -296,19 +144,19 @@ def _coding(read: _Reader, table: Mapping[str, Any]) -> NumberCoding:
     return NumberCoding(value)
 
 
-def _scale(read: _Reader, table: Mapping[str, Any]) -> Decimal | None:
+def _scale(read: TableReader, table: Mapping[str, Any]) -> Decimal | None:
     if "scale" not in table:
         return None
     try:
         scale = Decimal(read.text("reading", table, "scale"))
     except InvalidOperation:
         scale = Decimal("NaN")
-    if not scale.is_finite():
+    if not scale.is_finite() or abs(scale.adjusted()) > MAX_EXPONENT:
         raise read.fail("'scale' in [[reading]] must be an exact number as text", 'write scale = "0.001"')
     return scale
 
 
-def _payload(read: _Reader, table: Mapping[str, Any]) -> PayloadRule:
+def _payload(read: TableReader, table: Mapping[str, Any]) -> PayloadRule:
     where = table.get("where")
     if (where is None) == ("record" not in table):
         raise read.fail("[[payload]] needs either 'where' or 'record'", f"where is one of {', '.join(Where)}")
@@ -330,8 +178,10 @@ def _payload(read: _Reader, table: Mapping[str, Any]) -> PayloadRule:
     )
 
 
-def _status(read: _Reader, table: Mapping[str, Any]) -> StatusRule:
+def _status(read: TableReader, table: Mapping[str, Any]) -> StatusRule:
     bits = read.names("status", table, "bits")
+    if max(bits, default=0) > MAX_BIT:
+        raise read.fail(f"'bits' in [[status]] go beyond bit {MAX_BIT}", "bits count from 0")
     mask = read.number("status", table, "mask", (1 << (max(bits, default=0) + 1)) - 1)
     if "values" not in table:
         return StatusRule(read.selector("status", table), bits, mask)
@@ -340,16 +190,14 @@ def _status(read: _Reader, table: Mapping[str, Any]) -> StatusRule:
     return StatusRule(read.selector("status", table), {}, mask, read.names("status", table, "values"))
 
 
-def _code(read: _Reader, table: Mapping[str, Any]) -> CodeRule:
+def _code(read: TableReader, table: Mapping[str, Any]) -> CodeRule:
     mask = read.number("code", table, "mask", 0)
     if not mask:
         raise read.fail("[[code]] needs a 'mask'", "write mask = 0x0070")
-    return CodeRule(
-        read.text("code", table, "name"), read.selector("code", table), mask, read.names("code", table, "values")
-    )
+    return CodeRule(read.name("code", table), read.selector("code", table), mask, read.names("code", table, "values"))
 
 
-def _test(read: _Reader, table: Mapping[str, Any]) -> ProfileTest:
+def _test(read: TableReader, table: Mapping[str, Any]) -> ProfileTest:
     expect = table.get("expect", {})
     prior = table.get("prior", [])
     if not isinstance(expect, dict) or not isinstance(prior, list):
@@ -363,7 +211,7 @@ def _test(read: _Reader, table: Mapping[str, Any]) -> ProfileTest:
     )
 
 
-def _hex(read: _Reader, key: str, value: object) -> str:
+def _hex(read: TableReader, key: str, value: object) -> str:
     """Hex digits as they are; what a key holds is not repeated in a complaint."""
     try:
         if isinstance(value, str) and bytes.fromhex(value):
@@ -373,7 +221,3 @@ def _hex(read: _Reader, key: str, value: object) -> str:
     raise read.fail(
         f"{key!r} in [[test]] must be hex digits", f'write {key} = "2E44..."' if key != "key" else "a key has 32"
     )
-
-
-def _place(where: str) -> str:
-    return "the file" if where == "file" else f"[[{where}]]"

@@ -69,7 +69,7 @@ _TAMPERS: tuple[tuple[int, str], ...] = ((0x80, "magnetic_tamper"), (0x40, "sens
 
 
 def decode_hydrodigit(plain: bytes, start: int, end: int) -> Payload:
-    """Battery voltage, tampering and its date, date of a leak, backward volume, month ends: what the first byte names."""
+    """Battery voltage, tampering and its date, date of a leak, backward volume, month ends, as the first byte says."""
     if start >= end:
         return Payload(problem=Truncated("HYDRODIGIT block without its contents byte", layer=LAYER, offset=end))
     items = [Item("contents", "flags", flag_words(plain[start], _CONTENTS), "", start, start + 1)]

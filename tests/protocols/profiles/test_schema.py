@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-import pytest
+import json
+import re
 
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from protocols.decode import decode
 from protocols.model import Address
 from protocols.profiles.errors import ProfileError
 from protocols.profiles.registry import ProfileRegistry
 from protocols.profiles.schema import parse_profile
+from protocols.profiles.table_reader import KEYS
 
 GOOD = """
 schema = 1
@@ -73,6 +80,13 @@ def test_a_good_file() -> None:
         ),
         ("[[status]]", '[[payload]]\ndecoder = "os.system"\nwhere = "tail"\n[[status]]', "unknown decoder 'os.system'"),
         ("[[status]]", '[[test]]\nsource = "x"\ntelegram = "zz"\n[[status]]', "'telegram' in [[test]] must be hex"),
+        ('name = "total_volume"', 'name = "total_volume"\nscale = "1E+999999"', "exact number as text"),
+        ('name = "total_volume"', 'name = ""', "is empty, too long"),
+        ('name = "total_volume"', 'name = "a\\u001b[2J"', "unprintable"),
+        ('values = { 1 = "dry" }', 'values = { -1 = "dry" }', "counts from 0"),
+        ('mask = 0x000F\nvalues = { 1 = "dry" }', 'bits = { 99999999 = "dry" }', "beyond bit 1023"),
+        ('values = { 1 = "dry" }', 'values = { one = "dry" }', "has a key that is no number"),
+        ("version = [1, 2]", f"version = {'9' * 5000}", "not valid TOML"),
         ("[[status]]", '[[test]]\nsource = "x"\n[[status]]', "'telegram' in [[test]] must be hex"),
         ("[[status]]", '[[test]]\nsource = "x"\ntelegram = "00"\nprior = [1]\n[[status]]', "'prior' in [[test]] must"),
     ],
@@ -120,3 +134,69 @@ def test_the_closest_match_wins() -> None:
 def test_a_header_may_be_written_with_blanks() -> None:
     profile = parse_profile(GOOD.replace('quantity = "volume"\n[[', 'header = "04 13"\n[[', 1), "exa_water.toml")
     assert profile.readings[0].selector.header == "0413"
+
+
+VALUES = st.one_of(
+    st.integers(-5, 2**70),
+    st.text(max_size=8),
+    st.sampled_from(
+        ["2..17", "2,4..9", "0413", "volume", "{n}", "1E-9", "bcd", "text", "maximum", "diehl_prios", "tail"]
+    ),
+    st.booleans(),
+    st.floats(allow_nan=False, allow_infinity=False),
+    st.lists(st.one_of(st.integers(0, 300), st.text(max_size=4)), max_size=3),
+    st.dictionaries(st.sampled_from(["0", "1", "7", "x", "-1"]), st.text(max_size=5), max_size=3),
+)
+CLEAR = bytes.fromhex("19440117785634120107" + "7A00000000" + "041339300000" + "02FD170F00")
+"""A telegram in the clear of a meter that GOOD is for."""
+
+
+@given(
+    table=st.sampled_from(["file", "match", "reading", "status", "code", "payload", "test"]),
+    key=st.sampled_from(sorted({key for keys in KEYS.values() for key in keys})),
+    value=VALUES,
+)
+@settings(max_examples=400)
+def test_any_value_is_read_or_refused_in_one_line(table: str, key: str, value: object) -> None:
+    whole = GOOD + MORE
+    head = f"[[{table}]]\n"
+    line = f"{key} = {toml_value(value)}\n"
+    text = line + whole if table == "file" else whole.replace(head, head + line, 1)
+    text = re.sub(rf"(?m)^({re.escape(line)})((?:(?!\[\[).*\n)*?){key} = .*\n", r"\1\2", text, count=1)
+    try:
+        profile = parse_profile(text, "exa_water.toml")
+    except ProfileError as error:
+        assert "\n" not in str(error)  # noqa: PT017 - most texts are refused, some are not
+        return
+    telegram = decode(CLEAR, profiles=ProfileRegistry([("exa_water.toml", profile)]))
+    assert telegram.data == CLEAR
+    assert all(reading.name for reading in telegram.readings)
+
+
+def test_the_telegram_for_any_value_is_one_of_that_meter() -> None:
+    telegram = decode(
+        CLEAR, profiles=ProfileRegistry([("exa_water.toml", parse_profile(GOOD + MORE, "exa_water.toml"))])
+    )
+    assert (telegram.profile, telegram.problem) == ("exa_water", None)
+    assert [reading.name for reading in telegram.readings] == ["total_volume", "word", "error_flags"]
+
+
+MORE = """
+[[code]]
+name = "word"
+quantity = "error_flags"
+mask = 0xF0
+values = { 1 = "a" }
+[[payload]]
+decoder = "diehl_prios"
+where = "tail"
+[[test]]
+source = "x"
+telegram = "00"
+"""
+
+
+def toml_value(value: object) -> str:
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{json.dumps(k)} = {json.dumps(v)}" for k, v in value.items()) + " }"
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from fieldtool.export.lines import ALARM_GLYPH, measured_text, meter_text, outcome_text
+from fieldtool.export.lines import ALARM_GLYPH, measured_text, meter_text, outcome_text, sender_text
+from protocols.lorawan.facts import LorawanFacts
 from protocols.model import Reading, Record, RungState, Span, Telegram
 from protocols.text import safe_text
 
@@ -63,12 +64,22 @@ def _lines(telegram: Telegram) -> Iterator[str]:
 
 def _headline(telegram: Telegram) -> str:
     address = telegram.meter
-    parts = [outcome_text(telegram.outcome), meter_text(address)]
+    parts = [outcome_text(telegram.outcome), sender_text(telegram)]
     if address is not None:
         parts.append(f"{safe_text(address.medium)}, version {address.version}")
     if telegram.link_address is not None:
         parts.append(f"sent through {meter_text(telegram.link_address)}")
+    if telegram.lorawan is not None:
+        parts.append(_lorawan(telegram.lorawan))
     return "  ".join(parts)
+
+
+def _lorawan(facts: LorawanFacts) -> str:
+    """What kind of LoRaWAN message it is, where from, with which counter."""
+    address = facts.dev_addr and f"DevAddr {facts.dev_addr}"
+    counter = None if facts.fcnt is None else f"counter {facts.fcnt}"
+    port = None if facts.fport is None else f"FPort {facts.fport}"
+    return ", ".join(part for part in (facts.mtype, address, counter, port) if part)
 
 
 def _reading(reading: Reading) -> str:

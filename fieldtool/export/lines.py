@@ -34,8 +34,8 @@ def telegram_line(telegram: Telegram, utc_offset: timedelta = timedelta(0)) -> s
     rssi = "" if frame.rssi_dbm is None else f"{frame.rssi_dbm} dBm"
     cells = (
         f"{at:8}",
-        f"{meter_text(telegram.meter):{_METER_WIDTH}}",
-        f"{_medium(telegram.meter):{_MEDIUM_WIDTH}}",
+        f"{sender_text(telegram):{_METER_WIDTH}}",
+        f"{_medium(telegram):{_MEDIUM_WIDTH}}",
         f"{rssi:>8}",
         f"{outcome_text(telegram.outcome):{_OUTCOME_WIDTH}}",
         _what(telegram),
@@ -51,6 +51,13 @@ def outcome_text(outcome: Outcome) -> str:
 def meter_text(address: Address | None) -> str:
     """Return maker and number."""
     return _NO_ADDRESS if address is None else safe_text(f"{address.manufacturer} {address.number}")
+
+
+def sender_text(telegram: Telegram) -> str:
+    """Return maker and number; of a LoRaWAN device without them, DevEUI or DevAddr."""
+    if telegram.meter is None and telegram.lorawan is not None:
+        return telegram.lorawan.device or _NO_ADDRESS
+    return meter_text(telegram.meter)
 
 
 def reading_text(reading: Reading) -> str:
@@ -82,11 +89,15 @@ def _what(telegram: Telegram) -> str:
     if telegram.problem is not None:
         return safe_text(telegram.problem)
     readings = ", ".join(reading_text(reading) for reading in readings_in_short(telegram))
+    if not readings and telegram.lorawan is not None:
+        readings = telegram.lorawan.mtype
     return "  ".join(part for part in (readings or "no readings", raised) if part)
 
 
-def _medium(address: Address | None) -> str:
-    return "" if address is None else safe_text(address.medium)
+def _medium(telegram: Telegram) -> str:
+    if telegram.meter is None:
+        return "" if telegram.lorawan is None else safe_text(telegram.lorawan.medium or "LoRaWAN")
+    return safe_text(telegram.meter.medium)
 
 
 def _clock(at: datetime, utc_offset: timedelta) -> str:

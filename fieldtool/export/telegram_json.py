@@ -13,10 +13,13 @@ from functools import lru_cache
 from json.encoder import encode_basestring_ascii
 from typing import Final
 
+from fieldtool.export.lorawan_json import identity_json, lorawan_json, proof_json
 from protocols.model import Address, Finding, RawFrame, Reading, Security, Status, Telegram, Value, VerdictStep
 
 _NULL: Final = "null"
 _BOOLEANS: Final = ("false", "true")
+_NO_METER: Final = '{"manufacturer": null, "number": null, "version": null, "medium_code": null, "medium": null'
+"""The address of a LoRaWAN device that sends none of M-Bus, without its end."""
 
 _text: Callable[[str], str] = lru_cache(maxsize=4096)(encode_basestring_ascii)
 
@@ -32,10 +35,10 @@ def telegram_json(telegram: Telegram, id_json: str | None = None) -> str:
         f'"problem": {_optional(telegram.problem)}, "verdict": [{verdict}], '
         f'"received": {received_json(telegram.frame)}, "meter": {_of_telegram(telegram)}, '
         f'"link_address": {_meter(telegram.link_address)}, '
-        f'"message": {_optional(telegram.message)}, "security": {_security(telegram.security)}, '
+        f'"message": {_optional(telegram.message)}, "security": {_proof(telegram)}, '
         f'"status": {status_json(telegram.status)}, "profile": {_optional(telegram.profile)}, '
         f'"readings": [{readings}], "notes": [{notes}], "findings": {findings_json(telegram.findings)}, '
-        f'"hex": "{telegram.frame.data.hex().upper()}"}}'
+        f'{_of_lorawan(telegram)}"hex": "{telegram.frame.data.hex().upper()}"}}'
     )
 
 
@@ -88,6 +91,9 @@ def received_json(frame: RawFrame) -> str:
 
 def _of_telegram(telegram: Telegram) -> str:
     """The meter's address; where its maker orders the address bytes differently, with medium and number put right."""
+    if telegram.lorawan is not None:
+        text = _NO_METER if telegram.meter is None else _meter(telegram.meter)[:-1]
+        return f"{text}, {identity_json(telegram.lorawan)}}}"
     if telegram.meter is None or telegram.identity is None:
         return _meter(telegram.meter)
     text = _meter(telegram.meter, telegram.identity.medium)
@@ -103,6 +109,18 @@ def _meter(address: Address | None, medium: str | None = None) -> str:
         f'"version": {address.version}, "medium_code": {address.medium_code}, '
         f'"medium": {_text(medium or address.medium)}}}'
     )
+
+
+def _proof(telegram: Telegram) -> str:
+    """How the telegram was protected; of a LoRaWAN frame, with its counter and what its MIC proved."""
+    text = _security(telegram.security)
+    if telegram.lorawan is None or telegram.security is None:
+        return text
+    return f"{text[:-1]}, {proof_json(telegram.lorawan)}}}"
+
+
+def _of_lorawan(telegram: Telegram) -> str:
+    return "" if telegram.lorawan is None else f'"lorawan": {lorawan_json(telegram.lorawan)}, '
 
 
 def _security(security: Security | None) -> str:

@@ -1,7 +1,8 @@
 """One request a line in, one telegram a line out: `decode --jsonl`.
 
 A request is `{"id", "hex", "key" | "keys", "prior": [hex ...], "already_decrypted"}`; other members are ignored. For
-every line there is exactly one answer, whatever the line holds.
+every line there is exactly one answer, whatever the line holds. With `"link": "lorawan"` or `"lorawan-payload"`, see
+`fieldtool.replay.lorawan_request`.
 """
 
 from __future__ import annotations
@@ -13,9 +14,10 @@ from typing import Any, Final
 
 from fieldtool.export.telegram_json import telegram_json
 from fieldtool.keys_text import parse_key
+from fieldtool.replay.lorawan_request import LORAWAN_LINKS, lorawan_telegram
 from protocols.captures.hex_lines import LINE_LIMIT, parse_hex
 from protocols.learned import LearnedDecoder
-from protocols.model import Key, KeyLookup
+from protocols.model import Key, KeyLookup, Telegram
 
 MAX_PRIOR: Final = 64
 """Telegrams that may be decoded before the one asked for."""
@@ -51,6 +53,9 @@ def answer(line: str, decoder: LearnedDecoder) -> Answer:
         if "id" in request:
             id_json = _dumped(request["id"])
         data = _hex(request.get("hex"), "hex")
+        if request.get("link") in LORAWAN_LINKS:
+            telegram = _lorawan(request, data)
+            return Answer(telegram_json(telegram, id_json), telegram.ok)
         keys = _lookup(_keys(request))
         flag = request.get("already_decrypted", False)
         if not isinstance(flag, bool):
@@ -61,6 +66,14 @@ def answer(line: str, decoder: LearnedDecoder) -> Answer:
         return Answer(_refusal(id_json, str(refusal)), ok=False)
     telegram = decoder.decode(data, keys, already_decrypted=flag)
     return Answer(telegram_json(telegram, id_json), telegram.ok)
+
+
+def _lorawan(request: dict[str, Any], data: bytes) -> Telegram:
+    prior = [_hex(text, f"prior {number}") for number, text in enumerate(_list(request, "prior", MAX_PRIOR), start=1)]
+    try:
+        return lorawan_telegram(request, data, prior)
+    except ValueError as error:
+        raise _Refused(str(error)) from None
 
 
 def _request(line: str) -> dict[str, Any]:

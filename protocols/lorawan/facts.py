@@ -70,9 +70,10 @@ class LorawanFacts:
     """What a LoRaWAN frame says, with what its keys gave.
 
     `fcnt` is the 32-bit counter where `fcnt_source` says how it was found, else the 16 bits of the air. `plaintext` is
-    the decrypted FRMPayload, None while it is encrypted. `session` is the label of the session whose keys fitted.
-    `rj_count` and `rejoin_type` belong to rejoin requests, `frequencies_hz` and `channel_masks` to the CFList of a join
-    accept. `version` is the LoRaWAN version that the keys imply, `1.0` or `1.1`.
+    the decrypted FRMPayload, None while it is encrypted. `rj_count` and `rejoin_type` belong to rejoin requests,
+    `frequencies_hz` and `channel_masks` to the CFList of a join accept. `version` is the LoRaWAN version that the keys
+    imply, `1.0` or `1.1`. `medium` is what the device's profile says it measures, `suggestions` name profiles that a
+    device of unknown kind may have, each with the evidence.
     """
 
     mtype: str
@@ -95,6 +96,7 @@ class LorawanFacts:
     rx_delay_s: int | None = None
     frequencies_hz: tuple[int, ...] = ()
     channel_masks: tuple[int, ...] = ()
+    medium: str | None = None
     suggestions: tuple[tuple[str, str], ...] = ()
 
     @property

@@ -157,7 +157,7 @@ def _scale(read: TableReader, table: Mapping[str, Any]) -> Decimal | None:
 
 
 def _payload(read: TableReader, table: Mapping[str, Any]) -> PayloadRule:
-    where = table.get("where")
+    where = read.text("payload", table, "where") if "where" in table else None
     if (where is None) == ("record" not in table):
         raise read.fail("[[payload]] needs either 'where' or 'record'", f"where is one of {', '.join(Where)}")
     if where is not None and where not in {w.value for w in Where}:

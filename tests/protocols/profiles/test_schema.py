@@ -78,6 +78,11 @@ def test_a_good_file() -> None:
             '[[payload]]\ndecoder = "diehl_prio"\nwhere = "tail"\n[[status]]',
             "did you mean 'diehl_prios'?",
         ),
+        (
+            "[[status]]",
+            '[[payload]]\ndecoder = "diehl_prios"\nwhere = []\n[[status]]',
+            "'where' in [[payload]] must be text",
+        ),
         ("[[status]]", '[[payload]]\ndecoder = "os.system"\nwhere = "tail"\n[[status]]', "unknown decoder 'os.system'"),
         ("[[status]]", '[[test]]\nsource = "x"\ntelegram = "zz"\n[[status]]', "'telegram' in [[test]] must be hex"),
         ('name = "total_volume"', 'name = "total_volume"\nscale = "1E+999999"', "exact number as text"),
@@ -156,7 +161,7 @@ CLEAR = bytes.fromhex("19440117785634120107" + "7A00000000" + "041339300000" + "
     key=st.sampled_from(sorted({key for keys in KEYS.values() for key in keys})),
     value=VALUES,
 )
-@settings(max_examples=400)
+@settings(max_examples=1000)
 def test_any_value_is_read_or_refused_in_one_line(table: str, key: str, value: object) -> None:
     whole = GOOD + MORE
     head = f"[[{table}]]\n"

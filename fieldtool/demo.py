@@ -11,9 +11,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from fieldtool.key_import import Imported, import_batches, read_key_file
+from fieldtool.key_import import Imported, import_files, read_key_file
 from fieldtool.pipeline.listening import Listening
 from fieldtool.sources.simulated import KIND, SimulatedSource, best_port, load_scenario, make_bench
+from keystore.formats import ReadOptions
 from keystore.vault import KdfParameters, Vault
 from protocols.learned import LearnedDecoder
 from simulators.portals.kamstrup import export_keys
@@ -41,7 +42,7 @@ class Demo:
     @property
     def keystore_text(self) -> str:
         """The state of the keystore in a few words."""
-        keys = sum(len(imported.batch.ready) for imported in self.imported)
+        keys = sum(len(imported.put.verdicts) for imported in self.imported)
         return f"throw-away store, {keys} keys"
 
 
@@ -59,8 +60,10 @@ def running_demo(speed: float = SPEED, news_size: int = 10_000) -> Iterator[Demo
             files.append((path, file.password))
         passphrase = secrets.token_urlsafe()
         with Vault.create(folder / "keys.vault", passphrase, CHEAP_KDF) as vault:
-            batches = [(path, read_key_file(path, file_password, _never_ask)) for path, file_password in files]
-            imported = tuple(import_batches(vault, batches))
+            key_files = [
+                read_key_file(path, ReadOptions(password=file_password), _never_ask) for path, file_password in files
+            ]
+            imported = tuple(import_files(vault, key_files)[0])
             bench = make_bench(scenario, KIND, best_port(), speed=speed)
             source = SimulatedSource(bench, MODE, lambda: datetime.now(UTC))
             listening = Listening([source], LearnedDecoder(vault.keys_for), news_size=news_size)

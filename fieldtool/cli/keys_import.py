@@ -1,60 +1,192 @@
-"""`fieldtool keys import`: portals' key files into the store."""
+"""`fieldtool keys import`: portals' key files into the store, after a look at what would happen."""
 
 from __future__ import annotations
 
-from argparse import ArgumentParser, Namespace
+import json
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
 from fieldtool.access import ask_passphrase, choose_store, open_store, read_passphrase
 from fieldtool.cli import output
 from fieldtool.cli.command import Command
+from fieldtool.cli.question import ask_yes, can_ask
+from fieldtool.errors import ConfigError, UsageError
 from fieldtool.exit_codes import ExitCode
-from fieldtool.key_import import Imported, import_batches, read_key_file
-from keystore.formats import RowVerdict
+from fieldtool.key_import import Imported, KeyFile, RowOutcome, import_files, read_key_file, row_outcomes
+from fieldtool.key_maps import mapping_from, save_mapping
+from keystore.formats import ReadOptions, load_signer
+from keystore.model import SignatureState
+from keystore.vault import Vault
 from protocols.text import safe_text
 
-ROWS_SHOWN = 50
+_MAX_CERTIFICATE: Final = 1 << 16
+_SIGNED_SYSTEMS: Final = frozenset({"kem", "kem2"})
+_SIGNATURES: Final = {
+    SignatureState.UNSIGNED: "unsigned",
+    SignatureState.NOT_VERIFIED: "signed, not verified",
+    SignatureState.VERIFIED: "signed and verified",
+}
 
 
 def _configure(parser: ArgumentParser) -> None:
-    parser.add_argument("files", metavar="FILE", nargs="+", type=Path, help="KEM, KEM2 or CSV, recognised by content")
-    parser.add_argument("--password-file", type=Path, metavar="F", help="file with the password of the key files")
-    parser.add_argument("--dry-run", action="store_true", help="say what would happen, and change nothing")
+    add = parser.add_argument
+    add("files", metavar="FILE", nargs="+", type=Path, help="key files of any kind; the content decides which")
+    add("--password-file", type=Path, metavar="F", help="file with the password of the key files")
+    add("--dry-run", action="store_true", help="say what would happen, and change nothing")
+    add("--yes", action="store_true", help="import without asking first")
+    add("--json", action="store_true", help="print one JSON object a row, with what became of it")
+    add("--map", metavar="MAP", help="columns of a table: serial=3,key=7, or the name of a remembered mapping")
+    add("--save-map", metavar="NAME", help="remember the mapping of --map under this name")
+    add("--delimiter", type=_mark, metavar="C", help="delimiter of the table, instead of finding it out; tab for a tab")
+    add("--thousands", type=_mark, metavar="C", help="thousands separator that the portal's user has set")
+    add("--organisation", metavar="NAME", help="your name at the portal: what it lists as another's is marked so")
+    add("--signer", type=Path, metavar="CERT", help="certificate (PEM or DER) that must have signed KEM2 files")
+    add("--delete-after", action="store_true", help="delete key files of which every row was imported")
+    parser.epilog = "docs/keys.md lists the portals' files. Passwords are asked for, never given on the command line."
+
+
+def _mark(text: str) -> str:
+    mark = {"tab": "\t", "space": " "}.get(text, text)
+    if len(mark) != 1 or mark.isalnum() or mark == '"':
+        raise ArgumentTypeError("must be one character that is neither a letter nor a digit, or tab, or space")
+    return mark
 
 
 def _run(arguments: Namespace) -> ExitCode:
-    password = None if arguments.password_file is None else read_passphrase(arguments.password_file)
-    batches = [
-        (
-            path,
-            read_key_file(path, password, lambda question: ask_passphrase(question, "the key file needs its password")),
-        )
-        for path in arguments.files
+    options = _options(arguments)
+    files = [
+        read_key_file(path, options, lambda question: ask_passphrase(question, "the key file needs its password"))
+        for path in dict.fromkeys(arguments.files)
     ]
+    if arguments.save_map:
+        if options.mapping is None:
+            raise UsageError("--save-map needs --map", "as in: --map serial=3,key=7 --save-map supplier-a")
+        output.talk(f"remembered as {arguments.save_map} in {save_mapping(arguments.save_map, options.mapping)}")
+    asks = not (arguments.yes or arguments.dry_run) and can_ask()
     with open_store(choose_store(arguments.store, arguments.passphrase_file)) as vault:
-        results = import_batches(vault, batches, dry_run=arguments.dry_run)
-    for imported in results:
-        _show(imported, dry_run=arguments.dry_run)
+        if asks:
+            preview, shared = _import(vault, files, dry_run=True)
+            _talk_of(preview, shared, dry_run=True)
+            if not ask_yes(f"import {sum(one.put.new + one.put.changed for one in preview)} keys?"):
+                output.talk("nothing was imported")
+                return ExitCode.OK
+        results, shared = _import(vault, files, dry_run=arguments.dry_run)
+    if not asks:
+        _talk_of(results, shared, dry_run=arguments.dry_run)
+    if arguments.json:
+        verdicts = [verdict for one in results for verdict in one.put.verdicts]
+        for outcome in row_outcomes(files, verdicts):
+            output.data(json.dumps(_facts(outcome)))
+    else:
+        for imported in results:
+            output.data(_summary(imported, dry_run=arguments.dry_run))
+    if not arguments.dry_run:
+        _see_to_files(results, arguments)
     return ExitCode.OK if all(imported.all_well for imported in results) else ExitCode.SOME_FAILED
 
 
-def _show(imported: Imported, *, dry_run: bool) -> None:
-    batch, put = imported.batch, imported.put
-    name = safe_text(imported.path.name)
-    for warning in batch.warnings:
-        output.talk(f"{name}: {warning}")
-    odd = [row for row in batch.rows if row.verdict is RowVerdict.QUARANTINED or row.warnings]
-    for row in odd[:ROWS_SHOWN]:
-        meter = f" ({row.meter})" if row.meter else ""
-        what = f"not imported: {row.reason}" if row.verdict is RowVerdict.QUARANTINED else "; ".join(row.warnings)
-        output.talk(f"{name}: row {row.row}{meter}: {what}")
-    if len(odd) > ROWS_SHOWN:
-        output.talk(f"{name}: {len(odd) - ROWS_SHOWN} more such rows")
-    would = "would be " if dry_run else ""
-    output.data(
-        f"{name}: {len(batch.ready)} keys: {put.new} {would}new, {put.same} the same, {put.changed} {would}changed; "
-        f"{len(batch.quarantined)} rows not imported"
+def _options(arguments: Namespace) -> ReadOptions:
+    return ReadOptions(
+        password=None if arguments.password_file is None else read_passphrase(arguments.password_file),
+        delimiter=arguments.delimiter,
+        thousands=arguments.thousands,
+        mapping=None if arguments.map is None else mapping_from(arguments.map),
+        organisation=arguments.organisation,
+        signer=None if arguments.signer is None else _certificate(arguments.signer),
     )
+
+
+def _certificate(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            data = file.read(_MAX_CERTIFICATE)
+        load_signer(data)
+    except OSError as error:
+        raise ConfigError(f"certificate {path}: {error.strerror}", "check its name") from error
+    except ValueError:
+        raise ConfigError(f"{path} is no certificate", "give the portal's certificate as PEM or DER") from None
+    return data
+
+
+def _import(vault: Vault, files: Sequence[KeyFile], *, dry_run: bool) -> tuple[list[Imported], int]:
+    progress = output.Progress("rows")
+    try:
+        return import_files(vault, files, dry_run=dry_run, progress=progress.step)
+    finally:
+        progress.end()
+
+
+def _talk_of(results: Sequence[Imported], shared: int, *, dry_run: bool) -> None:
+    """Say what is worth a word of each file, before what is data."""
+    for imported in results:
+        name = safe_text(imported.path.name)
+        if imported.source.system in _SIGNED_SYSTEMS:
+            by = f" by {imported.source.signer}" if imported.source.signer else ""
+            output.talk(f"{name}: {_SIGNATURES[imported.source.signature]}{by}")
+        for warning in imported.warnings:
+            output.talk(f"{name}: {warning}")
+        for row in imported.odd_rows:
+            meter = f" ({row.meter})" if row.meter else ""
+            what = f"not imported: {row.reason}" if row.reason else "; ".join(row.warnings)
+            output.talk(f"{name}: row {row.row}{meter}: {what}")
+        if imported.odd_count > len(imported.odd_rows):
+            output.talk(f"{name}: {imported.odd_count - len(imported.odd_rows)} more such rows")
+        if imported.weak:
+            output.talk(f"{name}: {imported.weak} keys protect nothing: see `fieldtool keys lint`")
+        if imported.quarantine_problem:
+            output.talk(f"{name}: the wrong rows are in no file beside it: {imported.quarantine_problem}")
+        elif imported.quarantine is not None:
+            output.talk(f"{name}: the wrong rows are in {imported.quarantine.name}, keys masked")
+    if shared:
+        output.talk(f"{shared} meters share a key with another one: see `fieldtool keys lint`")
+    if dry_run:
+        output.talk("nothing has been changed yet")
+
+
+def _summary(imported: Imported, *, dry_run: bool) -> str:
+    put, would = imported.put, "would be " if dry_run else ""
+    return (
+        f"{safe_text(imported.path.name)}: {len(put.verdicts)} keys: {put.new} {would}new, {put.same} the same, "
+        f"{put.changed} {would}changed; {imported.quarantined} rows not imported"
+    )
+
+
+def _facts(outcome: RowOutcome) -> dict[str, object]:
+    row, record = outcome.row, outcome.row.record
+    return {
+        "file": safe_text(outcome.path.name),
+        "row": row.row,
+        "meter": row.meter,
+        "role": None if record is None else record.role_text,
+        "key_check_value": None if record is None else record.key_check_value or None,
+        "ownership": None if record is None else str(record.ownership),
+        "verdict": outcome.verdict,
+        "reason": row.reason or None,
+        "warnings": list(row.warnings),
+    }
+
+
+def _see_to_files(results: Sequence[Imported], arguments: Namespace) -> None:
+    """Delete key files that are of no further use, when the user wants that; otherwise say that they are dangerous."""
+    spent = [imported.path for imported in results if imported.all_well]
+    if not spent:
+        return
+    names = ", ".join(safe_text(path.name) for path in spent)
+    if not arguments.delete_after:
+        if arguments.yes or not can_ask():
+            output.talk(f"whoever has {names} has the keys: delete what you no longer need, or use --delete-after")
+            return
+        if not ask_yes(f"whoever has {names} has the keys. Delete {'it' if len(spent) == 1 else 'them'}?"):
+            return
+    for path in spent:
+        try:
+            path.unlink()
+        except OSError as error:
+            output.talk(f"{path} cannot be deleted: {error.strerror}")
+        else:
+            output.talk(f"deleted {path}")
 
 
 IMPORT = Command(_configure, _run)

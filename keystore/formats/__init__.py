@@ -13,6 +13,7 @@ from keystore.formats.kem_document import KemDevice, KemKey, KemVariant
 from keystore.formats.kem_signature import SigningKey, load_signer
 from keystore.formats.mapping import ColumnMapping, mapping_of, parse_mapping
 from keystore.formats.reading import READERS, open_export, read_export
+from keystore.formats.table_writer import table_line
 
 __all__ = [
     "READERS",
@@ -34,6 +35,7 @@ __all__ = [
     "open_export",
     "parse_mapping",
     "read_export",
+    "table_line",
     "write_csv",
     "write_kem",
 ]

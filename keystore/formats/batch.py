@@ -29,7 +29,8 @@ class ImportRow:
 
     `reason` says why a row is quarantined, `warnings` what was changed or looks odd; neither holds key digits. `meter`
     is the meter as the file names it, safe to show. `loose_key` is a key that stands alone, without its meter: nothing
-    can be filed, but `keys check` can try it on the meters that are heard.
+    can be filed, but `keys check` can try it on the meters that are heard. `said` is what a quarantined row of a table
+    says, with its keys masked.
     """
 
     row: int
@@ -39,6 +40,7 @@ class ImportRow:
     reason: str = ""
     warnings: tuple[str, ...] = ()
     loose_key: bytes = field(default=b"", repr=False)
+    said: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +134,6 @@ class ExportFile:
         )
 
 
-def quarantined(row: int, meter: str, reason: str, warnings: tuple[str, ...] = ()) -> ImportRow:
+def quarantined(row: int, meter: str, reason: str, warnings: tuple[str, ...] = (), said: str = "") -> ImportRow:
     """Return a row that cannot be filed, and why."""
-    return ImportRow(row, RowVerdict.QUARANTINED, meter=meter, reason=reason, warnings=warnings)
+    return ImportRow(row, RowVerdict.QUARANTINED, meter=meter, reason=reason, warnings=warnings, said=said)

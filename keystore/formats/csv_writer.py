@@ -1,27 +1,50 @@
 """Key tables out: one line a meter, cells that a spreadsheet neither changes nor runs.
 
-The columns are our own, since no portal's list is public: those of a key management portal, the manufacturer, and one
-for each further role.
+The columns are our own, since no portal's list is public: those of a key management portal, the manufacturer, one for
+each further role, and whatever else is known of any of the meters.
 """
 
 from __future__ import annotations
 
 import codecs
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from keystore.formats.csv_columns import header_of
-from keystore.model import KeyRecord, KeyRole
+from keystore.formats.table_writer import table_line
+from keystore.model import KeyRecord, KeyRole, Ownership
 
 NO_KEY: Final = "NOKEY"
 
-_FIXED_HEADERS: Final = (
-    *("Serial number", "Manufacturer", "Device type", "Claim status", "Label", "Batch reference"),
-    *("DevEUI", "JoinEUI"),
-)
+_Texts = dict[str, Callable[[KeyRecord], str]]
+
+_ALWAYS: Final[_Texts] = {
+    "Serial number": lambda record: record.serial or record.number,
+    "Manufacturer": lambda record: record.manufacturer or "",
+    "Device type": lambda record: record.meter_type,
+    "Claim status": lambda record: _claim_text(record),
+    "Label": lambda record: record.label,
+    "Batch reference": lambda record: record.batch_reference,
+    "DevEUI": lambda record: record.dev_eui,
+    "JoinEUI": lambda record: record.join_eui,
+}
+"""The columns of every table."""
+
+_SOMETIMES: Final[_Texts] = {
+    "DevAddr": lambda record: record.dev_addr,
+    "Version": lambda record: _number(record.version),
+    "Medium": lambda record: _number(record.medium_code),
+    "Type number": lambda record: record.type_number,
+    "Config number": lambda record: record.config_number,
+    "Order": lambda record: record.order,
+    "Owner": lambda record: record.owner,
+}
+"""Columns that a table has when any of its meters has something for them."""
+
 _ALWAYS_KEYS: Final = ((KeyRole.LORAWAN_APP_KEY, ""), (KeyRole.WMBUS_DEK, ""))
-_FORMULA_BEGINNINGS: Final = tuple("=+-@\t\r")
-_ALWAYS_QUOTED: Final = frozenset({"Serial number", "DevEUI", "JoinEUI"})
+_QUOTED: Final = frozenset(
+    index for index, header in enumerate(_ALWAYS) if header in {"Serial number", "DevEUI", "JoinEUI"}
+)
 
 
 def write(records: Iterable[KeyRecord], *, delimiter: str = ";", bom: bool = False) -> bytes:
@@ -41,34 +64,26 @@ def write(records: Iterable[KeyRecord], *, delimiter: str = ";", bom: bool = Fal
             line = open_lines[meter] = {}
             lines.append((record, line))
         line[role] = record
-    headers = (*_FIXED_HEADERS, *(header_of(*role) for role in roles))
-    text = [delimiter.join(_cell(header, delimiter, quote=False) for header in headers)]
-    text += [_line(record, [line.get(role) for role in roles], delimiter) for record, line in lines]
-    return (codecs.BOM_UTF8 if bom else b"") + "".join(f"{line}\r\n" for line in text).encode()
+    texts = {**_ALWAYS, **{name: get for name, get in _SOMETIMES.items() if any(get(record) for record, _ in lines)}}
+    headers = (*texts, *(header_of(*role) for role in roles))
+    out = [table_line(headers, delimiter)]
+    for record, line in lines:
+        keys = [line.get(role) for role in roles]
+        filled = {len(texts) + index for index, key in enumerate(keys) if key is not None}
+        cells = (*(get(record) for get in texts.values()), *(_key_text(key) for key in keys))
+        out.append(table_line(cells, delimiter, _QUOTED | filled))
+    return (codecs.BOM_UTF8 if bom else b"") + "".join(out).encode()
 
 
-def _line(meter: KeyRecord, keys: list[KeyRecord | None], delimiter: str) -> str:
-    fixed = (
-        *(meter.serial or meter.number, meter.manufacturer or "", meter.meter_type, "claimed", meter.label),
-        *(meter.batch_reference, meter.dev_eui, meter.join_eui),
-    )
-    cells = [
-        _cell(text, delimiter, quote=header in _ALWAYS_QUOTED)
-        for header, text in zip(_FIXED_HEADERS, fixed, strict=True)
-    ]
-    cells += [_cell(_key_text(record), delimiter, quote=record is not None) for record in keys]
-    return delimiter.join(cells)
+def _claim_text(record: KeyRecord) -> str:
+    return str(Ownership.CLAIMED if record.ownership is Ownership.UNKNOWN else record.ownership)
+
+
+def _number(value: int | None) -> str:
+    return "" if value is None else str(value)
 
 
 def _key_text(record: KeyRecord | None) -> str:
     if record is None:
         return ""
     return NO_KEY if record.no_key else record.value.hex().upper()
-
-
-def _cell(text: str, delimiter: str, *, quote: bool) -> str:
-    if text.startswith(_FORMULA_BEGINNINGS):
-        text = f"'{text}"
-    if quote or any(c in text for c in f'"\r\n{delimiter}'):
-        return '"' + text.replace('"', '""') + '"'
-    return text

@@ -75,13 +75,15 @@ class RowReader:
         try:
             fields = self._meter(row, found, serial, keys, warnings)
         except ValueError as error:
-            return [quarantined(row, shown, str(error), tuple(warnings))]
+            return [quarantined(row, shown, str(error), tuple(warnings), masked(found))]
         ownership = fields["ownership"]
         if ownership is Ownership.UNCLAIMED or (ownership is Ownership.TRANSFERRED and not keys):
             return [_listing(row, shown, fields, keys, tuple(warnings))]
         if not keys:
-            return [quarantined(row, shown, "no key", tuple(warnings))]
-        return [_key_row(row, shown, fields, column, text, tuple(warnings)) for column, text in keys]
+            return [quarantined(row, shown, "no key", tuple(warnings), masked(found))]
+        notes = tuple(warnings)
+        rows = [_key_row(row, shown, fields, column, text, notes) for column, text in keys]
+        return [one if one.record else replace(one, said=masked(found)) for one in rows]
 
     def _meter(
         self,
@@ -149,6 +151,17 @@ def _checked(text: str | None, read_cell: Callable[[str], _T], warnings: list[st
     except ValueError as error:
         warnings.append(str(error))
         return None
+
+
+def masked(found: Mapping[ColumnMeaning, str]) -> str:
+    """Return what a device's fields say, safe to show and to write down: of keys only how long they are."""
+    shown = []
+    for column, text in found.items():
+        if isinstance(column, KeyColumn):
+            shown.append(f"{column.role}={len(text)} characters" if text else f"{column.role}=")
+        elif text:
+            shown.append(f"{column}={shown_text(text)}")
+    return "; ".join(shown)
 
 
 def _listing(

@@ -1,0 +1,21 @@
+"""Questions that only a person at the terminal can answer; everything but yes is no."""
+
+from __future__ import annotations
+
+import sys
+
+from protocols.text import safe_text
+
+_YES = frozenset({"y", "yes", "j", "ja", "o", "oui"})
+
+
+def can_ask() -> bool:
+    """Whether someone sits at the terminal to answer."""
+    return sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def ask_yes(question: str) -> bool:
+    """Ask on the terminal; True for yes, False for anything else and for the end of the input."""
+    sys.stderr.write(f"{safe_text(question, 2000)} [y/N] ")
+    sys.stderr.flush()
+    return sys.stdin.readline().strip().casefold() in _YES

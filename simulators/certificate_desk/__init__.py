@@ -1,0 +1,1 @@
+"""The certificate desk: orders, tokens, requests, certificates, answers and revocations, on the command line."""

@@ -9,7 +9,7 @@ BIN := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 READY := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format profiles conformance bench clean
+.PHONY: help demo test check format profiles conformance fuzz bench clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -35,6 +35,9 @@ profiles: $(READY) ## write what is generated from the meter profiles: their ind
 
 conformance: $(READY) ## score the corpora in CORPUS=folder against tests/conformance/expected.toml
 	$(BIN)/python tests/conformance/run.py "$(CORPUS)"
+
+fuzz: $(READY) ## decode a million mutated frames; takes minutes
+	$(BIN)/python -m tests.fuzz.run
 
 bench: $(READY) ## measure telegrams a second and peak memory
 	$(BIN)/python -m benchmarks

@@ -110,13 +110,15 @@ class AuthenticationLayer:
 def parse_afl(data: bytes, start: int) -> AuthenticationLayer:
     """Read the layer at its CI field.
 
-    Raises `Truncated` when frame or AFLL end before the fields that FCL announces, `BadField` when a MAC is
-    announced without a known length.
+    Raises `Truncated` when frame or AFLL end before the fields that FCL announces, `BadField` when AFLL is too small
+    for any layer, or a MAC is announced without a known length.
     """
     if start + AFL_HEADER.sizeof() > len(data):
         raise Truncated("frame ends inside the authentication layer", layer="afl", offset=len(data))
     header = AFL_HEADER.parse(data[start:])
     end = start + 2 + header.length
+    if end < start + AFL_HEADER.sizeof():
+        raise BadField(f"AFLL is {header.length}; the FCL alone has 2 bytes", layer="afl", offset=start + 1)
     fcl = header.fragmentation_control
     body = data[start + AFL_HEADER.sizeof() : end]
     if end > len(data):

@@ -106,3 +106,11 @@ def test_many_senders_do_not_fill_the_memory() -> None:
         frame[4:8] = number.to_bytes(4, "little")
         waiting, _ = waiting.add(decode(bytes(frame), keys))
     assert len(waiting.waiting) <= 256
+
+
+def test_an_afl_that_counts_fewer_bytes_than_its_own_control_field() -> None:
+    frame = link_frame(0x44, METER, bytes.fromhex("90 01 0000 7A 01 00 0000 0413 09190000"))
+    telegram = decode(frame)
+    assert (telegram.outcome, telegram.problem) == (Outcome.DAMAGED, "AFLL is 1; the FCL alone has 2 bytes")
+    assert telegram.spans[-1].end == len(frame)
+    assert all(before.end == after.start for before, after in itertools.pairwise(telegram.spans))

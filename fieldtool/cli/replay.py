@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import time
-from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from argparse import ArgumentParser, ArgumentTypeError, BooleanOptionalAction, Namespace
 from collections.abc import Iterator
 from contextlib import closing
+from itertools import chain
 from pathlib import Path
 
 from fieldtool.cli import output
 from fieldtool.cli.command import Command
+from fieldtool.cli.formats_option import add_formats_option, formats_in_use, keep_formats
 from fieldtool.cli.keys_option import add_key_option
 from fieldtool.cli.profiles_option import add_profiles_option, profiles_in_use
 from fieldtool.errors import InputError, UsageError
@@ -17,9 +19,10 @@ from fieldtool.exit_codes import ExitCode
 from fieldtool.export.lines import outcome_text
 from fieldtool.lazy_keys import LazyKeys
 from fieldtool.replay.capture import STDIN, open_capture
-from fieldtool.replay.run import DecoderSource, Shown, Tally, paced, replay, replay_in_processes, tallied
+from fieldtool.replay.run import Again, DecoderSource, Shown, Tally, paced, replay, replay_in_processes, tallied
 from protocols.captures.model import BadLine, CaptureItem
 from protocols.learned import LearnedDecoder
+from protocols.mbus.compact import FormatLibrary
 from protocols.model import Outcome
 
 AS_FAST_AS_POSSIBLE = 0.0
@@ -37,8 +40,15 @@ def _configure(parser: ArgumentParser) -> None:
         "--speed", type=_speed, default=AS_FAST_AS_POSSIBLE, metavar="max|real|FACTOR", help="how fast (default: max)"
     )
     parser.add_argument("--jobs", type=_jobs, default=1, metavar="N", help="processes to decode with (default: 1)")
+    parser.add_argument(
+        "--second-pass",
+        action=BooleanOptionalAction,
+        default=True,
+        help="read compact frames also when the full frame of their format comes later (default; not for stdin)",
+    )
     add_key_option(parser)
     add_profiles_option(parser)
+    add_formats_option(parser)
 
 
 def _speed(text: str) -> float:
@@ -67,38 +77,55 @@ def _run(arguments: Namespace) -> ExitCode:
             raise InputError(f"{path}: there is no such file", "check the name")
     tally = Tally()
     began = time.monotonic()
+    formats = formats_in_use(arguments)
     with closing(LazyKeys(arguments.store, arguments.passphrase_file)) as store:
-        for result in tallied(_results(arguments, files, store), tally):
+        decoder = _decoder(arguments, store, formats.library)
+        for result in tallied(_results(arguments, files, store, decoder), tally):
             if isinstance(result, BadLine):
                 _talk_of_bad_line(result, tally)
             else:
                 output.data(result.text)
         if store.reason:
             output.talk(store.reason)
+    keep_formats(formats, decoder.formats)
     _sum_up(tally, time.monotonic() - began)
     if not tally.telegrams:
         raise InputError("there was no telegram in what was read", "captures hold one telegram a line, in hex")
     return ExitCode.OK if tally.all_well else ExitCode.SOME_FAILED
 
 
-def _results(arguments: Namespace, files: list[Path], store: LazyKeys) -> Iterator[Shown | BadLine]:
+def _decoder(arguments: Namespace, store: LazyKeys, formats: FormatLibrary) -> LearnedDecoder:
+    given = tuple(arguments.key)
+    return LearnedDecoder((lambda _: given) if given else store, formats=formats, profiles=profiles_in_use(arguments))
+
+
+def _results(
+    arguments: Namespace, files: list[Path], store: LazyKeys, decoder: LearnedDecoder
+) -> Iterator[Shown | BadLine]:
     form = "json" if arguments.json else "lines"
     items = _items(files)
-    given = tuple(arguments.key)
-    profiles = profiles_in_use(arguments)
+    again = _again(files) if arguments.second_pass else None
     if arguments.jobs == 1:
         if arguments.speed != AS_FAST_AS_POSSIBLE:
             items = paced(items, arguments.speed)
-        return replay(items, LearnedDecoder((lambda _: given) if given else store, profiles=profiles), form)
+        return replay(items, decoder, form, again)
     if arguments.speed != AS_FAST_AS_POSSIBLE:
         raise UsageError("--speed and --jobs exclude each other", "several processes decode as fast as they can")
+    given = tuple(arguments.key)
     if not given:
         # Each process opens the store itself; if that cannot work, say so before they start.
         store.open()
         if store.is_open and not store.has_passphrase_file:
             raise UsageError("--jobs needs the passphrase from a file", "give --passphrase-file FILE")
-    source = DecoderSource(given, arguments.store, arguments.passphrase_file, arguments.profiles)
-    return replay_in_processes(items, arguments.jobs, source, form)
+    source = DecoderSource(given, arguments.store, arguments.passphrase_file, arguments.profiles, decoder.formats)
+    return replay_in_processes(items, arguments.jobs, source, form, again=again, here=decoder)
+
+
+def _again(files: list[Path]) -> Again | None:
+    """What opens the same files once more; standard input can be read only once."""
+    if any(str(path) == STDIN for path in files):
+        return None
+    return lambda: chain.from_iterable(map(open_capture, files))
 
 
 def _items(files: list[Path]) -> Iterator[CaptureItem]:

@@ -5,22 +5,24 @@ from __future__ import annotations
 import multiprocessing
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import TypeAlias
 
 from fieldtool.export.lines import telegram_line
 from fieldtool.export.sighting_json import SightingWriter
 from fieldtool.lazy_keys import LazyKeys
+from fieldtool.replay.second_pass import SecondPass
 from fieldtool.user_profiles import load_profiles
 from protocols.captures.model import BadLine, CaptureEntry, CaptureItem
-from protocols.learned import LearnedDecoder
+from protocols.learned import LearnedDecoder, Sighting
 from protocols.mbus.compact import FormatLibrary
-from protocols.model import Key, Outcome, RawFrame
+from protocols.model import Finding, Key, Outcome, RawFrame, Telegram
+from protocols.plausibility import Judge, Observation, with_findings
 
 CHUNK = 500
 """Frames that one process decodes at a time: small enough to keep all busy, large enough to be worth the way."""
@@ -28,7 +30,10 @@ CHUNK = 500
 CHUNKS_AHEAD = 3
 """Chunks in flight for each process; it bounds the memory."""
 
-Show: TypeAlias = Callable[[LearnedDecoder, RawFrame], "Shown"]
+BEGINNING = datetime(2000, 1, 1, tzinfo=UTC)
+"""Stands for the start of a capture that tells only how much later its telegrams came."""
+
+Again: TypeAlias = Callable[[], Iterable[CaptureItem]]
 Sleep: TypeAlias = Callable[[float], None]
 
 
@@ -58,49 +63,78 @@ class Shown:
     outcome: Outcome
 
 
+class Shower:
+    """Turns frames into text: as `json`, or as `lines` for people. Belongs to one thread."""
+
+    def __init__(self, form: str) -> None:
+        self._writer = SightingWriter() if form == "json" else None
+
+    def see(self, decoder: LearnedDecoder, frame: RawFrame) -> Telegram | Sighting:
+        """Decode, as far as the text needs it."""
+        return decoder.decode(frame) if self._writer is None else decoder.sight(frame)
+
+    def show(self, seen: Telegram | Sighting, findings: Sequence[Finding]) -> Shown:
+        """Return what was seen as text, with what was found."""
+        if self._writer is not None:
+            return Shown(self._writer.line(seen, findings), seen.outcome)
+        if isinstance(seen, Sighting):
+            raise TypeError("lines for people are made of whole telegrams")
+        return Shown(telegram_line(with_findings(seen, findings)), seen.outcome)
+
+
 @dataclass(frozen=True, slots=True)
 class DecoderSource:
     """What a process of its own makes its decoder of.
 
-    Keys are the given ones, else those of the store with a passphrase file; `profiles` is the user's folder.
+    Keys are the given ones, else those of the store with a passphrase file; `profiles` is the user's folder,
+    `formats` are the compact-frame formats known so far.
     """
 
     keys: tuple[Key, ...] = ()
     store: str | None = None
     passphrase_file: str | None = None
     profiles: str | None = None
+    formats: FormatLibrary | None = None
 
     def decoder(self) -> LearnedDecoder:
         """Return a decoder with these keys and profiles; what is wrong with a profile was told before."""
         profiles = load_profiles(self.profiles).registry
         if self.keys:
-            return LearnedDecoder(lambda _: self.keys, profiles=profiles)
-        return LearnedDecoder(LazyKeys(self.store, self.passphrase_file), profiles=profiles)
+            return LearnedDecoder(lambda _: self.keys, formats=self.formats, profiles=profiles)
+        return LearnedDecoder(LazyKeys(self.store, self.passphrase_file), formats=self.formats, profiles=profiles)
 
 
-def shown_as(form: str) -> Show:
-    """Return what turns a frame into text: `json`, or `lines` for people."""
-    if form == "lines":
-        return _as_line
-    writer = SightingWriter()
+def replay(
+    items: Iterable[CaptureItem], decoder: LearnedDecoder, form: str, again: Again | None = None
+) -> Iterator[Shown | BadLine]:
+    """Decode one entry after the other, and judge it by those before.
 
-    def as_json(decoder: LearnedDecoder, frame: RawFrame) -> Shown:
-        seen = decoder.sight(frame)
-        return Shown(writer.line(seen), seen.outcome)
-
-    return as_json
-
-
-def _as_line(decoder: LearnedDecoder, frame: RawFrame) -> Shown:
-    telegram = decoder.decode(frame)
-    return Shown(telegram_line(telegram), telegram.outcome)
-
-
-def replay(items: Iterable[CaptureItem], decoder: LearnedDecoder, form: str) -> Iterator[Shown | BadLine]:
-    """Decode one entry after the other."""
-    show = shown_as(form)
+    `again` opens the same capture once more: then compact frames whose format comes later are read as well.
+    """
+    shower, judge = Shower(form), Judge()
+    ahead = _look_ahead(decoder, again)
     for item in items:
-        yield item if isinstance(item, BadLine) else show(decoder, item.frame)
+        if ahead is not None:
+            ahead.pass_by()
+        if isinstance(item, BadLine):
+            yield item
+            continue
+        seen = shower.see(decoder, item.frame)
+        yield shower.show(seen, judge.judge(seen, _heard_at(item)))
+
+
+def _look_ahead(decoder: LearnedDecoder, again: Again | None) -> SecondPass | None:
+    if again is None:
+        return None
+    decoder.search_formats = ahead = SecondPass(again, decoder)
+    return ahead
+
+
+def _heard_at(item: CaptureEntry) -> datetime | None:
+    """A time to measure distances with, where an entry has an offset and no time."""
+    if item.offset_s is None or item.frame.at is not None:
+        return None
+    return BEGINNING + timedelta(seconds=item.offset_s)
 
 
 def paced(items: Iterable[CaptureItem], factor: float, sleep: Sleep = time.sleep) -> Iterator[CaptureItem]:
@@ -119,15 +153,21 @@ def paced(items: Iterable[CaptureItem], factor: float, sleep: Sleep = time.sleep
 
 
 def replay_in_processes(
-    items: Iterable[CaptureItem], jobs: int, source: DecoderSource, form: str
+    items: Iterable[CaptureItem],
+    jobs: int,
+    source: DecoderSource,
+    form: str,
+    *,
+    again: Again | None = None,
+    here: LearnedDecoder | None = None,
 ) -> Iterator[Shown | BadLine]:
     """Decode with several processes; the result is, telegram for telegram, that of `replay`.
 
-    A process knows only the compact-frame formats of its own chunks: what it could not decode is decoded once more
-    here, where the formats of all chunks before are known.
+    A process knows only the telegrams of its own chunks: what it could not decode for want of a format is decoded once
+    more by the decoder `here` (default: one more of `source`), where the formats of all chunks before are known, and
+    here telegrams are judged by those before them.
     """
-    here = source.decoder()
-    show = shown_as(form)
+    last = _Here(here or source.decoder(), form, again)
     pool = ProcessPoolExecutor(
         jobs, mp_context=multiprocessing.get_context("spawn"), initializer=_start_process, initargs=(source, form)
     )
@@ -137,9 +177,11 @@ def replay_in_processes(
             frames = [item.frame for item in chunk if isinstance(item, CaptureEntry)]
             waiting.append((chunk, pool.submit(_decode_chunk, frames)))
             if len(waiting) >= jobs * CHUNKS_AHEAD:
-                yield from _finish(*waiting.popleft(), here, show)
+                chunk, future = waiting.popleft()
+                yield from last.finish(chunk, future.result())
         while waiting:
-            yield from _finish(*waiting.popleft(), here, show)
+            chunk, future = waiting.popleft()
+            yield from last.finish(chunk, future.result())
     finally:
         pool.shutdown(cancel_futures=True)
 
@@ -152,45 +194,77 @@ def _chunks(items: Iterable[CaptureItem]) -> Iterator[tuple[CaptureItem, ...]]:
 
 @dataclass(frozen=True, slots=True)
 class _Done:
-    """A chunk decoded in another process, and all formats that process knows."""
+    """A chunk decoded in another process: texts with outcomes, observations, and all formats that process knows."""
 
     shown: list[Shown]
+    observed: list[Observation | None]
     formats: FormatLibrary
 
 
-_own_decoder: LearnedDecoder | None = None
-_own_show: Show | None = None
+class _Worker:
+    """What a process of the pool decodes with."""
+
+    def __init__(self, source: DecoderSource, form: str) -> None:
+        self._decoder = source.decoder()
+        self._shower = Shower(form)
+        self._judge = Judge()
+
+    def decode(self, frames: list[RawFrame]) -> _Done:
+        """Decode a chunk; each telegram shows what it tells of itself alone."""
+        shown, observed = [], []
+        for frame in frames:
+            seen = self._shower.see(self._decoder, frame)
+            observation = self._judge.observe(seen)
+            observed.append(observation)
+            shown.append(self._shower.show(seen, () if observation is None else observation.remarks))
+        return _Done(shown, observed, self._decoder.formats)
+
+
+_worker: _Worker | None = None
 
 
 def _start_process(source: DecoderSource, form: str) -> None:
     """Make the decoder of this process; it lives as long as the process does."""
-    global _own_decoder, _own_show
-    _own_decoder, _own_show = source.decoder(), shown_as(form)
+    global _worker
+    _worker = _Worker(source, form)
 
 
 def _decode_chunk(frames: list[RawFrame]) -> _Done:
-    decoder, show = _own_decoder, _own_show
-    if decoder is None or show is None:
+    if _worker is None:
         raise RuntimeError("a process of the pool was not started with its decoder")
-    return _Done([show(decoder, frame) for frame in frames], decoder.formats)
+    return _worker.decode(frames)
 
 
-def _finish(
-    chunk: tuple[CaptureItem, ...], future: Future[_Done], here: LearnedDecoder, show: Show
-) -> Iterator[Shown | BadLine]:
-    done = future.result()
-    shown = iter(done.shown)
-    for item in chunk:
-        if isinstance(item, BadLine):
-            yield item
-            continue
-        one = next(shown)
-        if one.outcome is Outcome.UNSUPPORTED:
-            one = show(here, item.frame)
-        yield one
-    known = here.formats.formats
-    if any(signature not in known for signature in done.formats.formats):
-        here.formats = FormatLibrary({**done.formats.formats, **known})
+class _Here:
+    """Puts the chunks together in order: missing formats, and the histories of all meters."""
+
+    def __init__(self, decoder: LearnedDecoder, form: str, again: Again | None) -> None:
+        self._decoder = decoder
+        self._shower = Shower(form)
+        self._judge = Judge()
+        self._ahead = _look_ahead(decoder, again)
+
+    def finish(self, chunk: tuple[CaptureItem, ...], done: _Done) -> Iterator[Shown | BadLine]:
+        """Yield what a chunk came to."""
+        results = zip(done.shown, done.observed, strict=True)
+        for item in chunk:
+            if self._ahead is not None:
+                self._ahead.pass_by()
+            yield item if isinstance(item, BadLine) else self._finished(item, *next(results))
+        self._decoder.formats = self._decoder.formats.joined(done.formats)
+
+    def _finished(self, item: CaptureEntry, shown: Shown, observation: Observation | None) -> Shown:
+        if shown.outcome is Outcome.UNSUPPORTED:
+            seen = self._shower.see(self._decoder, item.frame)
+            return self._shower.show(seen, self._judge.judge(seen, _heard_at(item)))
+        if observation is None:
+            return shown
+        if observation.at is None:
+            observation = observation._replace(at=_heard_at(item))
+        findings = self._judge.weigh(observation)
+        if findings == observation.remarks:
+            return shown
+        return self._shower.show(self._shower.see(self._decoder, item.frame), findings)
 
 
 def _mark(entry: CaptureEntry) -> float | datetime | None:

@@ -3,22 +3,22 @@
     history, findings = judge(history, telegram)
     telegram = with_findings(telegram, findings)
 
-Findings change neither readings nor outcome; they fail the rung "plausibility" of the verdict.
+`Judge` does it for streams of telegrams of many meters. Findings change neither readings nor outcome; they fail the
+rung "plausibility" of the verdict.
 """
 
 from __future__ import annotations
 
 from protocols.plausibility.findings import doubts_in, judged_step, with_findings
-from protocols.plausibility.history import NO_HISTORY, Histories, MeterHistory, judge
+from protocols.plausibility.history import NO_HISTORY, MeterHistory, judge
+from protocols.plausibility.judging import Judge
 from protocols.plausibility.observation import Observation, observe
-from protocols.plausibility.sightings import Observer
 
 __all__ = [
     "NO_HISTORY",
-    "Histories",
+    "Judge",
     "MeterHistory",
     "Observation",
-    "Observer",
     "doubts_in",
     "judge",
     "judged_step",

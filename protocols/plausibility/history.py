@@ -1,6 +1,6 @@
 """Judging a telegram by those before it of the same meter: numbers that go back, totals that fall or jump.
 
-`judge` is pure: a meter's state in, its state and the findings out. `Histories` keeps the states of many meters.
+`judge` is pure: a meter's state in, its state and the findings out.
 """
 
 from __future__ import annotations
@@ -10,12 +10,13 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import NamedTuple
 
-from protocols.model import Address, Finding, FindingKind, Telegram
+from protocols.model import Finding, FindingKind, Telegram
 from protocols.plausibility.limits import (
     REPEATER_DELAY,
     ROLLOVER_FROM,
     ROLLOVER_TO,
     SAME_TRANSMISSION,
+    SECONDS_AN_HOUR,
     SHORTEST_INTERVAL,
     SHORTEST_TIME,
     STEPS_BACK_WITHOUT_TIME,
@@ -66,7 +67,7 @@ def judge(history: MeterHistory, telegram: Telegram) -> tuple[MeterHistory, tupl
     """Judge a telegram by the history of its meter; returns the history with it, and what was found.
 
     A telegram that may be a replay leaves counters and totals as they were. Telegrams must be handed over in the order
-    in which they were received; a history must only ever see telegrams of one meter.
+    in which they were received; a history must only ever see telegrams of one meter, through one sender.
     """
     observation = observe(telegram)
     return (history, ()) if observation is None else weigh(history, observation)
@@ -173,7 +174,7 @@ def _doubt(
     if not change or at is None or before_at is None:
         return None
     elapsed = max(abs(at - before_at), SHORTEST_TIME)
-    if change * 3600 <= counter.most_in_an_hour(value, counted.medium) * Decimal(elapsed.total_seconds()):
+    if change * SECONDS_AN_HOUR <= counter.most_in_an_hour(value, counted.medium) * Decimal(elapsed.total_seconds()):
         return None
     detail = f"{counted.name} rose by {change:f} {unit} within {_span(abs(at - before_at))}, to {value:f}"
     return Finding(FindingKind.JUMP, " ".join(detail.split()))
@@ -190,30 +191,3 @@ def _span(elapsed: timedelta) -> str:
     if abs(seconds) < 120:
         return f"{seconds} s"
     return f"{round(seconds / 60)} min" if abs(seconds) < 7200 else f"{seconds / 3600:.1f} h"
-
-
-class Histories:
-    """The histories of many meters, each by its address; belongs to one thread."""
-
-    LIMIT = 20_000
-    """Meters remembered; the one that was first heard is forgotten first."""
-
-    def __init__(self) -> None:
-        self._meters: dict[Address, MeterHistory] = {}
-
-    def judge(self, seen: Observation | None) -> tuple[Finding, ...]:
-        """Judge an observation by the history of its meter, and remember it."""
-        if seen is None:
-            return ()
-        meters = self._meters
-        history = meters.get(seen.meter)
-        if history is None:
-            if len(meters) >= self.LIMIT:
-                del meters[next(iter(meters))]
-            history = NO_HISTORY
-        meters[seen.meter], findings = weigh(history, seen)
-        return findings
-
-    def of(self, meter: Address) -> MeterHistory:
-        """The history of one meter; empty when it was never heard."""
-        return self._meters.get(meter, NO_HISTORY)

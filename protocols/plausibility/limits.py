@@ -54,6 +54,8 @@ STEPS_BACK_WITHOUT_TIME: Final = 16
 SHORTEST_TIME: Final = timedelta(minutes=1)
 """Meters measure less often than they send, and round: consumption is judged over no less than this."""
 
+SECONDS_AN_HOUR: Final = 3600
+
 ROLLOVER_FROM, ROLLOVER_TO = Decimal("0.99"), Decimal("0.01")
 """A register that was filled to the first part of its range and now holds less than the second has run over."""
 
@@ -78,6 +80,11 @@ class Counter:
         step = Decimal(1).scaleb(min(0, exponent)) if isinstance(exponent, int) else Decimal(1)
         bound = max(self.counts_an_hour * step, self.never_below)
         return min(bound, self.by_medium.get(medium, self.an_hour))
+
+    def never_too_much(self, medium: str) -> Decimal:
+        """What the total may rise by from one telegram to the next, whatever the register and the time between."""
+        most = min(self.never_below, self.by_medium.get(medium, self.an_hour))
+        return most * Decimal(SHORTEST_TIME.total_seconds()) / SECONDS_AN_HOUR
 
 
 _WATER: Final = ("water", "cold water", "warm water", "hot water", "dual water", "irrigation water", "waste water")

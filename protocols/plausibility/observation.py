@@ -80,11 +80,14 @@ class Counted(NamedTuple):
 class Observation(NamedTuple):
     """One telegram: who, under which numbers, what its total was, and what it shows of itself alone.
 
-    `at` is when it was heard, aware, None when that is not known. `counter` is a message counter or the minute of a
-    session. `content` are the bytes that a repeater does not change.
+    `sender` is the link-layer address where that is another, of a radio adapter: it has numbers of its own, and what
+    it sends may be older than what the meter sends itself. `at` is when it was heard, aware, None when that is not
+    known. `counter` is a message counter or the minute of a session. `content` are the bytes that a repeater does not
+    change.
     """
 
     meter: Address
+    sender: Address | None
     lane: Lane
     at: datetime | None
     access_number: int | None
@@ -109,6 +112,7 @@ def observe(telegram: Telegram, heard_at: datetime | None = None) -> Observation
     reading = None if index is None else telegram.readings[index]
     return Observation(
         meter,
+        telegram.link_address,
         lane_of(security),
         telegram.frame.at or heard_at,
         None if security is None else security.access_number,

@@ -1,19 +1,21 @@
-"""Observations of telegrams that a plan read, without decoding them in full.
+"""Where the telegrams of a meter's plan keep what is observed, so that nothing else of them need be read.
 
-What they hold is, field for field, what `observe` finds in the telegram that `decode` would give.
+What an observation made this way holds is, field for field, what `observe` finds in the telegram decoded in full.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 
 from protocols.crypto import key_check_value
-from protocols.learned import Sighting, status_of
+from protocols.learned import status_of
 from protocols.mbus.layouts import Slot
 from protocols.mbus.values import Result
-from protocols.model import Address, Finding, Reading, Telegram
+from protocols.model import Address, Finding, Reading
 from protocols.plans import MeterPlan
+from protocols.plausibility.limits import CLOCK_TOLERANCE
 from protocols.plausibility.observation import (
     SESSION_TIME,
     SN_SIZE,
@@ -27,70 +29,28 @@ from protocols.plausibility.observation import (
     counted_reading,
     lane_of,
     numbers_of,
-    observe,
     total_of,
 )
-from protocols.plausibility.remarks import DATE_QUANTITIES, ERROR_BITS, REPEATED
+from protocols.plausibility.remarks import DATE_QUANTITIES, ERROR_BITS, REPEATED, is_clock
 from protocols.profiles.apply import PlannedReading
 
-_KNOWN_FOR = timedelta(hours=1)
-"""How long dates that were in order need not be looked at again."""
-
-
-class Observer:
-    """Observes telegrams and sightings; remembers of each meter's plan where to look. Belongs to one thread."""
-
-    LIMIT = 20_000
-    """Plans remembered."""
-
-    def __init__(self) -> None:
-        self._places: dict[int, _Places] = {}
-
-    def observe(self, seen: Telegram | Sighting, heard_at: datetime | None = None) -> Observation | None:
-        """Return, for a sighting, what `observe` gives for its telegram decoded in full."""
-        if isinstance(seen, Telegram):
-            return observe(seen, heard_at)
-        return self.matched(seen.plan, seen.data, seen.plain, seen.frame.at, heard_at)
-
-    def matched(
-        self, plan: MeterPlan, data: bytes, plain: bytes, received_at: datetime | None, heard_at: datetime | None = None
-    ) -> Observation:
-        """Observe a telegram that a plan fits; `data` is the frame without CRCs, `plain` as in `Sighting`."""
-        places = self._places.get(id(plan)) or self._learn(plan)
-        numbers = places.numbers
-        counter = None
-        if numbers.session_at is not None:
-            number = int.from_bytes(data[numbers.session_at : numbers.session_at + SN_SIZE], "little")
-            counter = number >> 4 & SESSION_TIME
-        remarkable = places.status_at is not None and data[places.status_at] & ERROR_BITS
-        if places.dates and not remarkable:
-            remarkable = not places.dates_are_known(plain, received_at)
-        return Observation(
-            places.meter,
-            places.lane,
-            received_at or heard_at,
-            None if places.access_at is None else data[places.access_at],
-            counter,
-            content_of(data, numbers) if numbers.repeated else data[numbers.content_at :],
-            numbers.repeated,
-            places.counted,
-            None if places.total is None else total_of(*places.total.read(plain)),
-            places.remarks(data, plain, received_at) if remarkable else places.always,
-        )
-
-    def _learn(self, plan: MeterPlan) -> _Places:
-        if len(self._places) >= self.LIMIT:
-            self._places.clear()
-        places = self._places[id(plan)] = _places(plan)
-        return places
+_DAY = timedelta(days=1)
+_TYPE_F = 4
+"""Length of the date type that most clocks are sent in: minute and hour stand in its first two bytes."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Place:
+class Place:
     """Where a reading lies in the plain bytes of a plan's telegrams, and how it is read."""
 
     slot: Slot
     planned: PlannedReading
+    changes: bool
+
+    @classmethod
+    def of(cls, slot: Slot, planned: PlannedReading) -> Place:
+        """Find out whether the reading is what its record says."""
+        return cls(slot, planned, planned.changes)
 
     def data(self, plain: bytes) -> bytes:
         """The bytes of its record."""
@@ -98,16 +58,21 @@ class _Place:
 
     def read(self, plain: bytes) -> Result:
         """Value and quality."""
-        data = self.data(plain)
+        return self.result(self.data(plain))
+
+    def result(self, data: bytes) -> Result:
+        """Value and quality, given the bytes of its record."""
         result = self.slot.read(data)
-        return self.planned.result(result, data) if self.planned.rule is not None else result
+        return self.planned.result(result, data) if self.changes else result
 
 
 @dataclass(slots=True)
-class _Places:
-    """Where the telegrams of a meter's plan keep what is observed, and the dates that were found in order last.
+class Places:
+    """What is observed of a plan's telegrams, and the dates that were found in order last.
 
-    Dates with the bytes `known` are in order for telegrams received from `known_from` to `known_until`.
+    `date_mask` covers the bytes of all dates, of a clock only the day. Dates that are `known` under it are in order in
+    telegrams received from `known_from` to `known_until`, whatever the time of day in `clock_at`. `allowance` is what a
+    total may always rise by.
     """
 
     plan: MeterPlan
@@ -117,55 +82,125 @@ class _Places:
     access_at: int | None
     status_at: int | None
     counted: Counted | None
-    total: _Place | None
-    dates: tuple[_Place, ...]
+    total: Place | None
+    dates: tuple[Place, ...]
     always: tuple[Finding, ...]
-    known: list[bytes] | None = None
+    date_mask: int
+    clock_at: int | None
+    allowance: Decimal
+    known: int | None = None
     known_from: datetime | None = None
     known_until: datetime | None = None
 
-    def dates_are_known(self, plain: bytes, at: datetime | None) -> bool:
+    @classmethod
+    def of(cls, plan: MeterPlan) -> Places:
+        """Find out where to look."""
+        kind, meter = plan.plan, plan.meter
+        template, slots = kind.template, kind.layout.slots
+        if meter is None:
+            raise ValueError("a plan of a telegram without an address")
+        numbers, lane = numbers_of(template.layers), lane_of(template.security)
+        places = [Place.of(slots[planned.position], planned) for planned in kind.recipe.readings]
+        index = counted_reading(template.readings)
+        dates = tuple(place for place in places if place.planned.reading.quantity in DATE_QUANTITIES)
+        mask, clock_at = _date_mask(kind.layout.size, dates)
+        counted = None if index is None else counted_of(template.readings[index], meter)
+        return cls(
+            plan=plan,
+            meter=meter,
+            lane=lane if plan.key is None else lane._replace(key_check_value=key_check_value(plan.key.value)),
+            numbers=numbers,
+            access_at=kind.access_at,
+            status_at=kind.status_at,
+            counted=counted,
+            total=None if index is None else places[index],
+            dates=dates,
+            always=(REPEATED,) if numbers.repeated else (),
+            date_mask=mask,
+            clock_at=clock_at,
+            allowance=Decimal(0) if counted is None else counted.counter.never_too_much(counted.medium),
+        )
+
+    def counter(self, data: bytes) -> int | None:
+        """The minute of an extended link layer's session."""
+        at = self.numbers.session_at
+        if at is None:
+            return None
+        return int.from_bytes(data[at : at + SN_SIZE], "little") >> 4 & SESSION_TIME
+
+    def observation(
+        self, data: bytes, plain: bytes, received_at: datetime | None, heard_at: datetime | None = None
+    ) -> Observation:
+        """What is kept of a telegram; `data` is the frame without CRCs, `plain` the bytes behind its clear part."""
+        return Observation(
+            self.meter,
+            self.plan.link_address,
+            self.lane,
+            received_at or heard_at,
+            None if self.access_at is None else data[self.access_at],
+            self.counter(data),
+            content_of(data, self.numbers),
+            self.numbers.repeated,
+            self.counted,
+            None if self.total is None else total_of(*self.total.read(plain)),
+            self.remarks(data, plain, received_at),
+        )
+
+    def remarkable(self, data: bytes, plain: bytes, received_at: datetime | None) -> bool:
+        """Whether a telegram may show more than all others of its plan."""
+        if self.status_at is not None and data[self.status_at] & ERROR_BITS:
+            return True
+        return bool(self.dates) and not self._dates_are_known(plain, received_at)
+
+    def remarks(self, data: bytes, plain: bytes, received_at: datetime | None) -> tuple[Finding, ...]:
+        """What a telegram shows of itself alone."""
+        if not self.remarkable(data, plain, received_at):
+            return self.always
+        status = status_of(self.plan.plan, data, plain)
+        return all_remarks(status, self._dates(plain), received_at, repeated=self.numbers.repeated)
+
+    def _dates_are_known(self, plain: bytes, at: datetime | None) -> bool:
         """Whether these dates were in order before, or are now."""
-        data = [place.data(plain) for place in self.dates]
-        if data == self.known:
-            if self.known_from is None or self.known_until is None or at is None:
-                if at is self.known_from:
-                    return True
-            elif self.known_from <= at <= self.known_until:
-                return True
-        until = None if at is None else at + _KNOWN_FOR
-        dates = self._dates(plain)
-        if all_remarks(None, dates, at, repeated=False) or all_remarks(None, dates, until, repeated=False):
+        clock_at = self.clock_at
+        if clock_at is not None and not (plain[clock_at] & 0x3F < 60 and plain[clock_at + 1] & 0x1F < 24):
             return False
-        self.known, self.known_from, self.known_until = data, at, until
+        days = int.from_bytes(plain, "big") & self.date_mask
+        if days == self.known:
+            first, last = self.known_from, self.known_until
+            if at is None or first is None or last is None:
+                if at is first:
+                    return True
+            elif first <= at <= last:
+                return True
+        return self._get_to_know(days, plain, at)
+
+    def _get_to_know(self, days: int, plain: bytes, at: datetime | None) -> bool:
+        dates = self._dates(plain)
+        if all_remarks(None, dates, at, repeated=False):
+            return False
+        until = at
+        if at is not None:
+            until = at + _DAY
+            for reading, (value, _), _ in dates:
+                if is_clock(reading) and isinstance(value, date):
+                    midnight = datetime(value.year, value.month, value.day, tzinfo=UTC)
+                    # All day long the clock is no further off than this; outside of it every telegram is looked at.
+                    at = max(at, midnight + _DAY - CLOCK_TOLERANCE)
+                    until = min(until, midnight + CLOCK_TOLERANCE)
+        self.known, self.known_from, self.known_until = days, at, until
         return True
 
     def _dates(self, plain: bytes) -> list[tuple[Reading, Result, bytes]]:
         return [(place.planned.reading, place.read(plain), place.data(plain)) for place in self.dates]
 
-    def remarks(self, data: bytes, plain: bytes, at: datetime | None) -> tuple[Finding, ...]:
-        """All remarks of one telegram."""
-        status = status_of(self.plan.plan, data, plain)
-        return all_remarks(status, self._dates(plain), at, repeated=self.numbers.repeated)
 
-
-def _places(plan: MeterPlan) -> _Places:
-    kind = plan.plan
-    template, readings, slots = kind.template, kind.recipe.readings, kind.layout.slots
-    if plan.meter is None:
-        raise ValueError("a plan of a telegram without an address")
-    numbers, lane = numbers_of(template.layers), lane_of(template.security)
-    places = [_Place(slots[planned.position], planned) for planned in readings]
-    index = counted_reading(template.readings)
-    return _Places(
-        plan,
-        plan.meter,
-        lane if plan.key is None else lane._replace(key_check_value=key_check_value(plan.key.value)),
-        numbers,
-        kind.access_at,
-        kind.status_at,
-        None if index is None else counted_of(template.readings[index], plan.meter),
-        None if index is None else places[index],
-        tuple(place for place in places if place.planned.reading.quantity in DATE_QUANTITIES),
-        (REPEATED,) if numbers.repeated else (),
-    )
+def _date_mask(size: int, dates: tuple[Place, ...]) -> tuple[int, int | None]:
+    """The bytes in which dates must be the same to be known, and where a clock's minute and hour stand."""
+    mask, clock_at = bytearray(size), None
+    for place in dates:
+        start, end = place.slot.start, place.slot.end
+        mask[start:end] = b"\xff" * (end - start)
+        if clock_at is None and is_clock(place.planned.reading) and end - start == _TYPE_F:
+            clock_at = start
+            mask[start : start + 2] = b"\x80\x60"
+    return int.from_bytes(mask, "big"), clock_at

@@ -15,7 +15,7 @@ from protocols.decode import decode
 from protocols.mbus.datetypes import encode_f, encode_g
 from protocols.mbus.encode import compact_from_full
 from protocols.model import Address, Finding, FindingKind, Key, Outcome, RawFrame, Rung, RungState, Telegram
-from protocols.plausibility import NO_HISTORY, Histories, MeterHistory, judge, observe, with_findings
+from protocols.plausibility import NO_HISTORY, Judge, MeterHistory, judge, observe, with_findings
 from protocols.plausibility.limits import COUNTERS
 from protocols.plausibility.remarks import impossible_date
 from protocols.wmbus.ci import Content
@@ -306,7 +306,7 @@ class TwoMeters(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.together = Histories()
+        self.together = Judge()
         self.alone: dict[Address, MeterHistory] = {WATER: NO_HISTORY, OTHER: NO_HISTORY}
         self.seconds = 0.0
 
@@ -321,12 +321,12 @@ class TwoMeters(RuleBasedStateMachine):
         self.seconds += pause
         telegram = mode_5(acc, self.seconds, litres, status=status, meter=meter)
         self.alone[meter], findings = judge(self.alone[meter], telegram)
-        assert self.together.judge(observe(telegram)) == findings
+        assert self.together.judge(telegram) == findings
 
     @invariant()
     def states_are_apart(self) -> None:
         for meter, history in self.alone.items():
-            assert self.together.of(meter) == history
+            assert self.together.history(meter) == history
             for lane in history.lanes.values():
                 assert {seen.meter for seen in lane.recent} <= {meter}
 
@@ -345,12 +345,12 @@ def test_state_is_bounded() -> None:
         history, _ = judge(history, telegram)
     assert len(history.lanes) == 1
     assert all(len(lane.recent) <= 4 for lane in history.lanes.values())
-    together = Histories()
-    together.LIMIT = 10
+    together = Judge()
+    together.METERS = 10
     for number in range(30):
-        together.judge(observe(mode_5(1, 0, meter=Address.of("KAM", f"{number:08}", 0x1B, 0x16))))
-    assert together.of(Address.of("KAM", "00000029", 0x1B, 0x16)) != NO_HISTORY
-    assert together.of(Address.of("KAM", "00000000", 0x1B, 0x16)) == NO_HISTORY
+        together.judge(mode_5(1, 0, meter=Address.of("KAM", f"{number:08}", 0x1B, 0x16)))
+    assert together.history(Address.of("KAM", "00000029", 0x1B, 0x16)) != NO_HISTORY
+    assert together.history(Address.of("KAM", "00000000", 0x1B, 0x16)) == NO_HISTORY
 
 
 def test_limits_follow_the_register() -> None:

@@ -1,0 +1,189 @@
+"""Judging streams of telegrams of many meters, quickly where nothing is remarkable."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+
+from protocols.learned import Sighting
+from protocols.model import Address, Finding, Telegram
+from protocols.plans import MeterPlan
+from protocols.plausibility.history import NO_HISTORY, RECENT, LaneState, MeterHistory, Total, weigh
+from protocols.plausibility.observation import Lane, Observation, observe, total_of
+from protocols.plausibility.sightings import Places
+
+STEPS_FORWARD = 60
+"""Access numbers that went forward by at most this cannot meet one of the last `RECENT` telegrams again."""
+
+
+class _Meter:
+    """The history of one meter: `base`, and behind it telegrams that were found in order at a glance.
+
+    Those are all of `lane`, and their totals of `counted_name`; `waiting` are the newest of them, oldest first. The
+    last total was read from the bytes `total_data` of a telegram with these `places`.
+    """
+
+    __slots__ = (
+        "access_number",
+        "at",
+        "base",
+        "counted_name",
+        "highest",
+        "lane",
+        "places",
+        "total",
+        "total_data",
+        "waiting",
+    )
+
+    def __init__(self) -> None:
+        self.base: MeterHistory = NO_HISTORY
+        self.lane: Lane | None = None
+        self.access_number = 0
+        self.highest: int | None = None
+        self.counted_name: str | None = None
+        self.total: Decimal | int = 0
+        self.places: Places | None = None
+        self.total_data = b""
+        self.at: datetime | None = None
+        self.waiting: list[tuple[Places, bytes, bytes, datetime | None, datetime | None]] = []
+
+    def history(self) -> MeterHistory:
+        """The history with all telegrams in it."""
+        if not self.waiting or self.lane is None:
+            return self.base
+        newest = [
+            places.observation(data, plain, received_at, heard_at)
+            for places, data, plain, received_at, heard_at in reversed(self.waiting[-RECENT:])
+        ]
+        lanes, totals = self.base.lanes, self.base.totals
+        recent = (*newest, *lanes[self.lane].recent)[:RECENT]
+        if self.counted_name is not None:
+            totals = {**totals, self.counted_name: Total(Decimal(self.total), self.at)}
+        self.base = MeterHistory({**lanes, self.lane: LaneState(recent, self.highest)}, totals)
+        self.waiting.clear()
+        return self.base
+
+    def begin(self, history: MeterHistory, newest: Observation) -> None:
+        """Go on from a history whose newest telegram is known."""
+        self.base = history
+        lane = history.lanes[newest.lane]
+        last = lane.recent[0]
+        self.lane = newest.lane if last.access_number is not None else None
+        self.access_number = last.access_number or 0
+        self.highest = lane.highest
+        name = None if newest.counted is None else newest.counted.name
+        self.places = None
+        known = None if name is None else history.totals.get(name)
+        self.counted_name = None
+        if known is not None:
+            self.counted_name, self.total, self.at = name, known.value, known.at
+
+
+class Judge:
+    """Judges telegrams in the order in which they were received, each by the history of its meter.
+
+    It finds what `judge` finds. Meters are told apart by their address and that of the sender. Belongs to one thread.
+    """
+
+    METERS = 20_000
+    """Meters remembered; beyond it all are forgotten."""
+
+    PLANS = 40_000
+    """Plans of meters of which it is remembered where to look."""
+
+    def __init__(self) -> None:
+        self._meters: dict[tuple[Address, Address | None], _Meter] = {}
+        self._known: dict[int, tuple[Places, _Meter]] = {}
+        self._lanes: dict[Lane, Lane] = {}
+
+    def judge(self, seen: Telegram | Sighting, heard_at: datetime | None = None) -> tuple[Finding, ...]:
+        """Return what is found in a telegram; `heard_at` as for `observe`."""
+        if isinstance(seen, Sighting):
+            return self.matched(seen.plan, seen.data, seen.plain, seen.frame.at, heard_at)
+        observation = observe(seen, heard_at)
+        return () if observation is None else self.weigh(observation)
+
+    def matched(
+        self, plan: MeterPlan, data: bytes, plain: bytes, received_at: datetime | None, heard_at: datetime | None = None
+    ) -> tuple[Finding, ...]:
+        """Return what is found in a telegram that a plan fits; `data` and `plain` as in `Sighting`."""
+        known = self._known.get(id(plan))
+        if known is None:
+            known = self._learn(plan)
+        places, meter = known
+        access_at = places.access_at
+        if access_at is not None and places.lane is meter.lane:
+            access_number, counter = data[access_at], places.counter(data)
+            if (
+                0 < (access_number - meter.access_number) & 0xFF <= STEPS_FORWARD
+                and (counter is None or meter.highest is None or counter >= meter.highest)
+                and not places.remarkable(data, plain, received_at)
+                and self._total_is_usual(places, meter, plain)
+            ):
+                meter.access_number = access_number
+                if counter is not None:
+                    meter.highest = counter
+                meter.at = received_at or heard_at
+                waiting = meter.waiting
+                waiting.append((places, data, plain, received_at, heard_at))
+                if len(waiting) > 2 * RECENT:
+                    del waiting[:RECENT]
+                return places.always
+        return self._weigh(meter, places.observation(data, plain, received_at, heard_at))
+
+    def observe(self, seen: Telegram | Sighting, heard_at: datetime | None = None) -> Observation | None:
+        """Return what `weigh` needs of a telegram: one process may observe, another one judge."""
+        if not isinstance(seen, Sighting):
+            return observe(seen, heard_at)
+        places, _ = self._known.get(id(seen.plan)) or self._learn(seen.plan)
+        return places.observation(seen.data, seen.plain, seen.frame.at, heard_at)
+
+    def weigh(self, seen: Observation) -> tuple[Finding, ...]:
+        """Return what is found in what was observed of a telegram."""
+        return self._weigh(self._meter(seen.meter, seen.sender), seen)
+
+    def history(self, meter: Address, sender: Address | None = None) -> MeterHistory:
+        """The history of one meter; empty when it was never heard."""
+        known = self._meters.get((meter, sender))
+        return NO_HISTORY if known is None else known.history()
+
+    @staticmethod
+    def _total_is_usual(places: Places, meter: _Meter, plain: bytes) -> bool:
+        """Whether the total is there and has not risen by more than is plausible at once; takes it over."""
+        if places.total is None or places.counted is None:
+            return meter.counted_name is None
+        if places.counted.name != meter.counted_name:
+            return False
+        data = places.total.data(plain)
+        if places is meter.places and data == meter.total_data:
+            return True
+        value = total_of(*places.total.result(data))
+        if value is None or not 0 <= value - meter.total <= places.allowance:
+            return False
+        meter.total, meter.total_data, meter.places = value, data, places
+        return True
+
+    def _weigh(self, meter: _Meter, seen: Observation) -> tuple[Finding, ...]:
+        history, findings = weigh(meter.history(), seen)
+        meter.begin(history, seen)
+        return findings
+
+    def _meter(self, address: Address, sender: Address | None) -> _Meter:
+        meter = self._meters.get((address, sender))
+        if meter is None:
+            if len(self._meters) >= self.METERS:
+                self._meters.clear()
+                self._known.clear()
+            meter = self._meters[address, sender] = _Meter()
+        return meter
+
+    def _learn(self, plan: MeterPlan) -> tuple[Places, _Meter]:
+        if len(self._known) >= self.PLANS:
+            self._known.clear()
+            self._lanes.clear()
+        places = Places.of(plan)
+        # Full and compact frames of a meter have equal lanes: made one, they are compared at a glance.
+        places.lane = self._lanes.setdefault(places.lane, places.lane)
+        known = self._known[id(plan)] = (places, self._meter(places.meter, plan.link_address))
+        return known

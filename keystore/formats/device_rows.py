@@ -73,7 +73,7 @@ class RowReader:
         serial = found.get(Column.SERIAL, "")
         shown = shown_text(serial or found.get(Column.DEV_EUI, ""))
         try:
-            fields = self._meter(row, found, serial, keys, warnings)
+            fields = self._meter(row, found, shown if serial else "", keys, warnings)
         except ValueError as error:
             return [quarantined(row, shown, str(error), tuple(warnings), masked(found))]
         ownership = fields["ownership"]
@@ -89,11 +89,12 @@ class RowReader:
         self,
         row: int,
         found: Mapping[ColumnMeaning, str],
-        serial: str,
+        shown: str,
         keys: Sequence[tuple[KeyColumn, str]],
         warnings: list[str],
     ) -> dict[str, Any]:
         """Return the fields of a record but for its key; `ValueError` when the meter cannot be told."""
+        serial = found.get(Column.SERIAL, "")
         if looks_like_key(serial):
             raise ValueError("the serial number looks like a key: check the columns")
         eui = found.get(Column.DEV_EUI)
@@ -107,16 +108,26 @@ class RowReader:
             raise ValueError("the line names no meter")
         source = self._source
         fields: dict[str, Any] = {
-            "number": safe_text(cell.number),
+            "number": cell.number if cell.number == shown else safe_text(cell.number),
             "manufacturer": _checked(found.get(Column.MANUFACTURER), manufacturer_cell, warnings) or cell.manufacturer,
             "version": _checked(found.get(Column.VERSION), version_cell, warnings),
             "medium_code": _checked(found.get(Column.MEDIUM), medium_cell, warnings),
-            "serial": shown_text(serial),
+            "serial": shown,
             "dev_eui": dev_eui,
             "join_eui": _checked(found.get(Column.JOIN_EUI), normal_eui, warnings) or "",
             "dev_addr": _checked(found.get(Column.DEV_ADDR), dev_addr_cell, warnings) or "",
             "ownership": self._ownership(found),
-            "source": replace(source, row=row),
+            "source": Provenance(
+                source.system,
+                source.file_name,
+                source.file_sha256,
+                source.member,
+                row,
+                source.imported_at,
+                source.signature,
+                source.imported_by,
+                source.signer,
+            ),
         }
         for column, name in _TEXTS.items():
             text = found.get(column)

@@ -27,6 +27,8 @@ NO_KEY_WORDS = frozenset({"nokey", "no key", "none", "unencrypted", "plain"})
 
 def shown_text(text: str) -> str:
     """Return a text of a key file, safe to show: no control characters, and no key where none belongs."""
+    if len(text) <= LONGEST_INNOCENT and text.isascii() and text.isprintable():
+        return text
     return "(long hex text)" if looks_like_key(text) else safe_text(text)
 
 

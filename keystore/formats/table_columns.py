@@ -57,7 +57,7 @@ def rows_of_lines(
         if strict_width and count > width and any(cell.strip() for cell in cells[width:]):
             yield _too_wide(line, columns)
             continue
-        found = {meaning: cell_text(cells[index]) for index, meaning in known if index < count}
+        found = {meaning: text for index, meaning in known if index < count and (text := cell_text(cells[index]))}
         yield from reader.rows(line.number, found)
 
 

@@ -7,6 +7,7 @@ import re
 import sys
 import zipfile
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -206,6 +207,12 @@ def test_mappings_that_make_no_sense_are_told(text: str, what: str) -> None:
 def test_a_key_in_a_mapping_is_not_repeated() -> None:
     with pytest.raises(ValueError, match="long hex text"):
         parse_mapping(f"{KEY}=1")
+
+
+def test_a_record_knows_all_of_its_files_origin_and_its_row() -> None:
+    batch = read(CSV, ReadOptions(imported_by="kim"))
+    assert batch.ready[0].source == replace(batch.source, row=2)
+    assert (batch.source.imported_by, batch.source.imported_at) == ("kim", NOON)
 
 
 # What the portal's user has set.

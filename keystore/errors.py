@@ -2,7 +2,10 @@
 
 KeystoreError(message, hint)   something about a store, a key file or a key; the message says what, the hint what to do
 ├─ WrongPassphrase             no slot of the store opens with this passphrase; the only one that means "try again"
-├─ PassphraseRefused           a new passphrase is not acceptable (empty)
+├─ PassphraseRefused           a new passphrase is not what the store's policy wants
+├─ RecoveryKeyMistyped         a recovery key's check characters do not fit; the message names the groups
+├─ KeychainUnavailable         the system's keychain is missing, locked, or does not keep what it is given
+├─ LastSlot                    the slot is the last way into the store
 ├─ Damaged                     the store or one of its rows is not what was written; carries no content
 ├─ NotAKeystore                the file is something else
 ├─ NewerFormat                 written by a newer version of the program
@@ -39,6 +42,18 @@ class WrongPassphrase(KeystoreError):
 
 class PassphraseRefused(KeystoreError):
     """A new passphrase is not acceptable."""
+
+
+class RecoveryKeyMistyped(KeystoreError):
+    """A recovery key's check characters do not fit."""
+
+
+class KeychainUnavailable(KeystoreError):
+    """The system's keychain is missing, locked, or does not keep what it is given."""
+
+
+class LastSlot(KeystoreError):
+    """The slot is the last way into the store."""
 
 
 class Damaged(KeystoreError):

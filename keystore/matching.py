@@ -10,6 +10,7 @@ NUMBER_DIGITS = 8
 
 _PREFIXED_NUMBER = re.compile(r"([A-Za-z]{3})[ ._/-]*([0-9]{8})")
 _SEPARATORS = re.compile(r"[\s.:_/-]+")
+_WIRE_NUMBER = re.compile(r"(?:[0-9a-f]{8}){1,2}")
 _HEX_NUMBER = re.compile(r"[0-9A-Fa-f]{8}")
 
 SAME_MAKER: tuple[frozenset[str], ...] = (
@@ -61,6 +62,24 @@ def normal_eui(text: str) -> str:
     if len(squeezed) != 16 or any(c not in "0123456789abcdef" for c in squeezed):
         raise ValueError("not an EUI (16 hex digits)")
     return squeezed
+
+
+def squeezed(text: str) -> str:
+    """Return a number as it is compared with parts of others: no blanks and separators, lower case."""
+    return _SEPARATORS.sub("", text).lower()
+
+
+def squeezed_bytes(text: bytes) -> bytes:
+    """The same of bytes, for many of them."""
+    return text.translate(None, b" \t\r\n.:_/-").lower()
+
+
+def wire_spellings(text: str) -> tuple[str, ...]:
+    """Return what a number means that was read off a frame byte by byte: BCD and EUIs are sent lowest byte first."""
+    digits = squeezed(text)
+    if not _WIRE_NUMBER.fullmatch(digits):
+        return ()
+    return (bytes.fromhex(digits)[::-1].hex(),)
 
 
 def number_spellings(text: str) -> tuple[str, ...]:

@@ -36,10 +36,14 @@ SCHEMA: Final = {
     "header": "CREATE TABLE header (id INTEGER PRIMARY KEY, body BLOB NOT NULL, checksum BLOB NOT NULL, "
     "mac BLOB NOT NULL)",
     "state": "CREATE TABLE state (id INTEGER PRIMARY KEY, generation INTEGER NOT NULL, items INTEGER NOT NULL, "
-    "records INTEGER NOT NULL, set_hash BLOB NOT NULL, mac BLOB NOT NULL)",
+    "records INTEGER NOT NULL, lookups INTEGER NOT NULL, audit_entries INTEGER NOT NULL, set_hash BLOB NOT NULL, "
+    "audit_head BLOB NOT NULL, mac BLOB NOT NULL)",
     "item": "CREATE TABLE item (id INTEGER PRIMARY KEY, kind INTEGER NOT NULL, generation INTEGER NOT NULL, "
     "sealed BLOB NOT NULL)",
     "lookup": "CREATE TABLE lookup (term BLOB NOT NULL, item INTEGER NOT NULL, PRIMARY KEY (term, item)) WITHOUT ROWID",
+    "audit": "CREATE TABLE audit (number INTEGER PRIMARY KEY, generation INTEGER NOT NULL, sealed BLOB NOT NULL, "
+    "link BLOB NOT NULL)",
+    "seal": "CREATE TABLE seal (id INTEGER PRIMARY KEY, body BLOB NOT NULL)",
 }
 
 _SETTINGS: Final = (

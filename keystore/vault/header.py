@@ -1,4 +1,4 @@
-"""The header of a store: format version, store id and the unlock slots, as JSON bytes.
+"""The header of a store: format version, store id, passphrase policy and the unlock slots, as JSON bytes.
 
 Each slot wraps the same random 32-byte root key, so that a slot can be added, changed or removed without touching the
 data. The exact bytes are stored, checksummed (damage is told from a wrong passphrase) and MACed under the root key.
@@ -8,73 +8,20 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
 from keystore.errors import Damaged, NewerFormat
+from keystore.passphrase_policy import POLICIES, PassphrasePolicy, PolicyName
 from keystore.vault import kdf
 from keystore.vault.kdf import KdfParameters
-from keystore.vault.primitives import (
-    DIGEST_BYTES,
-    FORMAT_VERSION,
-    KEY_BYTES,
-    NONCE_BYTES,
-    STORE_ID_BYTES,
-    unwrap_root,
-    wrap_root,
-)
+from keystore.vault.primitives import DIGEST_BYTES, FORMAT_VERSION, NONCE_BYTES, STORE_ID_BYTES
+from keystore.vault.slots import SALT_BYTES, WRAPPED_BYTES, AnySlot, ForeignSlot, Slot, SlotKind
 
 MAX_HEADER_BYTES: Final = 64 * 1024
 MAX_SLOTS: Final = 32
-WRAPPED_BYTES: Final = KEY_BYTES + 16
-
-
-@dataclass(frozen=True, slots=True)
-class PassphraseSlot:
-    """A slot that opens with a passphrase: Argon2id parameters, salt, and the root key wrapped under the result."""
-
-    slot_id: int
-    parameters: KdfParameters
-    salt: bytes = field(repr=False)
-    nonce: bytes = field(repr=False)
-    wrapped: bytes = field(repr=False)
-    label: str = ""
-
-    @classmethod
-    def seal(
-        cls,
-        passphrase: str,
-        parameters: KdfParameters,
-        root: bytes,
-        store_id: bytes,
-        *,
-        slot_id: int,
-        random_bytes: Callable[[int], bytes],
-        label: str = "",
-    ) -> PassphraseSlot:
-        """Wrap the root key under a passphrase with a new salt and nonce."""
-        salt, nonce = random_bytes(kdf.SALT_BYTES), random_bytes(NONCE_BYTES)
-        wrapped = wrap_root(kdf.derive(passphrase, salt, parameters), root, store_id, slot_id, nonce)
-        return cls(slot_id, parameters, salt, nonce, wrapped, label)
-
-    def open(self, passphrase: str, store_id: bytes) -> bytes | None:
-        """Return the root key, or None when the passphrase is not this slot's."""
-        kek = kdf.derive(passphrase, self.salt, self.parameters)
-        return unwrap_root(kek, self.wrapped, store_id, self.slot_id, self.nonce)
-
-
-@dataclass(frozen=True, slots=True)
-class ForeignSlot:
-    """A slot of a kind this version does not open; kept as it is."""
-
-    slot_id: int
-    kind: str
-    fields: Mapping[str, object] = field(repr=False)
-
-
-Slot = PassphraseSlot | ForeignSlot
+_KINDS: Final = frozenset(SlotKind)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,12 +30,24 @@ class Header:
 
     store_id: bytes
     created_at: datetime
-    slots: tuple[Slot, ...]
+    slots: tuple[AnySlot, ...]
+    policy_name: str = PolicyName.LENGTH
 
     @property
-    def passphrase_slots(self) -> tuple[PassphraseSlot, ...]:
-        """The slots that a passphrase can open."""
-        return tuple(slot for slot in self.slots if isinstance(slot, PassphraseSlot))
+    def policy(self) -> PassphrasePolicy:
+        """The policy of new passphrases; one that this version does not know becomes the strictest that it does."""
+        known = self.policy_name in set(PolicyName)
+        return POLICIES[PolicyName(self.policy_name) if known else PolicyName.FOUR_CLASSES_12]
+
+    @property
+    def known_slots(self) -> tuple[Slot, ...]:
+        """The slots that this version can open."""
+        return tuple(slot for slot in self.slots if isinstance(slot, Slot))
+
+    @property
+    def next_slot_id(self) -> int:
+        """An id that no slot has; ids of removed slots may come again, with other salts."""
+        return max(slot.slot_id for slot in self.slots) + 1
 
 
 def header_checksum(body: bytes) -> bytes:
@@ -101,7 +60,8 @@ def encode_header(header: Header) -> bytes:
     document = {
         "format": FORMAT_VERSION,
         "store_id": header.store_id.hex(),
-        "created_at": header.created_at.astimezone(UTC).isoformat(timespec="seconds"),
+        "created_at": _time_text(header.created_at),
+        "policy": header.policy_name,
         "slots": [_slot_document(slot) for slot in header.slots],
     }
     return json.dumps(document, separators=(",", ":")).encode()
@@ -122,17 +82,22 @@ def decode_header(body: bytes) -> Header:
             raise NewerFormat(
                 f"the store has format {version}, this version reads up to {FORMAT_VERSION}", "update the program"
             )
-        slots = tuple(_slot(fields) for fields in document["slots"])
-        header = Header(bytes.fromhex(document["store_id"]), datetime.fromisoformat(document["created_at"]), slots)
+        header = Header(
+            bytes.fromhex(document["store_id"]),
+            _time(document["created_at"]),
+            tuple(_slot(fields) for fields in document["slots"]),
+            _text(document, "policy"),
+        )
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise _damaged() from None
     identifiers = {slot.slot_id for slot in header.slots}
-    if version != FORMAT_VERSION or len(header.store_id) != STORE_ID_BYTES or header.created_at.tzinfo is None:
+    if version != FORMAT_VERSION or len(header.store_id) != STORE_ID_BYTES:
         raise _damaged()
     if not 1 <= len(header.slots) <= MAX_SLOTS or len(identifiers) != len(header.slots):
         raise _damaged()
-    for slot in header.passphrase_slots:
-        slot.parameters.check()
+    for slot in header.known_slots:
+        if slot.parameters is not None:
+            slot.parameters.check()
     return header
 
 
@@ -143,34 +108,52 @@ def check_header(body: bytes, checksum: bytes) -> Header:
     return decode_header(body)
 
 
-def _slot_document(slot: Slot) -> dict[str, object]:
+def _slot_document(slot: AnySlot) -> dict[str, object]:
     if isinstance(slot, ForeignSlot):
         return {"id": slot.slot_id, "kind": slot.kind, **slot.fields}
-    return {
-        "id": slot.slot_id,
-        "kind": "passphrase",
-        "label": slot.label,
-        "kdf": kdf.KDF_NAME,
-        "memory_kib": slot.parameters.memory_kib,
-        "iterations": slot.parameters.iterations,
-        "lanes": slot.parameters.lanes,
-        "salt": slot.salt.hex(),
-        "nonce": slot.nonce.hex(),
-        "wrapped": slot.wrapped.hex(),
-    }
+    document: dict[str, object] = {"id": slot.slot_id, "kind": str(slot.kind), "label": slot.label}
+    if slot.created_at is not None:
+        document["created_at"] = _time_text(slot.created_at)
+    if slot.parameters is not None:
+        document |= {
+            "kdf": kdf.KDF_NAME,
+            "memory_kib": slot.parameters.memory_kib,
+            "iterations": slot.parameters.iterations,
+            "lanes": slot.parameters.lanes,
+        }
+    return document | {"salt": slot.salt.hex(), "nonce": slot.nonce.hex(), "wrapped": slot.wrapped.hex()}
 
 
-def _slot(fields: dict[str, object]) -> Slot:
+def _slot(fields: dict[str, object]) -> AnySlot:
     slot_id, kind = _integer(fields, "id"), _text(fields, "kind")
-    if kind != "passphrase" or fields["kdf"] != kdf.KDF_NAME:
+    stretched = kind == SlotKind.PASSPHRASE
+    if kind not in _KINDS or (stretched and fields["kdf"] != kdf.KDF_NAME):
         return ForeignSlot(slot_id, kind, {k: v for k, v in fields.items() if k not in {"id", "kind"}})
-    parameters = KdfParameters(
-        _integer(fields, "memory_kib"), _integer(fields, "iterations"), _integer(fields, "lanes")
-    )
     salt, nonce, wrapped = (bytes.fromhex(_text(fields, name)) for name in ("salt", "nonce", "wrapped"))
-    if (len(salt), len(nonce), len(wrapped)) != (kdf.SALT_BYTES, NONCE_BYTES, WRAPPED_BYTES):
+    if (len(salt), len(nonce), len(wrapped)) != (SALT_BYTES, NONCE_BYTES, WRAPPED_BYTES):
         raise ValueError("slot field lengths")
-    return PassphraseSlot(slot_id, parameters, salt, nonce, wrapped, _text(fields, "label"))
+    cost = [_integer(fields, name) for name in ("memory_kib", "iterations", "lanes")] if stretched else []
+    return Slot(
+        slot_id,
+        SlotKind(kind),
+        salt,
+        nonce,
+        wrapped,
+        KdfParameters(*cost) if cost else None,
+        _text(fields, "label"),
+        _time(_text(fields, "created_at")) if "created_at" in fields else None,
+    )
+
+
+def _time_text(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="seconds")
+
+
+def _time(text: str) -> datetime:
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError("a time without offset")
+    return moment
 
 
 def _integer(fields: dict[str, object], name: str) -> int:

@@ -59,6 +59,11 @@ def passphrase_bytes(passphrase: str) -> bytes:
 
 def derive(passphrase: str, salt: bytes, parameters: KdfParameters) -> bytes:
     """Return the 32-byte key of a passphrase; parameters are checked against the caps first."""
+    return derive_bytes(passphrase_bytes(passphrase), salt, parameters)
+
+
+def derive_bytes(secret: bytes, salt: bytes, parameters: KdfParameters) -> bytes:
+    """Return the 32-byte key of `passphrase_bytes`; parameters are checked against the caps first."""
     parameters.check()
     kdf = Argon2id(
         salt=salt,
@@ -68,7 +73,7 @@ def derive(passphrase: str, salt: bytes, parameters: KdfParameters) -> bytes:
         memory_cost=parameters.memory_kib,
     )
     try:
-        return kdf.derive(passphrase_bytes(passphrase))
+        return kdf.derive(secret)
     except MemoryError:
         raise KeystoreError(
             f"unlocking needs {parameters.memory_kib // 1024} MiB of free memory", "close other programs and try again"

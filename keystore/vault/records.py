@@ -1,16 +1,17 @@
-"""Key records and their provenance as the plain text of sealed items: JSON, fields at their default left out."""
+"""Key records, their provenance and audit entries as the plain text of sealed rows: JSON, defaults left out."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import IntEnum
 from typing import Any, Final
 
+from keystore.audit import MAX_TEXT, AuditEntry
 from keystore.errors import Damaged, NewerFormat
 from keystore.matching import normal_number
-from keystore.model import KeyRecord, KeyRole, KeyStatus, Provenance, SignatureState
+from keystore.model import KeyRecord, KeyRole, KeyStatus, Ownership, Provenance, SignatureState
 
 ITEM_VERSION: Final = 1
 
@@ -27,28 +28,54 @@ class TermKind:
 
     NUMBER: Final = "number"
     SERIAL: Final = "serial"
+    ADAPTER: Final = "adapter"
     DEV_EUI: Final = "dev_eui"
+    DEV_ADDR: Final = "dev_addr"
 
 
 _TEXT_FIELDS: Final = (
-    "role_detail",
-    "serial",
-    "dev_eui",
-    "join_eui",
-    "label",
-    "meter_type",
-    "type_number",
-    "config_number",
-    "order",
-    "batch_reference",
+    *("role_detail", "serial", "dev_eui", "join_eui", "dev_addr", "label", "meter_type", "type_number"),
+    *("config_number", "order", "batch_reference", "adapter", "owner"),
 )
-_OPTIONAL_FIELDS: Final = {"manufacturer": str, "version": int, "medium_code": int}
+_TIME_FIELDS: Final = ("not_before", "not_after", "confirmed_at")
+_OPTIONAL_FIELDS: Final = ("manufacturer", "version", "medium_code", "adapter_manufacturer", "key_version")
 _RECORD_FIELDS: Final = {
     *_TEXT_FIELDS,
+    *_TIME_FIELDS,
     *_OPTIONAL_FIELDS,
-    *("v", "number", "role", "value", "no_key", "status", "source", "row"),
+    *("v", "number", "role", "value", "no_key", "status", "ownership", "source", "row"),
 }
-_SOURCE_FIELDS: Final = {"v", "system", "file_name", "file_sha256", "member", "imported_at", "signature"}
+_SOURCE_TEXTS: Final = ("file_name", "file_sha256", "member", "imported_by", "signer")
+_SOURCE_FIELDS: Final = {"v", "system", "imported_at", "signature", *_SOURCE_TEXTS}
+_ENTRY_FIELDS: Final = {"v", "at", "action", "subject", "by", "detail"}
+
+
+@dataclass(frozen=True, slots=True)
+class PlainRecord:
+    """A key record's plain text, taken apart: the item of its source, its row there, and everything else."""
+
+    source_item: int
+    row: int | None
+    fields: dict[str, Any]
+
+    def record(self, source: Provenance) -> KeyRecord:
+        """Return the key record; `Damaged` when the fields are not those of one."""
+        fields = dict(self.fields)
+        try:
+            for name in _TIME_FIELDS:
+                if name in fields:
+                    fields[name] = _time(fields[name])
+            return KeyRecord(
+                number=fields.pop("number"),
+                role=KeyRole(fields.pop("role")),
+                value=bytes.fromhex(fields.pop("value")),
+                status=KeyStatus(fields.pop("status", KeyStatus.ACTIVE)),
+                ownership=Ownership(fields.pop("ownership", Ownership.UNKNOWN)),
+                source=source if self.row is None else replace(source, row=self.row),
+                **fields,
+            )
+        except (KeyError, ValueError, TypeError):
+            raise _unreadable() from None
 
 
 def source_of(record: KeyRecord) -> Provenance:
@@ -58,23 +85,26 @@ def source_of(record: KeyRecord) -> Provenance:
 
 def terms_of(record: KeyRecord) -> set[tuple[str, str]]:
     """Return the words under which a record is found: (kind, normal text)."""
-    serial = normal_number(record.serial)
     words = {
         (TermKind.NUMBER, record.number),
         (TermKind.DEV_EUI, record.dev_eui),
-        (TermKind.SERIAL, "" if serial == record.number else serial),
+        (TermKind.ADAPTER, record.adapter),
+        (TermKind.DEV_ADDR, record.dev_addr),
     }
+    if record.serial and record.serial != record.number:
+        serial = normal_number(record.serial)
+        words.add((TermKind.SERIAL, "" if serial == record.number else serial))
     return {(kind, text) for kind, text in words if text}
 
 
 def encode_source(source: Provenance) -> bytes:
     """Return a source item's plain text."""
     document: dict[str, object] = {"v": ITEM_VERSION, "system": source.system, "signature": str(source.signature)}
-    for name in ("file_name", "file_sha256", "member"):
+    for name in _SOURCE_TEXTS:
         if value := getattr(source, name):
             document[name] = value
     if source.imported_at is not None:
-        document["imported_at"] = source.imported_at.astimezone(UTC).isoformat()
+        document["imported_at"] = _time_text(source.imported_at)
     return _encode(document)
 
 
@@ -85,11 +115,9 @@ def decode_source(plain: bytes) -> Provenance:
         imported_at = document.get("imported_at")
         return Provenance(
             system=document["system"],
-            file_name=document.get("file_name", ""),
-            file_sha256=document.get("file_sha256", ""),
-            member=document.get("member", ""),
-            imported_at=None if imported_at is None else datetime.fromisoformat(imported_at),
+            imported_at=None if imported_at is None else _time(imported_at),
             signature=SignatureState(document["signature"]),
+            **{name: document[name] for name in _SOURCE_TEXTS if name in document},
         )
     except (KeyError, ValueError, TypeError):
         raise _unreadable() from None
@@ -104,44 +132,72 @@ def encode_record(record: KeyRecord, source_item: int) -> bytes:
         "value": record.value.hex(),
         "source": source_item,
     }
-    for name in (*_TEXT_FIELDS, *_OPTIONAL_FIELDS):
+    for name in _TEXT_FIELDS:
+        if text := getattr(record, name):
+            document[name] = text
+    for name in _OPTIONAL_FIELDS:
         value = getattr(record, name)
-        if value is not None and value != "":
+        if value is not None:
             document[name] = value
+    for name in _TIME_FIELDS:
+        moment = getattr(record, name)
+        if moment is not None:
+            document[name] = _time_text(moment)
     if record.no_key:
         document["no_key"] = True
     if record.status is not KeyStatus.ACTIVE:
         document["status"] = str(record.status)
+    if record.ownership is not Ownership.UNKNOWN:
+        document["ownership"] = str(record.ownership)
     if record.source.row is not None:
         document["row"] = record.source.row
     return _encode(document)
 
 
-def source_item_of(plain: bytes) -> int:
-    """Return the id of the source item that a key record names."""
-    source = _decode(plain, _RECORD_FIELDS).get("source")
-    if not isinstance(source, int):
-        raise _unreadable()
-    return source
-
-
-def decode_record(plain: bytes, source: Provenance) -> KeyRecord:
-    """Return the key record of an item's plain text; `Damaged` when it is none, `NewerFormat` for a later one."""
+def decode_record(plain: bytes) -> PlainRecord:
+    """Take a key record's plain text apart; `Damaged` when it is none, `NewerFormat` for a later one."""
     document = _decode(plain, _RECORD_FIELDS)
-    row = document.pop("row", None)
-    document.pop("source", None)
+    row, source_item = document.pop("row", None), document.pop("source", None)
     document.pop("v")
+    if not isinstance(source_item, int) or not isinstance(row, int | None):
+        raise _unreadable()
+    return PlainRecord(source_item, row, document)
+
+
+def encode_entry(entry: AuditEntry) -> bytes:
+    """Return an audit entry's plain text; its number is its row's."""
+    document: dict[str, object] = {"v": ITEM_VERSION, "at": _time_text(entry.at), "action": str(entry.action)}
+    for name, text in (("subject", entry.subject), ("by", entry.by)):
+        if text:
+            document[name] = text[:MAX_TEXT]
+    if entry.detail:
+        document["detail"] = {name: text[:MAX_TEXT] for name, text in entry.detail.items()}
+    return _encode(document)
+
+
+def decode_entry(plain: bytes, number: int) -> AuditEntry:
+    """Return the audit entry of a row's plain text; `Damaged` when it is none."""
+    document = _decode(plain, _ENTRY_FIELDS)
     try:
-        return KeyRecord(
-            number=document.pop("number"),
-            role=KeyRole(document.pop("role")),
-            value=bytes.fromhex(document.pop("value")),
-            status=KeyStatus(document.pop("status", KeyStatus.ACTIVE)),
-            source=source if row is None else replace(source, row=row),
-            **document,
+        detail = {str(name): str(text) for name, text in document.get("detail", {}).items()}
+        return AuditEntry(
+            number,
+            _time(document["at"]),
+            str(document["action"]),
+            str(document.get("subject", "")),
+            str(document.get("by", "")),
+            detail,
         )
-    except (KeyError, ValueError, TypeError):
+    except (KeyError, ValueError, TypeError, AttributeError):
         raise _unreadable() from None
+
+
+def _time_text(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat()
+
+
+def _time(text: str) -> datetime:
+    return datetime.fromisoformat(text)
 
 
 def _encode(document: dict[str, object]) -> bytes:

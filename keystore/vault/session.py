@@ -1,77 +1,110 @@
-"""An unlocked store: sealed items in, plain text out, every write in one transaction with the store's MACed state."""
+"""An unlocked store: sealed rows in, plain text out, and the store's MACed state."""
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from keystore.audit import AuditEntry
 from keystore.errors import Damaged
-from keystore.vault import primitives
+from keystore.vault import primitives, records
 from keystore.vault.database import faults_named, transaction
-from keystore.vault.header import header_checksum
+from keystore.vault.file_bytes import FileBytes
 from keystore.vault.primitives import DIGEST_BYTES, NONCE_BYTES, StoreState, Subkeys
 from keystore.vault.records import ItemKind
+from keystore.vault.writer import Writer
 
 PAGE_ITEMS: Final = 1000
-"""Items read at a time: a long listing must not hold SQLite's read lock against a writer."""
+"""Rows read at a time: a long listing must not hold SQLite's read lock against a writer."""
 
 MAX_KIND: Final = 0xFF
-MAX_ITEM_ID: Final = 1 << 62
-"""No honest store comes near; above it the next id would leave SQLite's integers."""
 
 VERIFY_HINT: Final = "run: fieldtool store verify; then restore the store from a backup"
 
 
-def read_header(connection: sqlite3.Connection, path: Path) -> tuple[bytes, bytes, bytes]:
+@dataclass(frozen=True, slots=True)
+class StoreFile:
+    """An open store: its path, SQLite's connection, and its bytes."""
+
+    path: Path
+    connection: sqlite3.Connection
+    bytes: FileBytes
+
+    def close(self) -> None:
+        """Close the connection first: see `FileBytes`."""
+        self.connection.close()
+        self.bytes.close()
+
+
+def utc_now() -> datetime:
+    """Return the computer's time as aware UTC."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Clerk:
+    """Who and when, for the audit log."""
+
+    now: Callable[[], datetime] = utc_now
+    actor: str = ""
+
+
+def read_header(file: StoreFile) -> tuple[bytes, bytes, bytes]:
     """Return the header's bytes, checksum and MAC as stored; `Damaged` when there is no such row."""
-    with faults_named(path):
-        row = connection.execute("SELECT body, checksum, mac FROM header WHERE id = 1").fetchone()
+    with faults_named(file.path):
+        row = file.connection.execute("SELECT body, checksum, mac FROM header WHERE id = 1").fetchone()
     if row is None or not all(isinstance(column, bytes) for column in row):
-        raise Damaged(f"keystore {path} has no header", "restore the store from a backup")
+        raise Damaged(f"keystore {file.path} has no header", "restore the store from a backup")
     body, checksum, mac = row
     return body, checksum, mac
 
 
 class Session:
-    """The working end of an unlocked store; holds the subkeys and nothing of the passphrase."""
+    """The working end of an unlocked store; holds the subkeys and nothing of what opened it."""
 
-    def __init__(self, connection: sqlite3.Connection, path: Path, store_id: bytes, keys: Subkeys) -> None:
-        self._connection = connection
-        self._path = path
+    def __init__(self, file: StoreFile, store_id: bytes, keys: Subkeys, clerk: Clerk) -> None:
+        self.file = file
+        self.keys = keys
+        self.clerk = clerk
         self._store_id = store_id
-        self._keys = keys
-        self._aead = AESGCM(keys.data)
+        self._connection, self._path = file.connection, file.path
+        self._data = AESGCM(keys.data)
+        self._audit = AESGCM(keys.audit)
         self._seen_generation = 0
 
     @property
-    def keys(self) -> Subkeys:
-        """The subkeys, for `verify`."""
-        return self._keys
+    def store_id(self) -> bytes:
+        """The store's 16 bytes."""
+        return self._store_id
 
     def state(self) -> StoreState:
         """Return the store's state after its MAC was found right.
 
         Raises `Damaged` when state or header are not what was written, or are older than this session has seen.
         """
-        header_body, _, _ = read_header(self._connection, self._path)
+        header_body, _, _ = read_header(self.file)
         with faults_named(self._path):
             row = self._connection.execute(
-                "SELECT generation, items, records, set_hash, mac FROM state WHERE id = 1"
+                "SELECT generation, items, records, lookups, audit_entries, set_hash, audit_head, mac "
+                "FROM state WHERE id = 1"
             ).fetchone()
-        if row is None or not all(isinstance(number, int) and 0 <= number < 1 << 63 for number in row[:3]):
+        if (
+            row is None
+            or not all(isinstance(number, int) and 0 <= number < 1 << 63 for number in row[:5])
+            or not all(isinstance(digest, bytes) and len(digest) == DIGEST_BYTES for digest in row[5:])
+        ):
             raise Damaged(f"keystore {self._path} has no valid state", VERIFY_HINT)
-        generation, items, records, set_hash, mac = row
-        if not isinstance(set_hash, bytes) or len(set_hash) != DIGEST_BYTES or not isinstance(mac, bytes):
-            raise Damaged(f"keystore {self._path} has no valid state", VERIFY_HINT)
-        state = StoreState(generation, items, records, int.from_bytes(set_hash))
-        if not primitives.same_bytes(primitives.state_mac(self._keys, state, header_body), mac):
+        generation, items, record_count, lookups, entries, set_hash, head, mac = row
+        state = StoreState(generation, items, record_count, lookups, entries, int.from_bytes(set_hash), head)
+        if not primitives.same_bytes(primitives.state_mac(self.keys, state, header_body), mac):
             raise Damaged(f"keystore {self._path}: state and header do not belong together", VERIFY_HINT)
         if state.generation < self._seen_generation:
             raise Damaged(f"keystore {self._path} was replaced by an older copy of itself", VERIFY_HINT)
@@ -84,9 +117,9 @@ class Session:
             version: int = self._connection.execute("PRAGMA data_version").fetchone()[0]
         return version
 
-    def term(self, kind: str, text: str) -> bytes:
-        """Return the blind index of a look-up word."""
-        return primitives.term(self._keys, kind, text)
+    def terms(self, words: Iterable[tuple[str, str]]) -> list[bytes]:
+        """Return the blind indexes of look-up words."""
+        return [primitives.term(self.keys, kind, text) for kind, text in words]
 
     def ids(self, terms: Iterable[bytes]) -> list[int]:
         """Return the items filed under any of the terms, newest first."""
@@ -119,10 +152,15 @@ class Session:
         ):
             aad = primitives.item_aad(self._store_id, item_id, kind, generation)
             try:
-                return self._aead.decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], aad)
+                return self._data.decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], aad)
             except (InvalidTag, ValueError):
                 pass
         raise Damaged(f"keystore {self._path}: item {item_id} is damaged", VERIFY_HINT)
+
+    def seal(self, item_id: int, kind: ItemKind, generation: int, plain: bytes) -> bytes:
+        """Return nonce and AES-256-GCM of an item's plain text."""
+        nonce = primitives.new_nonce()
+        return nonce + self._data.encrypt(nonce, plain, primitives.item_aad(self._store_id, item_id, kind, generation))
 
     def page(self, after: int, kind: ItemKind | None = None) -> list[tuple[int, int, int, bytes]]:
         """Return up to `PAGE_ITEMS` rows (id, kind, generation, sealed) behind item `after`, of one kind or of all."""
@@ -134,85 +172,44 @@ class Session:
                 (after, low, high, PAGE_ITEMS),
             ).fetchall()
 
+    def seal_entry(self, number: int, generation: int, entry: AuditEntry) -> bytes:
+        """Return nonce and AES-256-GCM of an audit entry's plain text."""
+        nonce = primitives.new_nonce()
+        aad = primitives.entry_aad(self._store_id, number, generation)
+        return nonce + self._audit.encrypt(nonce, records.encode_entry(entry), aad)
+
+    def open_entry(self, number: int, generation: object, sealed: object) -> AuditEntry:
+        """Return an audit entry of its row; `Damaged` when the row is not what was written in this place."""
+        if isinstance(generation, int) and generation >= 0 and isinstance(sealed, bytes) and number > 0:
+            aad = primitives.entry_aad(self._store_id, number, generation)
+            try:
+                return records.decode_entry(
+                    self._audit.decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], aad), number
+                )
+            except (InvalidTag, ValueError):
+                pass
+        raise Damaged(f"keystore {self._path}: audit entry {number} is damaged", VERIFY_HINT)
+
+    def entry_rows(self, after: int) -> list[tuple[int, object, object, object]]:
+        """Return up to `PAGE_ITEMS` rows (number, generation, sealed, link) of the audit log behind entry `after`."""
+        with faults_named(self._path):
+            return self._connection.execute(
+                "SELECT number, generation, sealed, link FROM audit WHERE number > ? ORDER BY number LIMIT ?",
+                (after, PAGE_ITEMS),
+            ).fetchall()
+
+    def link_of(self, number: int) -> bytes | None:
+        """Return the chain's link of an audit entry as stored, None when there is no such row."""
+        with faults_named(self._path):
+            row = self._connection.execute("SELECT link FROM audit WHERE number = ?", (number,)).fetchone()
+        return row[0] if row is not None and isinstance(row[0], bytes) else None
+
     @contextmanager
     def writing(self, *, dry_run: bool = False) -> Iterator[Writer]:
         """One write transaction of generation + 1; nothing is kept when the body raises, or of a dry run."""
         with transaction(self._connection, self._path, dry_run=dry_run):
-            writer = Writer(self, self._connection, self.state())
+            writer = Writer(self, self.state())
             yield writer
-            generation = writer.finish(read_header(self._connection, self._path)[0])
+            generation = writer.finish(read_header(self.file)[0])
         if not dry_run:
             self._seen_generation = generation
-
-    def seal(self, item_id: int, kind: ItemKind, generation: int, plain: bytes) -> bytes:
-        """Return nonce and AES-256-GCM of an item's plain text."""
-        nonce = primitives.new_nonce()
-        return nonce + self._aead.encrypt(nonce, plain, primitives.item_aad(self._store_id, item_id, kind, generation))
-
-
-class Writer:
-    """The changes of one transaction; keeps counts and set hash as it goes."""
-
-    def __init__(self, session: Session, connection: sqlite3.Connection, state: StoreState) -> None:
-        self._session = session
-        self._connection = connection
-        self._state = replace(state, generation=state.generation + 1)
-        (highest,) = connection.execute("SELECT coalesce(max(id), 0) FROM item").fetchone()
-        if highest > MAX_ITEM_ID:
-            raise Damaged(f"item {highest} was not written by this program", VERIFY_HINT)
-        self._next_id: int = max(highest, 0) + 1
-
-    def add(self, kind: ItemKind, plain: bytes, terms: Iterable[bytes] = ()) -> int:
-        """Seal and file an item; return its id."""
-        item_id, generation = self._next_id, self._state.generation
-        self._next_id += 1
-        sealed = self._session.seal(item_id, kind, generation, plain)
-        self._connection.execute("INSERT INTO item VALUES (?, ?, ?, ?)", (item_id, int(kind), generation, sealed))
-        self._connection.executemany("INSERT INTO lookup VALUES (?, ?)", ((term, item_id) for term in terms))
-        digest = primitives.item_digest(self._session.keys, item_id, kind, generation, sealed)
-        self._count(kind, 1, primitives.add_digest(self._state.set_hash, digest))
-        return item_id
-
-    def remove(self, item_id: int, kind: ItemKind, terms: Iterable[bytes]) -> None:
-        """Take an item and its look-up terms out; `Damaged` when it is not there."""
-        row = self._connection.execute(
-            "SELECT generation, sealed FROM item WHERE id = ? AND kind = ?", (item_id, int(kind))
-        ).fetchone()
-        if row is None:
-            raise Damaged(f"item {item_id} is missing", VERIFY_HINT)
-        self._connection.execute("DELETE FROM item WHERE id = ?", (item_id,))
-        self._connection.executemany("DELETE FROM lookup WHERE term = ? AND item = ?", ((t, item_id) for t in terms))
-        digest = primitives.item_digest(self._session.keys, item_id, kind, *row)
-        self._count(kind, -1, primitives.subtract_digest(self._state.set_hash, digest))
-
-    def replace_header(self, body: bytes) -> None:
-        """Write a new header with its checksum and MAC."""
-        mac = primitives.header_mac(self._session.keys, body)
-        self._connection.execute(
-            "INSERT OR REPLACE INTO header VALUES (1, ?, ?, ?)", (body, header_checksum(body), mac)
-        )
-
-    def finish(self, header_body: bytes) -> int:
-        """Write the state that belongs to what was changed; return its generation."""
-        write_state(self._connection, self._session.keys, self._state, header_body)
-        return self._state.generation
-
-    def _count(self, kind: ItemKind, step: int, set_hash: int) -> None:
-        records = step if kind is ItemKind.KEY_RECORD else 0
-        self._state = StoreState(
-            self._state.generation, self._state.items + step, self._state.records + records, set_hash
-        )
-
-
-def write_state(connection: sqlite3.Connection, keys: Subkeys, state: StoreState, header_body: bytes) -> None:
-    """Write the state row with its MAC."""
-    connection.execute(
-        "INSERT OR REPLACE INTO state VALUES (1, ?, ?, ?, ?, ?)",
-        (
-            state.generation,
-            state.items,
-            state.records,
-            state.set_hash.to_bytes(DIGEST_BYTES),
-            primitives.state_mac(keys, state, header_body),
-        ),
-    )

@@ -1,34 +1,41 @@
-"""Whether a store is, row for row, what was written: deletion, swap, duplication, alteration and roll-back of rows."""
+"""Whether a store is, row for row and byte for byte, what was written.
+
+The quick way adds up the digests of all rows: when the sum is the one in the MACed state, every row is the one last
+written, and none needs to be opened. Only when it is not, rows are opened one by one to name those that are wrong.
+"""
 
 from __future__ import annotations
 
-import sqlite3
 from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import Path
 from typing import Final
 
 from keystore.errors import KeystoreError
-from keystore.model import Provenance
 from keystore.vault import primitives, records
+from keystore.vault.audit_trail import check_log
 from keystore.vault.database import faults_named
 from keystore.vault.primitives import StoreState
 from keystore.vault.records import ItemKind
-from keystore.vault.session import Session
+from keystore.vault.seal import check_seal
+from keystore.vault.session import PAGE_ITEMS, Session
 
 MAX_PROBLEMS: Final = 100
 """Problems listed one by one; the rest is counted."""
+
+_MAX_INTEGER: Final = 1 << 63
 
 
 class ProblemKind(StrEnum):
     """What is wrong with a store."""
 
     FILE = "file"
+    SEAL = "seal"
     STATE = "state"
     ITEM = "item"
     COUNT = "count"
     SET = "set"
     LOOKUP = "lookup"
+    AUDIT = "audit"
     OLDER = "older"
 
 
@@ -43,13 +50,18 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class VerifyReport:
-    """What `verify` counted and what it found wrong; `more` problems were found beyond those listed."""
+    """What `verify` counted and what it found wrong; `more` problems were found beyond those listed.
+
+    `sealed` tells whether the bytes that belong to no row were compared too.
+    """
 
     generation: int | None
     items: int
     records: int
     problems: tuple[Problem, ...]
     more: int = 0
+    audit_entries: int = 0
+    sealed: bool = False
 
     @property
     def ok(self) -> bool:
@@ -74,47 +86,41 @@ class _Findings:
 
 @dataclass(slots=True)
 class _Tally:
-    """What was found in the rows: counts, set hash, look-up words that belong to them."""
+    """What was found in the rows."""
 
     items: int = 0
     records: int = 0
-    set_hash: int = 0
     lookups: int = 0
+    set_hash: int = 0
 
 
-def verify_session(
-    session: Session, connection: sqlite3.Connection, path: Path, least_generation: int | None = None
-) -> VerifyReport:
-    """Check file, state, every item and every look-up word; damage is reported, not raised.
+def verify_session(session: Session, least_generation: int | None = None) -> VerifyReport:
+    """Check file, state, every row and the audit log; damage is reported, not raised.
 
     An older copy of the whole file is consistent in itself: only `least_generation`, kept elsewhere, tells it.
     Writers of other processes wait meanwhile, so that all that is compared belongs to one moment.
     """
     findings = _Findings()
+    connection, path = session.file.connection, session.file.path
     with faults_named(path):
         connection.execute("BEGIN")
         try:
-            _check_file(connection, findings)
             state = _check_state(session, findings, least_generation)
-            tally = _check_items(session, connection, findings)
-            (lookups,) = connection.execute("SELECT count(*) FROM lookup").fetchone()
-            (rows,) = connection.execute("SELECT count(*) FROM item").fetchone()
+            sealed = _check_bytes(session, state, findings)
+            tally = _count(session, findings)
+            if state is None or not _agrees(state, tally):
+                _name_bad_rows(session, findings)
+            if state is not None:
+                _compare(state, tally, findings)
+            log = check_log(session, state)
         finally:
             connection.execute("ROLLBACK")
-    if rows != tally.items:
-        findings.add(ProblemKind.ITEM, f"{rows - tally.items} rows were not written by this program")
-    if lookups != tally.lookups:
-        findings.add(ProblemKind.LOOKUP, f"{lookups} look-up words are there, the records have {tally.lookups}")
-    if state is not None:
-        _compare(state, tally, findings)
+    for text in log.problems:
+        findings.add(ProblemKind.AUDIT, text)
     generation = None if state is None else state.generation
-    return VerifyReport(generation, tally.items, tally.records, tuple(findings.listed), findings.more)
-
-
-def _check_file(connection: sqlite3.Connection, findings: _Findings) -> None:
-    for (line,) in connection.execute(f"PRAGMA integrity_check({MAX_PROBLEMS})"):
-        if line != "ok":
-            findings.add(ProblemKind.FILE, "the database file is inconsistent")
+    return VerifyReport(
+        generation, tally.items, tally.records, tuple(findings.listed), findings.more, log.entries, sealed
+    )
 
 
 def _check_state(session: Session, findings: _Findings, least_generation: int | None) -> StoreState | None:
@@ -129,57 +135,112 @@ def _check_state(session: Session, findings: _Findings, least_generation: int | 
     return state
 
 
-def _check_items(session: Session, connection: sqlite3.Connection, findings: _Findings) -> _Tally:
+def _check_bytes(session: Session, state: StoreState | None, findings: _Findings) -> bool:
+    """Compare the file with its seal, or, when it was not sealed after its last write, ask SQLite about its pages."""
+    file = session.file
+    try:
+        seal = check_seal(file.connection, file.path, file.bytes, session.keys.file)
+    except KeystoreError as error:
+        findings.add(ProblemKind.SEAL, error.message)
+        return False
+    if seal.damaged:
+        findings.add(ProblemKind.SEAL, "the seal of the file is damaged")
+    is_current = state is not None and seal.generation == state.generation
+    if is_current and seal.fits:
+        return True
+    if is_current:
+        findings.add(ProblemKind.SEAL, "the file is not, byte for byte, what was sealed")
+    elif state is not None and seal.generation is not None and seal.generation > state.generation:
+        findings.add(ProblemKind.SEAL, f"the file was sealed at write {seal.generation}, after the last that it holds")
+    for (line,) in file.connection.execute(f"PRAGMA integrity_check({MAX_PROBLEMS})"):
+        if line != "ok":
+            findings.add(ProblemKind.FILE, "the database file is inconsistent")
+    return False
+
+
+def _count(session: Session, findings: _Findings) -> _Tally:
+    """Add up the digests of all rows, as far as they can be rows of a store."""
     tally = _Tally()
-    sources: dict[int, Provenance] = {}
-    last = 0
-    while page := session.page(last):
-        for item_id, kind, generation, sealed in page:
-            tally.items += 1
-            try:
-                plain = session.unseal(item_id, kind, generation, sealed)
-                digest = primitives.item_digest(session.keys, item_id, kind, generation, sealed)
-                tally.set_hash = primitives.add_digest(tally.set_hash, digest)
-                _check_item(session, connection, tally, sources, item_id, kind, plain)
-            except _BadLookup as error:
-                findings.add(ProblemKind.LOOKUP, str(error), item_id)
-            except KeystoreError as error:
-                findings.add(ProblemKind.ITEM, error.message, item_id)
-        last = page[-1][0]
+    keys = session.keys
+    connection = session.file.connection
+    total = strange = 0
+    cursor = connection.execute("SELECT id, kind, generation, sealed FROM item")
+    while rows := cursor.fetchmany(PAGE_ITEMS):
+        for item_id, kind, generation, sealed in rows:
+            if _is_item(item_id, kind, generation, sealed):
+                total += primitives.item_digest(keys, item_id, kind, generation, sealed)
+                tally.records += kind == ItemKind.KEY_RECORD
+            else:
+                strange += 1
+        tally.items += len(rows)
+    cursor = connection.execute("SELECT term, item FROM lookup")
+    while rows := cursor.fetchmany(PAGE_ITEMS):
+        for term, item_id in rows:
+            if isinstance(term, bytes) and isinstance(item_id, int) and 0 < item_id < _MAX_INTEGER:
+                total += primitives.lookup_digest(keys, term, item_id)
+            else:
+                strange += 1
+        tally.lookups += len(rows)
+    if strange:
+        findings.add(ProblemKind.ITEM, f"{strange} rows were not written by this program")
+    tally.set_hash = primitives.add_digest(0, total)
     return tally
 
 
-class _BadLookup(Exception):
-    """A record cannot be found by one of its words."""
+def _is_item(item_id: object, kind: object, generation: object, sealed: object) -> bool:
+    """SQLite stores any type in any column: a row written behind our back may hold what cannot be packed."""
+    return (
+        (isinstance(item_id, int) and 0 < item_id < _MAX_INTEGER)
+        and (isinstance(kind, int) and 0 <= kind <= 0xFF)
+        and (isinstance(generation, int) and 0 <= generation < _MAX_INTEGER)
+        and isinstance(sealed, bytes)
+    )
 
 
-def _check_item(
-    session: Session,
-    connection: sqlite3.Connection,
-    tally: _Tally,
-    sources: dict[int, Provenance],
-    item_id: int,
-    kind: int,
-    plain: bytes,
-) -> None:
-    if kind == ItemKind.SOURCE:
-        sources[item_id] = records.decode_source(plain)
-        return
-    tally.records += 1
-    source_item = records.source_item_of(plain)
-    if source_item not in sources:
-        sources[source_item] = records.decode_source(session.plain(source_item, ItemKind.SOURCE))
-    words = records.terms_of(records.decode_record(plain, sources[source_item]))
-    tally.lookups += len(words)
+def _agrees(state: StoreState, tally: _Tally) -> bool:
+    counted = (tally.items, tally.records, tally.lookups, tally.set_hash)
+    return counted == (state.items, state.records, state.lookups, state.set_hash)
+
+
+def _name_bad_rows(session: Session, findings: _Findings) -> None:
+    """Open every row, and look every record up by each of its words."""
+    connection = session.file.connection
+    expected = 0
+    last = 0
+    while page := session.page(last):
+        for item_id, kind, generation, sealed in page:
+            try:
+                plain = session.unseal(item_id, kind, generation, sealed)
+                if kind == ItemKind.KEY_RECORD:
+                    expected += _check_record(session, findings, item_id, plain)
+                elif kind == ItemKind.SOURCE:
+                    records.decode_source(plain)
+            except KeystoreError as error:
+                findings.add(ProblemKind.ITEM, error.message, item_id)
+        last = page[-1][0]
+    (lookups,) = connection.execute("SELECT count(*) FROM lookup").fetchone()
+    if lookups != expected:
+        findings.add(ProblemKind.LOOKUP, f"{lookups} look-up words are there, the records have {expected}")
+
+
+def _check_record(session: Session, findings: _Findings, item_id: int, plain: bytes) -> int:
+    """Look a record up by each of its words; return how many it has."""
+    taken_apart = records.decode_record(plain)
+    source = records.decode_source(session.plain(taken_apart.source_item, ItemKind.SOURCE))
+    words = records.terms_of(taken_apart.record(source))
     for word in words:
-        key = (session.term(*word), item_id)
-        if connection.execute("SELECT 1 FROM lookup WHERE term = ? AND item = ?", key).fetchone() is None:
-            raise _BadLookup(f"item {item_id} is not found under its {word[0]}")
+        key = (*session.terms([word]), item_id)
+        found = session.file.connection.execute("SELECT 1 FROM lookup WHERE term = ? AND item = ?", key).fetchone()
+        if found is None:
+            findings.add(ProblemKind.LOOKUP, f"item {item_id} is not found under its {word[0]}", item_id)
+    return len(words)
 
 
 def _compare(state: StoreState, tally: _Tally, findings: _Findings) -> None:
     if (state.items, state.records) != (tally.items, tally.records):
         text = f"{tally.records} of {state.records} key records and {tally.items} of {state.items} items are there"
         findings.add(ProblemKind.COUNT, text)
+    if state.lookups != tally.lookups:
+        findings.add(ProblemKind.COUNT, f"{tally.lookups} of {state.lookups} look-up words are there")
     if state.set_hash != tally.set_hash:
         findings.add(ProblemKind.SET, "the rows are not those last written: some were removed, altered or put back")

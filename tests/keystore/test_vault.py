@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from dataclasses import fields
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -25,8 +26,8 @@ from keystore.errors import (
     StorageFailed,
     WrongPassphrase,
 )
-from keystore.model import KeyRecord, KeyRole, KeyStatus, Provenance, SignatureState
-from keystore.vault import PutVerdict, Vault
+from keystore.model import KeyRecord, KeyRole, KeyStatus, Ownership, Provenance, SignatureState
+from keystore.vault import PutVerdict, Vault, VaultSettings
 from tests.keystore.made_up import CHEAP, NOON, PASSPHRASE, address_of, key_of, record_of
 
 
@@ -50,7 +51,16 @@ def full_record() -> KeyRecord:
         order="4711  3",
         batch_reference="B7",
         status=KeyStatus.SUPERSEDED,
-        source=Provenance("csv", "k.csv", "ab" * 32, "inner.csv", 12, NOON, SignatureState.NOT_VERIFIED),
+        source=Provenance("csv", "k.csv", "ab" * 32, "inner.csv", 12, NOON, SignatureState.NOT_VERIFIED, "me", "CN=x"),
+        adapter="10000001",
+        adapter_manufacturer="EXA",
+        dev_addr="260b0001",
+        key_version=3,
+        not_before=NOON,
+        not_after=NOON + timedelta(days=365),
+        confirmed_at=NOON + timedelta(days=1),
+        owner="City Works",
+        ownership=Ownership.TRANSFERRED,
     )
 
 
@@ -212,10 +222,10 @@ def test_composed_and_decomposed_passphrases_are_the_same(store_path: Path) -> N
 def test_changing_the_passphrase_keeps_the_data(vault: Vault, store_path: Path) -> None:
     vault.put([record_of(1)])
     with pytest.raises(WrongPassphrase):
-        vault.change_passphrase("not it", "new", CHEAP)
+        vault.slots.change_passphrase("not it", "new words", CHEAP)
     with pytest.raises(PassphraseRefused):
-        vault.change_passphrase(PASSPHRASE, "", CHEAP)
-    vault.change_passphrase(PASSPHRASE, "new words", CHEAP)
+        vault.slots.change_passphrase(PASSPHRASE, "", CHEAP)
+    vault.slots.change_passphrase(PASSPHRASE, "new words", CHEAP)
     assert vault.find("1") == [record_of(1)]
     with Vault.open(store_path) as again:
         with pytest.raises(WrongPassphrase):
@@ -288,7 +298,7 @@ def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
 
 def test_a_full_disk_is_told_and_nothing_is_half_there(vault: Vault) -> None:
     vault.put([record_of(1)])
-    connection = vault._connection  # the only way to fill a disk in a test
+    connection = vault._file.connection  # the only way to fill a disk in a test
     (pages,) = connection.execute("PRAGMA page_count").fetchone()
     connection.execute(f"PRAGMA max_page_count = {pages + 2}")
     with pytest.raises(StorageFailed, match="disk is full"):
@@ -300,7 +310,7 @@ def test_a_full_disk_is_told_and_nothing_is_half_there(vault: Vault) -> None:
 
 def test_a_read_only_store_can_be_read_but_not_written(vault: Vault) -> None:
     vault.put([record_of(1)])
-    vault._connection.execute("PRAGMA query_only = ON")  # works for the superuser too, unlike permission bits
+    vault._file.connection.execute("PRAGMA query_only = ON")  # works for the superuser too, unlike permission bits
     assert vault.find("1") == [record_of(1)]
     with pytest.raises(StorageFailed, match="read-only"):
         vault.put([record_of(2)])
@@ -317,7 +327,7 @@ def test_another_process_that_writes_is_named_as_the_reason(vault: Vault, store_
     )
     arguments = [sys.executable, "-c", script, str(store_path)]
     with (
-        Vault.open(store_path, busy_timeout_s=0.05) as impatient,
+        Vault.open(store_path, settings=VaultSettings(busy_timeout_s=0.05)) as impatient,
         subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other,
     ):
         assert other.stdout is not None

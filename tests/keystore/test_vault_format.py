@@ -11,17 +11,27 @@ import pytest
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from keystore.model import KeyRecord, KeyRole, Provenance
-from keystore.vault import Vault, kdf, primitives, records
-from keystore.vault.header import Header, PassphraseSlot, decode_header, encode_header, header_checksum
+from keystore.audit import AuditAction, AuditEntry
+from keystore.model import KeyRecord, KeyRole, KeyStatus, Ownership, Provenance
+from keystore.passphrase_policy import PolicyName
+from keystore.vault import SlotKind, Vault, kdf, primitives, records
+from keystore.vault.header import Header, decode_header, encode_header, header_checksum
 from keystore.vault.kdf import KdfParameters
 from keystore.vault.primitives import StoreState
+from keystore.vault.recovery import parse_recovery_key
+from keystore.vault.slots import Credential, Slot, slot_key
 from tests.keystore import independent_reader
 from tests.keystore.made_up import CHEAP, NOON, PASSPHRASE, key_of, record_of
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENT = (ROOT / "docs" / "keystore-format.md").read_text(encoding="utf-8")
 DOCUMENT_PASSPHRASE = "correct horse battery staple"
+DOCUMENT_RECOVERY_KEY = re.findall(r"`((?:[0-9A-Z]{5}-){7}[0-9A-Z]{5})`", DOCUMENT)[0]
+PURPOSES = ("index", "data", "set", "header", "audit", "chain", "file", "witness")
+GIVEN = (
+    *("store_id", "salt", "root", "slot_nonce", "recovery_salt", "recovery_nonce"),
+    *("nonce_item_1", "nonce_item_2", "nonce_entry_1", "nonce_entry_2"),
+)
 
 
 def document_vectors() -> dict[str, bytes]:
@@ -35,23 +45,36 @@ VECTORS = document_vectors()
 
 def vectors_of_the_code() -> dict[str, bytes]:
     """What the code makes of the document's random bytes."""
-    given = {name: VECTORS[name] for name in ("store_id", "salt", "root", "slot_nonce")}
+    given = {name: VECTORS[name] for name in GIVEN}
     store_id, root = given["store_id"], given["root"]
-    bytes_in_order = iter([given["salt"], given["slot_nonce"]])
+    bytes_in_order = iter([given["salt"], given["slot_nonce"], given["recovery_salt"], given["recovery_nonce"]])
     parameters = KdfParameters(memory_kib=8192, iterations=3, lanes=4)
-    slot = PassphraseSlot.seal(
-        DOCUMENT_PASSPHRASE, parameters, root, store_id, slot_id=1, random_bytes=lambda _: next(bytes_in_order)
-    )
+    made_at = datetime(2026, 11, 20, 8, 0, tzinfo=UTC)
+    slots = [
+        Slot.seal(
+            credential,
+            root,
+            store_id,
+            slot_id=slot_id,
+            parameters=cost,
+            created_at=made_at,
+            random_bytes=lambda _: next(bytes_in_order),
+        )
+        for slot_id, credential, cost in (
+            (1, Credential.passphrase(DOCUMENT_PASSPHRASE), parameters),
+            (2, Credential.recovery_key(DOCUMENT_RECOVERY_KEY), None),
+        )
+    ]
     keys = primitives.derive_subkeys(root, store_id)
-    body = encode_header(Header(store_id, datetime(2026, 11, 20, 8, 0, tzinfo=UTC), (slot,)))
+    body = encode_header(Header(store_id, made_at, tuple(slots)))
     made = {
         **given,
         "kek": kdf.derive(DOCUMENT_PASSPHRASE, given["salt"], parameters),
-        "wrapped": slot.wrapped,
-        "index_key": keys.index,
-        "data_key": keys.data,
-        "set_key": keys.set,
-        "header_key": keys.header,
+        "wrapped": slots[0].wrapped,
+        "recovery_bytes": parse_recovery_key(DOCUMENT_RECOVERY_KEY),
+        "recovery_kek": slot_key(Credential.recovery_key(DOCUMENT_RECOVERY_KEY), given["recovery_salt"], None),
+        "recovery_wrapped": slots[1].wrapped,
+        **{f"{purpose}_key": getattr(keys, purpose) for purpose in PURPOSES},
         "header_body": body,
         "header_checksum": header_checksum(body),
         "header_mac": primitives.header_mac(keys, body),
@@ -62,14 +85,29 @@ def vectors_of_the_code() -> dict[str, bytes]:
     plain = {1: records.encode_source(records.source_of(record)), 2: records.encode_record(record, 1)}
     set_hash = 0
     for item, text in plain.items():
-        aad = primitives.item_aad(store_id, item, item, 1)
-        nonce = VECTORS[f"sealed_item_{item}"][:12]
+        aad, nonce = primitives.item_aad(store_id, item, item, 2), given[f"nonce_item_{item}"]
         sealed = nonce + AESGCM(keys.data).encrypt(nonce, text, aad)
-        digest = primitives.item_digest(keys, item, item, 1, sealed)
+        digest = primitives.item_digest(keys, item, item, 2, sealed)
         set_hash = primitives.add_digest(set_hash, digest)
         made |= {f"aad_item_{item}": aad, f"plain_item_{item}": text, f"sealed_item_{item}": sealed}
         made[f"digest_item_{item}"] = digest.to_bytes(32, "big")
-    state = StoreState(generation=1, items=2, records=1, set_hash=set_hash)
+    lookup = primitives.lookup_digest(keys, made["term_number_63001468"], 2)
+    set_hash = primitives.add_digest(set_hash, lookup)
+    made["digest_lookup"] = lookup.to_bytes(32, "big")
+    entries = [
+        AuditEntry(1, made_at, AuditAction.STORE_CREATED, "keys.vault", "anna"),
+        AuditEntry(2, made_at, AuditAction.IMPORTED, "meters.zip.kem2", "anna", {"new": "1"}),
+    ]
+    link = bytes(32)
+    for entry in entries:
+        nonce = given[f"nonce_entry_{entry.number}"]
+        text = records.encode_entry(entry)
+        aad = primitives.entry_aad(store_id, entry.number, entry.number)
+        sealed = nonce + AESGCM(keys.audit).encrypt(nonce, text, aad)
+        link = primitives.chain_link(keys, link, entry.number, entry.number, sealed)
+        made |= {f"plain_entry_{entry.number}": text, f"sealed_entry_{entry.number}": sealed}
+        made[f"link_{entry.number}"] = link
+    state = StoreState(2, items=2, records=1, lookups=1, audit_entries=2, set_hash=set_hash, audit_head=link)
     made |= {"set_hash": set_hash.to_bytes(32, "big"), "state_mac": primitives.state_mac(keys, state, body)}
     return made
 
@@ -79,25 +117,37 @@ def vectors_of_the_second_reader() -> dict[str, bytes]:
     reader = independent_reader
     store_id, root = VECTORS["store_id"], VECTORS["root"]
     kek = reader.derive_kek(DOCUMENT_PASSPHRASE, VECTORS["salt"], 8192, 3, 4)
-    keys = {f"{purpose}_key": reader.subkey(root, store_id, purpose) for purpose in ("index", "data", "set", "header")}
-    body = VECTORS["header_body"]
+    secret = reader.recovery_bytes(DOCUMENT_RECOVERY_KEY)
+    recovery_kek = reader.hkdf(secret, VECTORS["recovery_salt"], "slot recovery")
+    keys = {f"{purpose}_key": reader.hkdf(root, store_id, purpose) for purpose in PURPOSES}
+    body, set_key = VECTORS["header_body"], keys["set_key"]
     made = {
         "kek": kek,
-        "wrapped": AESGCM(kek).encrypt(VECTORS["slot_nonce"], root, reader.slot_aad(store_id, 1)),
+        "wrapped": AESGCM(kek).encrypt(VECTORS["slot_nonce"], root, reader.slot_aad(store_id, 1, "passphrase")),
+        "recovery_bytes": secret,
+        "recovery_kek": recovery_kek,
+        "recovery_wrapped": AESGCM(recovery_kek).encrypt(
+            VECTORS["recovery_nonce"], root, reader.slot_aad(store_id, 2, "recovery")
+        ),
         **keys,
         "header_mac": reader.mac(keys["header_key"], body),
         "term_number_63001468": reader.look_up_term(keys["index_key"], "number", "63001468"),
     }
-    total = 0
+    lookup = reader.lookup_digest(set_key, made["term_number_63001468"], 2)
+    total, link = lookup, bytes(32)
+    made["digest_lookup"] = lookup.to_bytes(32, "big")
     for item in (1, 2):
-        sealed, aad = VECTORS[f"sealed_item_{item}"], reader.item_aad(store_id, item, item, 1)
-        digest = reader.item_digest(keys["set_key"], item, item, 1, sealed)
+        sealed, aad = VECTORS[f"sealed_item_{item}"], reader.item_aad(store_id, item, item, 2)
+        digest = reader.item_digest(set_key, item, item, 2, sealed)
         total += digest
         made[f"aad_item_{item}"] = aad
         made[f"plain_item_{item}"] = AESGCM(keys["data_key"]).decrypt(sealed[:12], sealed[12:], aad)
         made[f"digest_item_{item}"] = digest.to_bytes(32, "big")
+        entry, aad = VECTORS[f"sealed_entry_{item}"], reader.entry_aad(store_id, item, item)
+        made[f"plain_entry_{item}"] = AESGCM(keys["audit_key"]).decrypt(entry[:12], entry[12:], aad)
+        link = made[f"link_{item}"] = reader.mac(keys["chain_key"], link + reader.u64(item, item) + entry)
     made["set_hash"] = (total % (1 << 256)).to_bytes(32, "big")
-    made["state_mac"] = reader.state_mac(keys["set_key"], 1, 2, 1, made["set_hash"], body)
+    made["state_mac"] = reader.state_mac(set_key, (2, 2, 1, 1, 2), made["set_hash"], link, body)
     return made
 
 
@@ -109,22 +159,23 @@ def test_the_documents_vectors_are_what_the_second_reader_makes() -> None:
     made = vectors_of_the_second_reader()
     assert made == {name: VECTORS[name] for name in made}
     assert VECTORS.keys() - made.keys() <= {
-        *("store_id", "salt", "root", "slot_nonce", "header_body", "header_checksum"),
-        *("sealed_item_1", "sealed_item_2"),
+        *GIVEN,
+        *("header_body", "header_checksum", "sealed_item_1", "sealed_item_2", "sealed_entry_1", "sealed_entry_2"),
     }
 
 
 def test_the_documents_header_is_read_back() -> None:
     header = decode_header(VECTORS["header_body"])
-    (slot,) = header.passphrase_slots
-    assert slot.open(DOCUMENT_PASSPHRASE, header.store_id) == VECTORS["root"]
-    assert slot.open("another", header.store_id) is None
+    first, second = header.known_slots
+    assert first.open(Credential.passphrase(DOCUMENT_PASSPHRASE), header.store_id) == VECTORS["root"]
+    assert first.open(Credential.passphrase("another"), header.store_id) is None
+    assert second.open(Credential.recovery_key(DOCUMENT_RECOVERY_KEY), header.store_id) == VECTORS["root"]
 
 
 def test_the_document_names_every_role_and_field() -> None:
-    for role in KeyRole:
-        assert f"`{role}`" in DOCUMENT, role
-    for name in records._RECORD_FIELDS | records._SOURCE_FIELDS:
+    for word in (*KeyRole, *KeyStatus, *Ownership, *PolicyName, *SlotKind, *AuditAction):
+        assert f"`{word}`" in DOCUMENT, word
+    for name in records._RECORD_FIELDS | records._SOURCE_FIELDS | records._ENTRY_FIELDS:
         assert f"`{name}`" in DOCUMENT, name
 
 
@@ -138,7 +189,7 @@ def test_the_second_reader_reads_a_store_of_ours(vault: Vault, store_path: Path)
         ]
     )
     vault.remove("2")
-    vault.change_passphrase(PASSPHRASE, "schl\u00fcssel", CHEAP)
+    vault.slots.change_passphrase(PASSPHRASE, "schl\u00fcssel", CHEAP)
     vault.close()
     contents = independent_reader.read_store(store_path, "schlu\u0308ssel")
     assert [record["number"] for record in contents.records] == [
@@ -156,7 +207,26 @@ def test_the_second_reader_reads_a_store_of_ours(vault: Vault, store_path: Path)
         "file_name": "meters.zip.kem2",
         "imported_at": NOON.isoformat(),
     }
-    assert contents.generation == 4
+    assert contents.generation == 5
+    assert contents.sealed
+    assert [entry["action"] for entry in contents.audit] == [
+        *("store_created", "imported", "imported", "removed", "slot_changed")
+    ]
+
+
+def test_the_second_reader_opens_with_a_recovery_key(vault: Vault, store_path: Path) -> None:
+    vault.put([record_of(1)])
+    printed = vault.slots.add_recovery(PASSPHRASE)
+    vault.close()
+    assert len(independent_reader.read_store(store_path, printed, "recovery").records) == 1
+
+
+def test_the_second_reader_compares_every_byte(filled: Path) -> None:
+    original = filled.read_bytes()
+    for offset in range(50, len(original), 997):
+        filled.write_bytes(original[:offset] + bytes([original[offset] ^ 0x10]) + original[offset + 1 :])
+        with pytest.raises(Exception):  # noqa: B017, PT011 - what it is depends on the byte
+            independent_reader.read_store(filled, PASSPHRASE)
 
 
 def test_the_second_reader_notices_alteration_too(vault: Vault, store_path: Path) -> None:

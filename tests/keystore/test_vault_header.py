@@ -16,7 +16,7 @@ from tests.keystore.raw_store import raw
 def test_an_older_header_does_not_fit_the_newer_state(vault: Vault, store_path: Path) -> None:
     with raw(store_path) as connection:
         header = connection.execute("SELECT * FROM header").fetchone()
-    vault.change_passphrase(PASSPHRASE, "new words", CHEAP)
+    vault.slots.change_passphrase(PASSPHRASE, "new words", CHEAP)
     vault.close()
     with raw(store_path) as connection:
         connection.execute("UPDATE header SET body=?, checksum=?, mac=?", header[1:])
@@ -53,7 +53,7 @@ def test_a_newer_format_is_told(filled: Path) -> None:
 
 def test_a_newer_format_with_more_tables_is_told_as_such(filled: Path) -> None:
     with raw(filled) as connection:
-        connection.execute("CREATE TABLE audit (id INTEGER PRIMARY KEY)")
+        connection.execute("CREATE TABLE later (id INTEGER PRIMARY KEY)")
         connection.execute("PRAGMA user_version = 2")
     with pytest.raises(NewerFormat):
         Vault.open(filled)
@@ -100,8 +100,8 @@ def test_a_header_altered_by_somebody_without_the_root_key_is_found_at_unlock(fi
 
 
 def test_a_slot_of_an_unknown_kind_is_passed_over(filled: Path) -> None:
-    rewrite_header(filled, b'"slots":[', b'"slots":[{"id":7,"kind":"keychain","service":"x"},')
+    rewrite_header(filled, b'"slots":[', b'"slots":[{"id":7,"kind":"smartcard","service":"x"},')
     with Vault.open(filled) as vault:
-        assert vault.info.slots == ("keychain", "passphrase")
+        assert vault.info.slots == ("smartcard", "passphrase")
         with pytest.raises(Damaged, match="altered"):
             vault.unlock(PASSPHRASE)

@@ -51,7 +51,7 @@ def swap_rows(connection: sqlite3.Connection) -> None:
 
 
 def change_generation(connection: sqlite3.Connection) -> None:
-    connection.execute("UPDATE item SET generation = 2 WHERE id = 5")
+    connection.execute("UPDATE item SET generation = 3 WHERE id = 5")
 
 
 def change_kind(connection: sqlite3.Connection) -> None:
@@ -135,7 +135,8 @@ ROW_CHANGES: tuple[Callable[[sqlite3.Connection], None], ...] = (
 def test_an_untouched_store_verifies(filled: Path) -> None:
     report = verify(filled)
     assert report.ok
-    assert (report.generation, report.records, report.items) == (2, 11, 13)
+    assert report.sealed
+    assert (report.generation, report.records, report.items) == (3, 11, 13)
 
 
 @pytest.mark.parametrize("change", ROW_CHANGES, ids=lambda change: change.__name__)
@@ -210,11 +211,13 @@ def test_an_older_state_is_found(vault: Vault, store_path: Path) -> None:
         state = connection.execute("SELECT * FROM state").fetchone()
     vault.put([record_of(2)])
     with raw(store_path) as connection:
-        connection.execute("UPDATE state SET generation=?, items=?, records=?, set_hash=?, mac=?", state[1:])
+        connection.execute("INSERT OR REPLACE INTO state VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", state)
     with pytest.raises(Damaged, match="older copy"):
         vault.put([record_of(3)])
     vault.close()
-    assert {problem.kind for problem in verify(store_path).problems} == {ProblemKind.COUNT, ProblemKind.SET}
+    assert {problem.kind for problem in verify(store_path).problems} == {
+        *(ProblemKind.COUNT, ProblemKind.SET, ProblemKind.AUDIT)
+    }
 
 
 def test_an_older_whole_file_shows_only_against_a_witness(vault: Vault, store_path: Path) -> None:
@@ -228,10 +231,12 @@ def test_an_older_whole_file_shows_only_against_a_witness(vault: Vault, store_pa
     assert [problem.kind for problem in verify(store_path, witness).problems] == [ProblemKind.OLDER]
 
 
-@pytest.mark.parametrize("column", ["generation", "items", "records", "set_hash", "mac"])
+@pytest.mark.parametrize(
+    "column", ["generation", "items", "records", "lookups", "audit_entries", "set_hash", "audit_head", "mac"]
+)
 def test_a_changed_state_is_found_at_unlock(filled: Path, column: str) -> None:
     with raw(filled) as connection:
-        if column in {"set_hash", "mac"}:
+        if column in {"set_hash", "audit_head", "mac"}:
             connection.execute(f"UPDATE state SET {column} = zeroblob(32)")  # noqa: S608 - a fixed list above
         else:
             connection.execute(f"UPDATE state SET {column} = {column} + 1")  # noqa: S608 - a fixed list above

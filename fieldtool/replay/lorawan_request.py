@@ -48,7 +48,7 @@ def lorawan_telegram(request: Mapping[str, Any], data: bytes, prior: Sequence[by
     if link is Link.LORAWAN_PAYLOAD:
         mbus_keys = _listed_keys(request.get("keys"))
         return decode_lorawan(frame, mbus_keys=lambda _: mbus_keys).telegram
-    keys = _keys(request, reception)
+    keys = _keys(request, reception, _version(request))
     hints = _hints(request)
     sessions = Sessions()
     for earlier in prior:
@@ -74,7 +74,7 @@ def _hints(request: Mapping[str, Any]) -> Hints:
     )
 
 
-def _keys(request: Mapping[str, Any], reception: LoraReception) -> GivenKeys:
+def _keys(request: Mapping[str, Any], reception: LoraReception, version: str) -> GivenKeys:
     given = request.get("keys")
     if given is None:
         return GivenKeys()
@@ -94,7 +94,7 @@ def _keys(request: Mapping[str, Any], reception: LoraReception) -> GivenKeys:
         gen_app_key=keys.get("gen_app_key"),
         profile=profile,
     )
-    session = _session(keys, reception.dev_eui or "", profile, _version(request))
+    session = _session(keys, reception.dev_eui or "", profile, version)
     return GivenKeys((roots,) if keys.keys() & set(_ROOTS) else (), (session,) if session is not None else ())
 
 

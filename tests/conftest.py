@@ -26,7 +26,7 @@ def _apart_from_the_user(tmp_path_factory: pytest.TempPathFactory) -> Iterator[N
             patch.setenv(name, str(home))
         for name in ("XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME"):
             patch.setenv(name, str(home / name.lower()))
-        for name in ("FIELDTOOL_STORE", "FIELDTOOL_PASSPHRASE_FILE", "FIELDTOOL_PROFILES"):
+        for name in ("FIELDTOOL_STORE", "FIELDTOOL_PASSPHRASE_FILE", "FIELDTOOL_PROFILES", "FIELDTOOL_FORMATS"):
             patch.delenv(name, raising=False)
         yield
 

@@ -10,6 +10,7 @@ from contextlib import closing
 
 from fieldtool.cli import output
 from fieldtool.cli.command import Command
+from fieldtool.cli.formats_option import add_formats_option, formats_when_needed
 from fieldtool.cli.keys_option import add_key_option
 from fieldtool.cli.profiles_option import add_profiles_option, profiles_in_use
 from fieldtool.errors import UsageError
@@ -22,6 +23,7 @@ from protocols.captures.model import PLAIN_HEX, BadLine, NotRecognised, Pasted
 from protocols.captures.paste import recognise
 from protocols.learned import LearnedDecoder
 from protocols.model import KeyLookup, Telegram
+from protocols.plausibility import judged_alone
 
 
 def _configure(parser: ArgumentParser) -> None:
@@ -35,6 +37,7 @@ def _configure(parser: ArgumentParser) -> None:
         "--already-decrypted", action="store_true", help="take payloads in the clear under an encrypting header"
     )
     add_profiles_option(parser)
+    add_formats_option(parser)
 
 
 def _run(arguments: Namespace) -> ExitCode:
@@ -45,6 +48,7 @@ def _run(arguments: Namespace) -> ExitCode:
             keys = lambda _: given  # noqa: E731
         profiles = profiles_in_use(arguments)
         decoder = LearnedDecoder(keys, profiles=profiles, already_decrypted=arguments.already_decrypted)
+        decoder.search_formats = formats_when_needed(arguments)
         code = _jsonl(arguments, decoder) if arguments.jsonl else _telegrams(arguments, decoder)
         if store.reason:
             output.talk(store.reason)
@@ -55,7 +59,7 @@ def _telegrams(arguments: Namespace, decoder: LearnedDecoder) -> ExitCode:
     show = _form(arguments)
     failed = False
     for pasted in _pasted(arguments.telegrams):
-        telegram = None if pasted is None else decoder.decode(pasted.frame)
+        telegram = None if pasted is None else judged_alone(decoder.decode(pasted.frame))
         if telegram is not None and pasted is not None:
             show(telegram, pasted)
         failed = failed or telegram is None or not telegram.ok

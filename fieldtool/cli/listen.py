@@ -13,6 +13,7 @@ from typing import TextIO
 
 from fieldtool.cli import output
 from fieldtool.cli.command import Command
+from fieldtool.cli.formats_option import add_formats_option, formats_in_use, keep_formats
 from fieldtool.cli.keys_option import add_key_option
 from fieldtool.cli.options import seconds
 from fieldtool.cli.profiles_option import add_profiles_option, profiles_in_use
@@ -43,6 +44,7 @@ def _configure(parser: ArgumentParser) -> None:
     parser.add_argument("--record", type=Path, metavar="FILE", help="append what is received to this capture")
     add_key_option(parser)
     add_profiles_option(parser)
+    add_formats_option(parser)
 
 
 def _run(arguments: Namespace) -> ExitCode:
@@ -51,18 +53,21 @@ def _run(arguments: Namespace) -> ExitCode:
     if len(set(names)) < len(names):
         raise UsageError("the same receiver is named twice", "name each receiver once")
     given = tuple(arguments.key)
-    profiles = profiles_in_use(arguments)
+    profiles, formats = profiles_in_use(arguments), formats_in_use(arguments)
     if _wants_screens(arguments):
         from fieldtool.cli.screens import listening_screens
 
-        return listening_screens(arguments, sources, given, profiles)
+        return listening_screens(arguments, sources, given, profiles, formats)
     with ExitStack() as stack:
         record = stack.enter_context(_open_record(arguments.record)) if arguments.record else None
         store = stack.enter_context(closing(LazyKeys(arguments.store, arguments.passphrase_file)))
         if not given:
             # Ask for the passphrase now, not in the middle of the first telegram.
             store.open()
-        listening = Listening(sources, LearnedDecoder((lambda _: given) if given else store, profiles=profiles))
+        keys = (lambda _: given) if given else store
+        decoder = LearnedDecoder(keys, formats=formats.library, profiles=profiles)
+        stack.callback(lambda: keep_formats(formats, decoder.formats))
+        listening = Listening(sources, decoder)
         listening.start()
         stack.callback(listening.stop)
         if store.reason:

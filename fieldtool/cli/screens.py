@@ -8,9 +8,11 @@ from collections.abc import Callable
 from contextlib import ExitStack, closing
 
 from fieldtool.access import choose_store
+from fieldtool.cli.formats_option import keep_formats
 from fieldtool.demo import Demo, running_demo
 from fieldtool.errors import UsageError
 from fieldtool.exit_codes import ExitCode
+from fieldtool.formats_file import FormatsFile
 from fieldtool.lazy_keys import LazyKeys
 from fieldtool.pipeline.listening import Listening
 from fieldtool.pipeline.reception import Reception
@@ -43,7 +45,11 @@ def demo_screens() -> ExitCode:
 
 
 def listening_screens(
-    arguments: Namespace, sources: list[Source], given: tuple[Key, ...], profiles: ProfileRegistry
+    arguments: Namespace,
+    sources: list[Source],
+    given: tuple[Key, ...],
+    profiles: ProfileRegistry,
+    formats: FormatsFile,
 ) -> ExitCode:
     """Open the screens over receivers; the passphrase is asked for before the first screen."""
     _need_terminal()
@@ -51,13 +57,15 @@ def listening_screens(
         if not given:
             store.open()
         keystore = "unlocked" if store.is_open else ("keys from the command line" if given else "none")
-        decoder = LearnedDecoder((lambda _: given) if given else store, profiles=profiles)
+        keys = (lambda _: given) if given else store
+        decoder = LearnedDecoder(keys, formats=formats.library, profiles=profiles)
         listening = Listening(sources, decoder, news_size=WITHOUT_NEWS)
         listening.start()
         try:
             run(Session(listening.reception, listening.newest, lambda: keystore))
         finally:
             listening.stop()
+            keep_formats(formats, decoder.formats)
     return ExitCode.OK
 
 

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from fieldtool.export.lines import ALARM_GLYPH, measured_text, meter_text, outcome_text, sender_text
 from protocols.lorawan.facts import LorawanFacts
-from protocols.model import Reading, Record, RungState, Span, Telegram
+from protocols.model import Finding, Reading, Record, RungState, Span, Telegram
+from protocols.plausibility.findings import NEXT
 from protocols.text import safe_text
 
 BYTES_A_LINE = 12
@@ -34,6 +35,10 @@ def summary(telegram: Telegram) -> str:
     if telegram.problem is not None:
         lines.append(f"  {safe_text(telegram.problem)}")
         lines.extend(f"  next: {safe_text(step.next)}" for step in telegram.verdict if step.next is not None)
+    for finding in telegram.findings:
+        lines.append(f"  {_finding_mark(finding)} {_finding(finding)}")
+        if finding.kind in NEXT:
+            lines.append(f"    next: {NEXT[finding.kind]}")
     if telegram.status is not None and telegram.status.flags:
         lines.append(f"  {ALARM_GLYPH} {safe_text(', '.join(telegram.status.flags))}")
     lines.extend(map(_reading, telegram.readings))
@@ -53,6 +58,8 @@ def _lines(telegram: Telegram) -> Iterator[str]:
             yield f"  {'':15}next: {safe_text(step.next)}"
     for note in telegram.notes:
         yield f"  ! {'note':13}{safe_text(note)}"
+    for finding in telegram.findings:
+        yield f"  {_finding_mark(finding)} {'finding':13}{_finding(finding)}"
     if telegram.readings:
         yield ""
         yield f"readings{f' ({safe_text(telegram.profile)})' if telegram.profile else ''}"
@@ -80,6 +87,14 @@ def _lorawan(facts: LorawanFacts) -> str:
     counter = None if facts.fcnt is None else f"counter {facts.fcnt}"
     port = None if facts.fport is None else f"FPort {facts.fport}"
     return ", ".join(part for part in (facts.mtype, address, counter, port) if part)
+
+
+def _finding(finding: Finding) -> str:
+    return f"{finding.kind.replace('_', ' ')}: {safe_text(finding.detail)}"
+
+
+def _finding_mark(finding: Finding) -> str:
+    return ALARM_GLYPH if finding.kind in NEXT else "!"
 
 
 def _reading(reading: Reading) -> str:

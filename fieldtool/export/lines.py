@@ -7,6 +7,7 @@ from decimal import Decimal
 
 from fieldtool.pipeline.main_reading import alarms, readings_in_short
 from protocols.model import Address, Outcome, Quality, Reading, Telegram, Value
+from protocols.plausibility import doubts_in
 from protocols.text import safe_text
 from protocols.units import unit_symbol
 
@@ -87,7 +88,8 @@ def value_text(value: Value) -> str:
 def _what(telegram: Telegram) -> str:
     raised = "  ".join(f"{ALARM_GLYPH} {safe_text(flag)}" for flag in alarms(telegram))
     if telegram.problem is not None:
-        return safe_text(telegram.problem)
+        doubts = [f"{ALARM_GLYPH} {doubt.kind}" for doubt in doubts_in(telegram.findings)]
+        return "  ".join((safe_text(telegram.problem), *doubts))
     readings = ", ".join(reading_text(reading) for reading in readings_in_short(telegram))
     if not readings and telegram.lorawan is not None:
         readings = telegram.lorawan.mtype

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from protocols.model import Function, Quality, Reading, Telegram
+from protocols.model import FindingKind, Function, Quality, Reading, Telegram
+from protocols.plausibility import doubts_in
 
 _QUANTITIES_OF_MEDIUM: dict[str, tuple[str, ...]] = {
     "electricity": ("energy",),
@@ -43,11 +44,16 @@ def main_reading(telegram: Telegram) -> Reading | None:
 
 
 def alarms(telegram: Telegram) -> tuple[str, ...]:
-    """Return the names of all flags that a telegram raises: its status byte's first, then its error flags."""
+    """Return the names of all flags that a telegram raises: its status byte's, its error flags, what is not plausible.
+
+    An error state is not said twice.
+    """
     found = list(telegram.status.flags) if telegram.status is not None else []
     for reading in telegram.readings:
         if reading.quantity in _FLAG_QUANTITIES and reading.storage == 0 and reading.value is not None:
             found.extend(flag for flag in _flags(reading) if flag not in found)
+    doubts = (doubt.kind for doubt in doubts_in(telegram.findings) if doubt.kind is not FindingKind.ERROR_STATE)
+    found.extend(str(kind) for kind in doubts if kind not in found)
     return tuple(found)
 
 

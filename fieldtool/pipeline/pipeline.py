@@ -11,6 +11,7 @@ from fieldtool.pipeline.reception import Reception
 from fieldtool.sources.queue import FrameQueue
 from protocols.learned import LearnedDecoder
 from protocols.model import Telegram
+from protocols.plausibility import Judge, with_findings
 
 POLL_S = 0.1
 JOIN_S = 5.0
@@ -22,7 +23,7 @@ _log = logging.getLogger(__name__)
 
 
 class Pipeline:
-    """Owns the decoder and is the only writer of the reception.
+    """Owns the decoder and the meters' histories, and is the only writer of the reception.
 
     `bug` is what ended the thread before its time; there should be none, since decoding never raises.
     """
@@ -33,6 +34,7 @@ class Pipeline:
         self._frames = frames
         self._decoder = decoder
         self._reception = reception
+        self._judge = Judge()
         self._subscribers = tuple(subscribers)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="pipeline", daemon=True)
@@ -65,6 +67,7 @@ class Pipeline:
             self._reception.add_dropped(self._frames.take_dropped())
             if frame is not None:
                 telegram = self._decoder.decode(frame)
+                telegram = with_findings(telegram, self._judge.judge(telegram))
                 duplicate = not self._reception.accept(telegram)
                 for subscriber in self._subscribers:
                     subscriber(telegram, duplicate)

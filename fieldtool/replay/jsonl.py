@@ -18,6 +18,7 @@ from fieldtool.replay.lorawan_request import LORAWAN_LINKS, lorawan_telegram
 from protocols.captures.hex_lines import LINE_LIMIT, parse_hex
 from protocols.learned import LearnedDecoder
 from protocols.model import Key, KeyLookup, Telegram
+from protocols.plausibility import Judge, with_findings
 
 MAX_PRIOR: Final = 64
 """Telegrams that may be decoded before the one asked for."""
@@ -60,11 +61,13 @@ def answer(line: str, decoder: LearnedDecoder) -> Answer:
         flag = request.get("already_decrypted", False)
         if not isinstance(flag, bool):
             raise _Refused("already_decrypted: must be true or false")  # noqa: TRY301 - one place answers them all
+        judge = Judge()
         for number, prior in enumerate(_list(request, "prior", MAX_PRIOR), start=1):
-            decoder.decode(_hex(prior, f"prior {number}"), keys, already_decrypted=flag)
+            judge.judge(decoder.decode(_hex(prior, f"prior {number}"), keys, already_decrypted=flag))
     except _Refused as refusal:
         return Answer(_refusal(id_json, str(refusal)), ok=False)
     telegram = decoder.decode(data, keys, already_decrypted=flag)
+    telegram = with_findings(telegram, judge.judge(telegram))
     return Answer(telegram_json(telegram, id_json), telegram.ok)
 
 

@@ -10,7 +10,7 @@ rung "plausibility" of the verdict.
 from __future__ import annotations
 
 from protocols.plausibility.findings import doubts_in, judged_step, with_findings
-from protocols.plausibility.history import NO_HISTORY, MeterHistory, judge
+from protocols.plausibility.history import NO_HISTORY, MeterHistory, judge, judged_alone
 from protocols.plausibility.judging import Judge
 from protocols.plausibility.observation import Observation, observe
 
@@ -21,6 +21,7 @@ __all__ = [
     "Observation",
     "doubts_in",
     "judge",
+    "judged_alone",
     "judged_step",
     "observe",
     "with_findings",

@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from protocols.model import Finding, FindingKind, Telegram
+from protocols.plausibility.findings import with_findings
 from protocols.plausibility.limits import (
     REPEATER_DELAY,
     ROLLOVER_FROM,
@@ -71,6 +72,11 @@ def judge(history: MeterHistory, telegram: Telegram) -> tuple[MeterHistory, tupl
     """
     observation = observe(telegram)
     return (history, ()) if observation is None else weigh(history, observation)
+
+
+def judged_alone(telegram: Telegram) -> Telegram:
+    """Return a telegram with what it shows of itself, no other one of its meter being known."""
+    return with_findings(telegram, judge(NO_HISTORY, telegram)[1])
 
 
 def weigh(history: MeterHistory, seen: Observation) -> tuple[MeterHistory, tuple[Finding, ...]]:

@@ -89,6 +89,12 @@ def capture(frames: tuple[RawFrame, ...], tmp_path: Path) -> Path:
 
 
 @pytest.fixture(autouse=True)
+def _formats_of_its_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Let no test find the formats that another one has kept."""
+    monkeypatch.setenv("FIELDTOOL_FORMATS", str(tmp_path / "formats" / "formats.json"))
+
+
+@pytest.fixture(autouse=True)
 def _no_thread_survives() -> Iterator[None]:
     before = set(threading.enumerate())
     yield

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Final
 
 from protocols.crypto import BLOCK, aes_cmac, aes_cmac_of_each
@@ -24,8 +25,10 @@ ALL_HALVES: Final = LOW
 """Upper halves there are."""
 
 _BATCH: Final = 4096
-_FCNT_HIGH_AT: Final = 12
-"""Offset of the upper half of the counter in B0."""
+
+CONF_FCNT_AT: Final = 1
+FCNT_AT: Final = 10
+"""Offsets of ConfFCnt (2 bytes) and FCnt (4 bytes) in B0."""
 
 
 def likely(fcnt: int, last: int | None) -> tuple[int, ...]:
@@ -48,10 +51,10 @@ def search(key: bytes, b0: bytes, message: bytes, fcnt: int, mic: bytes, halves:
 
     `b0` holds any counter; `halves` upper halves are tried. A wrong key fits by chance once in 2^32 tries.
     """
+    base = b0[:FCNT_AT] + fcnt.to_bytes(2, "little") + bytes(2) + b0[FCNT_AT + 4 :]
     for first in range(0, min(halves, ALL_HALVES), _BATCH):
-        last = min(first + _BATCH, halves, ALL_HALVES)
-        head, tail = b0[: _FCNT_HIGH_AT - 2] + fcnt.to_bytes(2, "little"), b0[_FCNT_HIGH_AT + 2 :]
-        blocks = b"".join(head + high.to_bytes(2, "little") + tail for high in range(first, last))
+        count = min(first + _BATCH, halves, ALL_HALVES) - first
+        blocks = _numbered(base, FCNT_AT + 2, first, count)
         for index in _places(aes_cmac_of_each(key, blocks, message), mic):
             yield (first + index) * LOW | fcnt
 
@@ -67,8 +70,12 @@ def search_radio(s_key: bytes, b1_of: bytes, message: bytes, half: bytes, rates:
 
 def search_acknowledged(key: bytes, b0: bytes, message: bytes, mic: bytes) -> bool:
     """Whether the MIC of a 1.1 downlink fits whatever message it acknowledges; `b0` holds any ConfFCnt."""
-    blocks = b"".join(b0[:1] + number.to_bytes(2, "little") + b0[3:] for number in range(LOW))
-    return any(True for _ in _places(aes_cmac_of_each(key, blocks, message), mic))
+    base = b0[:CONF_FCNT_AT] + bytes(2) + b0[CONF_FCNT_AT + 2 :]
+    for first in range(0, LOW, _BATCH):
+        blocks = _numbered(base, CONF_FCNT_AT, first, _BATCH)
+        if any(True for _ in _places(aes_cmac_of_each(key, blocks, message), mic)):
+            return True
+    return False
 
 
 def fits(key: bytes, b0: bytes, message: bytes, mic: bytes) -> bool:
@@ -83,3 +90,17 @@ def _places(macs: bytes, mic: bytes) -> Iterator[int]:
         if not position % BLOCK:
             yield position // BLOCK
         position = macs.find(mic, position + 1)
+
+
+def _numbered(base: bytes, at: int, first: int, count: int) -> bytes:
+    """Return `count` blocks like `base`, with the numbers from `first` on in two bytes, which `base` has as zeros."""
+    size = count * BLOCK
+    return (int.from_bytes(base * count, "big") | _numbers(at, first, count)).to_bytes(size, "big")
+
+
+@lru_cache(maxsize=64)
+def _numbers(at: int, first: int, count: int) -> int:
+    """Blocks of zeros with numbers in them, as one integer: the same for every search."""
+    head, tail = bytes(at), bytes(BLOCK - at - 2)
+    blocks = b"".join(head + number.to_bytes(2, "little") + tail for number in range(first, first + count))
+    return int.from_bytes(blocks, "big")

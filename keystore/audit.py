@@ -12,7 +12,7 @@ MAX_TEXT = 500
 
 
 class AuditAction(StrEnum):
-    """What is written down; a log may also hold actions of later versions, which are kept as text."""
+    """What is written down about keys and the store; certificates and levels add actions of their own."""
 
     STORE_CREATED = "store_created"
     IMPORTED = "imported"
@@ -30,10 +30,6 @@ class AuditAction(StrEnum):
     BACKED_UP = "backed_up"
     RESTORED = "restored"
     OLDER_COPY_ACCEPTED = "older_copy_accepted"
-    CERTIFICATE_IMPORTED = "certificate_imported"
-    CERTIFICATE_REMOVED = "certificate_removed"
-    REVOCATIONS_IMPORTED = "revocations_imported"
-    LEVEL_CHANGED = "level_changed"
     METER_ACTION = "meter_action"
 
 

@@ -20,13 +20,12 @@ from typing import BinaryIO, Final
 from keystore.audit import AuditAction
 from keystore.errors import AlreadyExists, Damaged, StorageFailed
 from keystore.vault import database, primitives
-from keystore.vault.door import open_store_file
 from keystore.vault.header import check_header
 from keystore.vault.kdf import KdfParameters
 from keystore.vault.opening import open_root
 from keystore.vault.primitives import DIGEST_BYTES, KEY_BYTES
 from keystore.vault.sealed_file import read_sealed, write_sealed
-from keystore.vault.session import Session, StoreFile, read_header
+from keystore.vault.session import Session, StoreFile, open_store_file, read_header
 from keystore.vault.settings import VaultSettings
 from keystore.vault.slot_desk import add_passphrase_with_root, check_passphrase
 from keystore.vault.slots import Credential
@@ -187,7 +186,7 @@ def _verified(
     kdf_parameters: KdfParameters | None,
 ) -> RestoreReport:
     """Check the restored file as `verify` does, with the root key of the backup; then add the new passphrase."""
-    file = open_store_file(path, settings)
+    file = open_store_file(path, settings.busy_timeout_s)
     try:
         database.check_schema(file.connection, path)
         body, checksum, _ = read_header(file)

@@ -15,13 +15,13 @@ from keystore.errors import Damaged, InUse, KeystoreError, Locked, StorageFailed
 from keystore.passphrase_policy import POLICIES, PolicyName
 from keystore.vault import database, kdf, keychain, primitives, seal
 from keystore.vault.audit_trail import AuditTrail
-from keystore.vault.file_bytes import FileBytes
+from keystore.vault.documents import DocumentShelf
 from keystore.vault.header import Header, check_header, encode_header, header_checksum
 from keystore.vault.kdf import KdfParameters
 from keystore.vault.keychain import Keychain
 from keystore.vault.opening import open_root
 from keystore.vault.primitives import KEY_BYTES, STORE_ID_BYTES, StoreState, Subkeys
-from keystore.vault.session import Clerk, Session, StoreFile, read_header
+from keystore.vault.session import Clerk, Session, StoreFile, open_store_file, read_header
 from keystore.vault.settings import VaultInfo, VaultSettings
 from keystore.vault.slot_desk import SlotDesk, check_passphrase
 from keystore.vault.slots import Credential, Slot, SlotKind
@@ -51,6 +51,7 @@ class Door:
         self.history: History | None = None
         self.slots = SlotDesk(file, settings.clerk, self._using, self._written)
         self.audit = AuditTrail(self._using, self._written)
+        self.documents = DocumentShelf(self._using, self._written)
 
     @classmethod
     def create(
@@ -80,7 +81,7 @@ class Door:
         )
         database.create_file(path)
         try:
-            file = open_store_file(path, settings)
+            file = open_store_file(path, settings.busy_timeout_s)
             try:
                 header = Header(store_id, created_at, (slot,), policy)
                 session = _first_write(file, header, primitives.derive_subkeys(root, store_id), settings.clerk)
@@ -102,7 +103,7 @@ class Door:
         Raises `NotFound`, `NotAKeystore`, `NewerFormat`, `WorkFactorTooHigh`, `Damaged`.
         """
         settings = settings or VaultSettings()
-        file = open_store_file(path, settings)
+        file = open_store_file(path, settings.busy_timeout_s)
         try:
             database.check_schema(file.connection, path)
             body, checksum, _ = read_header(file)
@@ -369,16 +370,6 @@ class Door:
             if seal.sealed_generation(connection, path) != generation:
                 seal.seal_file(connection, path, self._file.bytes, self._file_key, generation)
         self._unsealed = False
-
-
-def open_store_file(path: Path, settings: VaultSettings) -> StoreFile:
-    """Open an existing file as a store; nothing of it is checked yet."""
-    connection = database.connect(path, settings.busy_timeout_s)
-    try:
-        return StoreFile(path, connection, FileBytes(path))
-    except OSError as error:
-        connection.close()
-        raise StorageFailed(f"{path} cannot be read: {error.strerror}", "check the file's permissions") from error
 
 
 def _first_write(file: StoreFile, header: Header, keys: Subkeys, clerk: Clerk) -> Session:

@@ -21,6 +21,7 @@ class ItemKind(IntEnum):
 
     SOURCE = 1
     KEY_RECORD = 2
+    DOCUMENT = 3
 
 
 class TermKind:
@@ -31,6 +32,7 @@ class TermKind:
     ADAPTER: Final = "adapter"
     DEV_EUI: Final = "dev_eui"
     DEV_ADDR: Final = "dev_addr"
+    DOCUMENT: Final = "document"
 
 
 _TEXT_FIELDS: Final = (

@@ -14,9 +14,9 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from keystore.audit import AuditEntry
-from keystore.errors import Damaged
+from keystore.errors import Damaged, StorageFailed
 from keystore.vault import primitives, records
-from keystore.vault.database import faults_named, transaction
+from keystore.vault.database import connect, faults_named, transaction
 from keystore.vault.file_bytes import FileBytes
 from keystore.vault.primitives import DIGEST_BYTES, NONCE_BYTES, StoreState, Subkeys
 from keystore.vault.records import ItemKind
@@ -42,6 +42,16 @@ class StoreFile:
         """Close the connection first: see `FileBytes`."""
         self.connection.close()
         self.bytes.close()
+
+
+def open_store_file(path: Path, busy_timeout_s: float) -> StoreFile:
+    """Open an existing file as a store; nothing of it is checked yet. Raises `NotFound`, `StorageFailed`."""
+    connection = connect(path, busy_timeout_s)
+    try:
+        return StoreFile(path, connection, FileBytes(path))
+    except OSError as error:
+        connection.close()
+        raise StorageFailed(f"{path} cannot be read: {error.strerror}", "check the file's permissions") from error
 
 
 def utc_now() -> datetime:

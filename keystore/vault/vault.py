@@ -31,8 +31,8 @@ class Vault(Door):
     vault holds no key; overwriting keys in memory is best effort, since Python copies bytes. Every method may raise
     `InUse`, `Damaged` and `StorageFailed`.
 
-    `slots` adds and removes ways to unlock, `audit` is the audit log. `history` is None unless the store is older than,
-    or other than, what was last seen of it here.
+    `slots` adds and removes ways to unlock, `audit` is the audit log, `documents` holds what else is to be sealed.
+    `history` is None unless the store is older than, or other than, what was last seen of it here.
     """
 
     def __init__(self, file: StoreFile, settings: VaultSettings) -> None:

@@ -215,6 +215,8 @@ def _name_bad_rows(session: Session, findings: _Findings) -> None:
                     expected += _check_record(session, findings, item_id, plain)
                 elif kind == ItemKind.SOURCE:
                     records.decode_source(plain)
+                else:
+                    expected += kind == ItemKind.DOCUMENT
             except KeystoreError as error:
                 findings.add(ProblemKind.ITEM, error.message, item_id)
         last = page[-1][0]

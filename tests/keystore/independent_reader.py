@@ -26,7 +26,7 @@ class Refused(Exception):
 
 @dataclass(frozen=True)
 class Contents:
-    """What a store holds: its records, their sources by item id, the audit log, the generation; byte for byte sealed?"""
+    """What a store holds: records, sources by item id, audit log, generation; sealed when every byte was compared."""
 
     records: list[dict[str, Any]]
     sources: dict[int, dict[str, Any]]
@@ -146,11 +146,12 @@ def _read(connection: sqlite3.Connection, path: Path, secret: str, kind: str) ->
     total = 0
     for item, item_kind, generation, sealed in connection.execute("SELECT id, kind, generation, sealed FROM item"):
         text = AESGCM(data).decrypt(sealed[:12], sealed[12:], item_aad(store_id, item, item_kind, generation))
-        plain[item] = item_kind, json.loads(text)
+        plain[item] = item_kind, json.loads(text) if item_kind < 3 else {"name": text.partition(b"\0")[0].decode()}
         total += item_digest(set_key, item, item_kind, generation, sealed)
     sources = {item: content for item, (item_kind, content) in plain.items() if item_kind == 1}
     records = {item: content for item, (item_kind, content) in plain.items() if item_kind == 2}
     expected = {(look_up_term(index, *word), item) for item, record in records.items() for word in words(record)}
+    expected |= {(look_up_term(index, "document", d["name"]), item) for item, (k, d) in plain.items() if k == 3}
     if set(connection.execute("SELECT term, item FROM lookup")) != expected:
         raise Refused("look-up words")
     total += sum(lookup_digest(set_key, term, item) for term, item in expected)
@@ -168,7 +169,8 @@ def _read(connection: sqlite3.Connection, path: Path, secret: str, kind: str) ->
 
 def _read_audit(connection: sqlite3.Connection, root: bytes, store_id: bytes) -> tuple[list[dict[str, Any]], bytes]:
     audit_key, chain_key = hkdf(root, store_id, "audit"), hkdf(root, store_id, "chain")
-    entries, link = [], bytes(32)
+    entries: list[dict[str, Any]] = []
+    link = bytes(32)
     for number, generation, sealed, stored in connection.execute("SELECT * FROM audit ORDER BY number"):
         link = mac(chain_key, link + u64(number, generation) + sealed)
         if number != len(entries) + 1 or link != stored:

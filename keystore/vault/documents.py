@@ -1,0 +1,75 @@
+"""Named documents sealed in the vault beside the keys, each changed in one transaction together with the audit log."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+from keystore.errors import Damaged
+from keystore.vault.audit_trail import UseSession
+from keystore.vault.records import ItemKind, TermKind
+from keystore.vault.session import VERIFY_HINT, Session
+
+
+class AuditNote(Protocol):
+    """What a change writes into the audit log; `event` is the action."""
+
+    @property
+    def event(self) -> str:
+        """The action."""
+        ...
+
+    @property
+    def subject(self) -> str:
+        """What it was about."""
+        ...
+
+    @property
+    def detail(self) -> Mapping[str, str]:
+        """Short texts by name."""
+        ...
+
+
+class DocumentShelf:
+    """The documents of a vault, which must be unlocked."""
+
+    def __init__(self, use: UseSession, written: Callable[[], None]) -> None:
+        self._use = use
+        self._written = written
+
+    def read(self, name: str) -> bytes | None:
+        """Return a document, None when there is none of that name."""
+        with self._use() as session:
+            found = _find(session, name)
+        return None if found is None else found[1]
+
+    def change(self, name: str, step: Callable[[bytes | None], tuple[bytes, tuple[AuditNote, ...]]]) -> None:
+        """Replace a document by what `step` makes of it, and append its notes to the audit log, all or nothing.
+        Nothing is written when `step` raises.
+        """
+        with self._use() as session:
+            with session.writing() as writer:
+                found = _find(session, name)
+                data, notes = step(None if found is None else found[1])
+                plain, terms = name.encode() + b"\0" + data, _terms(session, name)
+                if found is None:
+                    writer.add(ItemKind.DOCUMENT, plain, terms)
+                elif data != found[1]:
+                    writer.replace(found[0], ItemKind.DOCUMENT, plain, terms, terms)
+                for note in notes:
+                    writer.note(note.event, note.subject, **note.detail)
+            self._written()
+
+
+def _terms(session: Session, name: str) -> list[bytes]:
+    return session.terms([(TermKind.DOCUMENT, name)])
+
+
+def _find(session: Session, name: str) -> tuple[int, bytes] | None:
+    items = session.ids(_terms(session, name))
+    if not items:
+        return None
+    written_name, _, data = session.plain(items[0], ItemKind.DOCUMENT).partition(b"\0")
+    if written_name != name.encode() or len(items) > 1:
+        raise Damaged(f"item {items[0]} is filed under a name that is not its own", VERIFY_HINT)
+    return items[0], data

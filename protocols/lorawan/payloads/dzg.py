@@ -1,0 +1,64 @@
+"""DZG electricity meters with LoRa module, protocols 1 and 2, least significant byte first."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from protocols.lorawan.payloads.draft import Draft, Field, binary_decoder
+from protocols.lorawan.payloads.numbers import U32LE, UNIX_LE, Number, unsigned_le
+from protocols.media import medium_name
+
+REGISTER_SETS: dict[int, tuple[str, ...]] = {1: ("energy_import",), 4: ("energy_import", "energy_export")}
+HUNDREDTH = Decimal("0.01")
+NUMBER = Number(4, lambda data: f"{unsigned_le(data):08d}")
+CLOCK_FLAG = 0x20
+
+
+@binary_decoder
+def decode_loramod(draft: Draft) -> None:
+    """Registers now (protocol 1), or rows of them with their times (protocol 2)."""
+    if draft.byte(0) == 0:
+        draft.take(1)
+    first = draft.next_byte()
+    if first >> 6 == 1:
+        _medium(draft, first >> 3 & 7)
+        names = _names(draft, first & 7)
+        draft.next_field(Field(0, NUMBER, "fabrication_number", "fabrication_number"))
+        _row(draft, names, 0)
+        _end(draft)
+        return
+    head = draft.next_byte()
+    if head >> 6 != 2:
+        raise draft.unsupported("neither protocol 1 nor protocol 2 of this module")
+    _medium(draft, head & 7)
+    names = _names(draft, first)
+    draft.next_field(Field(0, NUMBER, "fabrication_number", "fabrication_number"))
+    number = 0
+    while draft.left:
+        if head & CLOCK_FLAG:
+            name = f"history_{number}_datetime" if number else "reading_datetime"
+            draft.next_field(Field(0, UNIX_LE, name, "datetime", storage=number))
+        _row(draft, names, number)
+        number += 1
+
+
+def _medium(draft: Draft, code: int) -> None:
+    at = draft.position - draft.start - 1
+    draft.text("medium", medium_name(code), at)
+
+
+def _names(draft: Draft, qualifier: int) -> tuple[str, ...]:
+    if qualifier not in REGISTER_SETS:
+        raise draft.unsupported(f"register set {qualifier} is not decoded", draft.position - draft.start - 1)
+    return REGISTER_SETS[qualifier]
+
+
+def _row(draft: Draft, names: tuple[str, ...], number: int) -> None:
+    prefix = f"history_{number}_" if number else "total_"
+    for name in names:
+        draft.next_field(Field(0, U32LE, prefix + name, "energy", "kWh", HUNDREDTH, storage=number))
+
+
+def _end(draft: Draft) -> None:
+    if draft.left:
+        raise draft.bad(f"{draft.left} bytes behind the last register", draft.position - draft.start)

@@ -1,0 +1,93 @@
+"""Elvaco CMi41xx modules in heat meters: a message type, then DIF/VIF records or, in some types, JSON text."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from decimal import Decimal
+
+from protocols.lorawan.payloads.draft import Draft, binary_decoder
+from protocols.mbus.records import parse_records
+from protocols.text import safe_text
+
+
+def _types(first: int, *words: str) -> dict[int, str]:
+    return {first + place: word for place, word in enumerate(words)}
+
+
+_COMMON = ("standard", "compact", "JSON", "daily", "extended")
+TYPES: Mapping[int, str] = {
+    **_types(0x00, *_COMMON),
+    **_types(0x05, *_COMMON, "heat and cooling", "billing", "plausibility", "monitoring"),
+    **_types(0x0F, *_COMMON, "heat and cooling"),
+    **_types(0x15, *_COMMON, "heat and cooling", "heat intelligence", "pulse", "pulse 2"),
+    **_types(0x1E, *_COMMON, "heat and cooling"),
+    **_types(0x24, *_COMMON, "heat and cooling"),
+    **_types(0x2C, "Engelmann", "Engelmann 2"),
+    **_types(0x3B, "extended+", "extended+ 2", "extended+", "extended+ 2", "extended+", "extended+ 2"),
+    **_types(0x41, "compact tariff"),
+    **_types(0x46, "maximum flow", "daily tariff", "daily tariff 2", "monthly", "daily"),
+    **_types(0x4D, "pulse extended", "pulse extended 2", "DR0", "DR0"),
+}
+"""By the first byte. Which module it is follows from the range of the type."""
+
+JSON_TYPES = frozenset({0x02, 0x07, 0x11, 0x17, 0x20, 0x26})
+MODULES: tuple[tuple[range, str], ...] = (
+    (range(0x05), "CMi4110"),
+    (range(0x05, 0x0E), "CMi4111"),
+    (range(0x0F, 0x15), "CMi4130"),
+    (range(0x15, 0x1E), "CMi4140"),
+    (range(0x1E, 0x24), "CMi4160"),
+    (range(0x24, 0x2E), "CMi4170"),
+    (range(0x3B, 0x3D), "CMi4140"),
+    (range(0x3D, 0x3F), "CMi4160"),
+    (range(0x3F, 0x4B), "CMi4110"),
+    (range(0x4D, 0x50), "CMi4140"),
+    (range(0x50, 0x51), "CMi4170"),
+)
+
+ENERGY_UNITS: Mapping[str, tuple[str, Decimal]] = {
+    "kWh": ("kWh", Decimal(1)),
+    "MWh": ("kWh", Decimal(1000)),
+    "Wh": ("kWh", Decimal("0.001")),
+    "MJ": ("MJ", Decimal(1)),
+    "GJ": ("MJ", Decimal(1000)),
+}
+NUMBER = re.compile(r"-?\d{1,15}(\.\d{1,9})?", re.ASCII)
+
+
+@binary_decoder
+def decode_cmi(draft: Draft) -> None:
+    """Read one message."""
+    kind = draft.next_byte()
+    if kind not in TYPES:
+        raise draft.unsupported(f"message type {kind:02X} is not known of these modules")
+    draft.text("contents", TYPES[kind], 0)
+    module = next((name for types, name in MODULES if kind in types), None)
+    if module is not None:
+        draft.note(f"message type {kind:02X} is one of {module}")
+    if kind in JSON_TYPES:
+        _json(draft)
+        return
+    first = draft.take(draft.left)
+    if first == draft.end:
+        raise draft.bad("no records behind the message type")
+    draft.records(parse_records(draft.plain, first, draft.end))
+
+
+def _json(draft: Draft) -> None:
+    first = draft.take(draft.left)
+    try:
+        fields = json.loads(draft.plain[first : draft.end])
+    except (ValueError, RecursionError):
+        fields = None
+    if not isinstance(fields, dict):
+        raise draft.bad("the text behind the message type is no JSON object", 1)
+    energy, unit = str(fields.get("E", "")), str(fields.get("U", "kWh"))
+    if NUMBER.fullmatch(energy) and unit in ENERGY_UNITS:
+        code, scale = ENERGY_UNITS[unit]
+        draft.add("total_energy", "energy", Decimal(energy) * scale, code, first, draft.end)
+    number = fields.get("ID")
+    if isinstance(number, (str, int)):
+        draft.add("fabrication_number", "fabrication_number", safe_text(str(number)), "", first, draft.end)

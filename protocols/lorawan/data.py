@@ -43,8 +43,7 @@ def decode_data(decoding: LorawanDecoding) -> None:
     """Walk a data message from FHDR on."""
     frame = parse_data(decoding.data)
     decoding.layers.append(layers.fhdr(frame))
-    decoding.facts = replace(
-        decoding.facts,
+    decoding.say(
         dev_addr=frame.dev_addr,
         fcnt=frame.fcnt,
         fport=frame.fport,
@@ -76,8 +75,7 @@ def _candidates(decoding: LorawanDecoding, dev_addr: str) -> tuple[Session, ...]
 def _accept(decoding: LorawanDecoding, frame: DataFrame, match: Match) -> None:
     keys = match.session.keys
     dev_eui = keys.dev_eui or None
-    decoding.facts = replace(
-        decoding.facts,
+    decoding.say(
         version=keys.version,
         dev_eui=dev_eui,
         fcnt=match.fcnt,
@@ -140,7 +138,7 @@ def _open(decoding: LorawanDecoding, frame: DataFrame, match: Match) -> None:
         return
     decoding.layers.append(layers.fport(frame.payload_start - 1))
     if not frame.payload:
-        decoding.facts = replace(decoding.facts, plaintext=b"")
+        decoding.say(plaintext=b"")
         decoding.ladder.passed(Rung.RECORDS, "an empty payload")
         return
     keys = match.session.keys
@@ -151,7 +149,7 @@ def _open(decoding: LorawanDecoding, frame: DataFrame, match: Match) -> None:
     direction = 0 if frame.uplink else 1
     plaintext = crypt_payload(key.value, direction, frame.dev_addr_wire, match.fcnt, frame.payload)
     decoding.replace_plain(frame.payload_start, plaintext)
-    decoding.facts = replace(decoding.facts, plaintext=plaintext)
+    decoding.say(plaintext=plaintext)
     if frame.fport == FPORT_MAC:
         found = parse_mac_commands(plaintext, uplink=frame.uplink)
         _commands(decoding, layers.APPLICATION, frame.payload_start, frame.mic_start, found)
@@ -187,7 +185,8 @@ def _opened_fopts(key: Key, frame: DataFrame, fcnt: int, use: int) -> bytes:
 
 def _commands(decoding: LorawanDecoding, name: str, start: int, end: int, found: MacCommands) -> None:
     decoding.layers.append(layers.commands(name, start, end, found.commands))
-    decoding.facts = replace(decoding.facts, mac_commands=(*decoding.facts.mac_commands, *found.commands))
+    # FOpts and FPort 0 never hold commands both, so nothing is written over.
+    decoding.say(mac_commands=found.commands)
     if found.problem is not None:
         decoding.notes.append(found.problem)
     if name == layers.APPLICATION:
@@ -214,9 +213,9 @@ def _refuse(decoding: LorawanDecoding, question: Question, candidates: Sequence[
     tried = tuple(dict.fromkeys(key_check_value(key.value) for session in candidates for _, key in session.keys.all))
     decoding.security = Security(None, "LoRaWAN AES-128", tried=tried)
     if candidates:
-        decoding.facts = replace(decoding.facts, mic=MicState.FAILED)
+        decoding.say(mic=MicState.FAILED)
     if question.hints.fcnt is not None:
-        decoding.facts = replace(decoding.facts, fcnt=question.hints.fcnt, fcnt_source=CounterSource.GIVEN)
+        decoding.say(fcnt=question.hints.fcnt, fcnt_source=CounterSource.GIVEN)
     _cover_encrypted(decoding, frame)
     mistake = session_mistake(question, candidates, decoding.keys)
     address = DevAddr.of(frame.dev_addr)

@@ -66,8 +66,9 @@ def decode_lorawan(
             _decode_frame(decoding)
     except ProtocolError as problem:
         _fail(decoding, problem)
-    _cover_rest(decoding)
-    return Heard(_telegram(decoding), decoding.sessions)
+    facts = decoding.facts
+    _cover_rest(decoding, facts)
+    return Heard(_telegram(decoding, facts), decoding.sessions)
 
 
 def _decode_frame(decoding: LorawanDecoding) -> None:
@@ -75,7 +76,7 @@ def _decode_frame(decoding: LorawanDecoding) -> None:
     if len(data) > MAX_PHY:
         raise BadField(f"{len(data)} bytes are more than a LoRa packet has", layer="phy", offset=MAX_PHY)
     mtype = message_type(data)
-    decoding.facts = LorawanFacts(mtype.text)
+    decoding.say(mtype=mtype.text)
     decoding.layers.append(layers.mhdr())
     if len(data) < MIC_SIZE + 1:
         raise Truncated(f"{len(data)} bytes are too few for any message", layer="phy", offset=len(data))
@@ -85,8 +86,7 @@ def _decode_frame(decoding: LorawanDecoding) -> None:
 
 def _decode_payload(decoding: LorawanDecoding) -> None:
     reception = decoding.reception
-    decoding.facts = LorawanFacts(
-        "",
+    decoding.say(
         dev_eui=reception.dev_eui,
         dev_addr=reception.dev_addr,
         fcnt=reception.fcnt,
@@ -123,7 +123,7 @@ def _fail(decoding: LorawanDecoding, problem: ProtocolError) -> None:
     decoding.ladder.failed(rung, Outcome.DAMAGED, str(problem), "receive it again")
 
 
-def _cover_rest(decoding: LorawanDecoding) -> None:
+def _cover_rest(decoding: LorawanDecoding, facts: LorawanFacts) -> None:
     """Make the layers cover every byte, the MIC last."""
     size = len(decoding.data)
     position = decoding.position
@@ -134,10 +134,10 @@ def _cover_rest(decoding: LorawanDecoding) -> None:
     mic_start = size - MIC_SIZE
     if position < mic_start:
         decoding.layers.append(Opaque(layers.UNKNOWN, position, mic_start, "not decoded"))
-    decoding.layers.append(layers.mic(mic_start, size, decoding.facts.mic))
+    decoding.layers.append(layers.mic(mic_start, size, facts.mic))
 
 
-def _telegram(decoding: LorawanDecoding) -> Telegram:
+def _telegram(decoding: LorawanDecoding, facts: LorawanFacts) -> Telegram:
     ladder = decoding.ladder
     if ladder.outcome is Outcome.OK:
         ladder.passed(Rung.PLAUSIBILITY, _plausibility(decoding))
@@ -150,14 +150,14 @@ def _telegram(decoding: LorawanDecoding) -> Telegram:
         verdict=ladder.steps,
         layers=tuple(decoding.layers),
         meter=decoding.meter,
-        message=decoding.facts.mtype or None,
+        message=facts.mtype or None,
         security=decoding.security,
         status=decoding.status,
         records=decoding.records,
         readings=decoding.readings,
         profile=decoding.profile,
         notes=tuple(decoding.notes),
-        lorawan=decoding.facts,
+        lorawan=facts,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 from protocols.lorawan.facts import LoraReception, LorawanFacts
 from protocols.lorawan.keys import LorawanKeys
@@ -39,7 +39,8 @@ NO_HINTS: Final = Hints()
 class LorawanDecoding:
     """What is known so far of one frame; becomes a `Telegram` and new `Sessions`.
 
-    `plain` is `data` with decrypted regions replaced. `halves` bounds the search for the frame counter.
+    `plain` is `data` with decrypted regions replaced. `halves` bounds the search for the frame counter. `said` are the
+    members of `LorawanFacts` so far, which are put together once, at the end.
     """
 
     frame: RawFrame
@@ -51,7 +52,7 @@ class LorawanDecoding:
     ladder: Ladder = field(default_factory=Ladder)
     plain: bytes = b""
     layers: list[Layer] = field(default_factory=list)
-    facts: LorawanFacts = field(default_factory=lambda: LorawanFacts(""))
+    said: dict[str, Any] = field(default_factory=dict)
     meter: Address | None = None
     security: Security | None = None
     status: Status | None = None
@@ -74,6 +75,21 @@ class LorawanDecoding:
     def position(self) -> int:
         """Offset behind the last layer."""
         return self.layers[-1].end if self.layers else 0
+
+    def say(self, **members: object) -> None:
+        """Add members of `LorawanFacts`."""
+        self.said.update(members)
+
+    @property
+    def dev_eui(self) -> str | None:
+        """The DevEUI so far."""
+        found: str | None = self.said.get("dev_eui")
+        return found
+
+    @property
+    def facts(self) -> LorawanFacts:
+        """What the frame says, as far as it was read."""
+        return LorawanFacts(**self.said)
 
     def replace_plain(self, start: int, plaintext: bytes) -> None:
         """Put decrypted bytes in their place."""

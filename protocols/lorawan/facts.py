@@ -76,7 +76,7 @@ class LorawanFacts:
     device of unknown kind may have, each with the evidence.
     """
 
-    mtype: str
+    mtype: str = ""
     version: str | None = None
     dev_addr: str | None = None
     dev_eui: str | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 from protocols.application import Opaque
@@ -45,8 +45,7 @@ class _Fit:
 def decode_join_request(decoding: LorawanDecoding) -> None:
     """Check a join request, and remember it for the accept."""
     request = parse_join_request(decoding.data)
-    facts = replace(decoding.facts, join_eui=request.join_eui, dev_eui=request.dev_eui, dev_nonce=request.dev_nonce)
-    decoding.facts = facts
+    decoding.say(join_eui=request.join_eui, dev_eui=request.dev_eui, dev_nonce=request.dev_nonce)
     decoding.ladder.passed(Rung.ADDRESS, f"DevEUI {request.dev_eui}, JoinEUI {request.join_eui}")
     filed = decoding.keys.root_keys(request.dev_eui)
 
@@ -87,8 +86,7 @@ def decode_rejoin_request(decoding: LorawanDecoding) -> None:
     """Check a rejoin request, and remember it for the accept."""
     request = parse_rejoin_request(decoding.data)
     device = decoding.sessions.device(request.dev_eui)
-    decoding.facts = replace(
-        decoding.facts,
+    decoding.say(
         version="1.1",
         dev_eui=request.dev_eui,
         join_eui=request.join_eui,
@@ -212,8 +210,7 @@ def _accept_state(join: PendingJoin, key: Key, accept: JoinAccept, mhdr: int) ->
 
 def _show_accept(decoding: LorawanDecoding, accept: JoinAccept, plain: bytes) -> None:
     decoding.replace_plain(0, plain)
-    decoding.facts = replace(
-        decoding.facts,
+    decoding.say(
         version="1.1" if accept.opt_neg else "1.0",
         dev_addr=accept.dev_addr,
         join_nonce=accept.join_nonce,
@@ -232,11 +229,11 @@ def _follow(
     who = f"DevEUI {join.dev_eui}" if join.dev_eui else "a device whose request was not heard"
     decoding.ladder.passed(Rung.ADDRESS, f"{who}: DevAddr {accept.dev_addr}, NetID {accept.net_id}")
     _accept(decoding, role, key, "join accept")
-    decoding.facts = replace(decoding.facts, dev_eui=join.dev_eui or None, join_eui=join.join_eui)
+    decoding.say(dev_eui=join.dev_eui or None, join_eui=join.join_eui)
     if join.dev_nonce < 0:
         decoding.notes.append("the join request was not heard: without its DevNonce there are no session keys")
         return
-    decoding.facts = replace(decoding.facts, dev_nonce=join.dev_nonce)
+    decoding.say(dev_nonce=join.dev_nonce)
     keys = _session_keys(join, role, key, accept)
     if keys.app_s_key is None:
         decoding.notes.append("no AppKey is filed: the session's payloads stay encrypted")
@@ -268,7 +265,7 @@ def _accept(decoding: LorawanDecoding, role: str, key: Key, what: str) -> None:
     decoding.ladder.passed(Rung.KEY, f"{role} {check_value}{label}")
     decoding.ladder.passed(Rung.DECRYPTION, f"{what}, MIC fits")
     decoding.ladder.passed(Rung.RECORDS, NO_VALUES)
-    decoding.facts = replace(decoding.facts, mic=MicState.VERIFIED)
+    decoding.say(mic=MicState.VERIFIED)
     decoding.security = Security(None, "LoRaWAN join", check_value, authenticated=True, tried=(check_value,))
 
 
@@ -282,7 +279,7 @@ def _refuse(
     """Say why nothing fits: the mistake where one is proved, else that there is no key, or a wrong one."""
     decoding.security = Security(None, "LoRaWAN join", tried=tuple(key_check_value(key.value) for _, key in tried))
     if tried:
-        decoding.facts = replace(decoding.facts, mic=MicState.FAILED)
+        decoding.say(mic=MicState.FAILED)
     whose = f"DevEUI {dev_eui}" if dev_eui else "the device"
     if mistake is not None:
         decoding.ladder.failed(Rung.KEY, Outcome.WRONG_KEY, mistake.detail, mistake.next)

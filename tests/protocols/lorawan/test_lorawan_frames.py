@@ -13,7 +13,7 @@ from protocols.lorawan.fctrl import fctrl_of, flags
 from protocols.lorawan.identifiers import DevAddr, NetId, holds, on_air, printed, reversed_text
 from protocols.lorawan.keys import GivenKeys, SessionKeys
 from protocols.lorawan.mac_commands import DOWNLINK, UPLINK, build_mac_commands, parse_mac_commands
-from protocols.lorawan.phy import DATA, UPLINKS, MType
+from protocols.lorawan.phy import DATA, DATA_HEADER, FHDR, UPLINKS, MType
 from protocols.model import Key, Link, Outcome, RawFrame
 from tests.protocols.lorawan.lorawan_bench import (
     APP_KEY,
@@ -219,3 +219,10 @@ def test_fctrl_by_name() -> None:
     assert flags(0xF5, uplink=True) == ("adr", "adr_ack_req", "ack", "class_b")
     assert flags(0xF5, uplink=False) == ("adr", "ack", "f_pending")
     assert fctrl_of(("ack", "adr"), 5, uplink=True) == 0xA5
+
+
+@given(st.binary(min_size=8, max_size=8))
+def test_header_in_one_step_is_what_the_schema_says(data: bytes) -> None:
+    mhdr, wire, fctrl, fcnt = DATA_HEADER.unpack(data)
+    fields = FHDR.parse(data[1:])
+    assert (mhdr, wire, fctrl, fcnt) == (data[0], fields.dev_addr, fields.fctrl, fields.fcnt)

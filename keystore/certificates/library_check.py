@@ -69,8 +69,11 @@ def _policies() -> tuple[verification.ExtensionPolicy, verification.ExtensionPol
         oid = ObjectIdentifier(FIELD_GRANT)
 
     critical = verification.Criticality.CRITICAL
-    authorities = verification.ExtensionPolicy.webpki_defaults_ca().require_present(
-        FieldGrantExtension, critical, _grant_is_readable
+    # Its own rule for an authority's purposes is made for TLS.
+    authorities = (
+        verification.ExtensionPolicy.webpki_defaults_ca()
+        .may_be_present(x509.ExtendedKeyUsage, verification.Criticality.AGNOSTIC, _may_be_for_the_field)
+        .require_present(FieldGrantExtension, critical, _grant_is_readable)
     )
     leaves = (
         verification.ExtensionPolicy.permit_all()
@@ -85,6 +88,13 @@ def _policies() -> tuple[verification.ExtensionPolicy, verification.ExtensionPol
 
 def _grant_is_readable(policy: verification.Policy, certificate: x509.Certificate, value: x509.ExtensionType) -> None:
     decode_grant(value.public_bytes() if not isinstance(value, x509.UnrecognizedExtension) else value.value)
+
+
+def _may_be_for_the_field(
+    policy: verification.Policy, certificate: x509.Certificate, value: x509.ExtendedKeyUsage | None
+) -> None:
+    if value is not None:
+        _is_for_the_field(policy, certificate, value)
 
 
 def _signs(policy: verification.Policy, certificate: x509.Certificate, value: x509.KeyUsage) -> None:

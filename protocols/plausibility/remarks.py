@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, date, datetime
 from functools import lru_cache
+from typing import Final
 
+from protocols.mbus.datetypes import Timed, date_g, datetime_f, datetime_i
 from protocols.model import Finding, FindingKind, Function, Quality, Reading, Status, Value
 from protocols.plausibility.limits import (
     CLOCK_TOLERANCE,
@@ -28,8 +31,12 @@ _EVERY_YEAR = 127
 _EVERY_MONTH = 15
 _EVERY_HOUR = 31
 _EVERY_MINUTE = 63
-_PLACES = {2: (0, None), 4: (2, 0), 6: (3, 1)}
-"""Where the day and the minute stand in types G, F and I, by length; the month follows the day, the hour the minute."""
+_TYPES: Final[dict[int, tuple[Callable[[bytes], Timed], int, int | None]]] = {
+    2: (date_g, 0, None),
+    4: (datetime_f, 2, 0),
+    6: (datetime_i, 3, 1),
+}
+"""Types G, F and I by length, with where day and minute stand; the month follows the day, the hour the minute."""
 
 
 def error_remark(status: Status) -> Finding | None:
@@ -83,9 +90,11 @@ def impossible_date(data: bytes) -> bool:
     Patterns that stand for "none" or "every" are not impossible: all ones, day 0, month 0 or 15, year 127, hour 31,
     minute 63.
     """
-    if len(data) not in _PLACES or data.count(0xFF) == len(data):
+    if len(data) not in _TYPES or data.count(0xFF) == len(data):
         return False
-    day_at, minute_at = _PLACES[len(data)]
+    read, day_at, minute_at = _TYPES[len(data)]
+    if read(data)[0] is not None:
+        return False
     if minute_at is not None and (data[minute_at] & 0x3F == _EVERY_MINUTE or data[minute_at + 1] & 0x1F == _EVERY_HOUR):
         return False
     day, month = data[day_at] & 0x1F, data[day_at + 1] & 0x0F

@@ -1,19 +1,80 @@
-"""From a decrypted FRMPayload to readings: which meter sends it, and its payload decoder."""
+"""From a decrypted FRMPayload into the telegram: the meter that sends it, its readings, and what later ones need."""
 
 from __future__ import annotations
 
-from protocols.application import Opaque
+from dataclasses import replace
+
+from protocols.lorawan.bridges import PayloadState
 from protocols.lorawan.decoding import LorawanDecoding
+from protocols.lorawan.meters.model import LoraMeter
+from protocols.lorawan.meters.registry import find_meter
+from protocols.lorawan.payload import NO_STATE, PayloadResult, decode_payload
 from protocols.lorawan.sessions import Session
 from protocols.model import Outcome, Rung
+
+UNREADABLE = "the payload cannot be read"
 
 
 def read_payload(decoding: LorawanDecoding, start: int, end: int, fport: int | None, session: Session | None) -> None:
     """Read `plain[start:end]` by the meter's profile, or say what it may be."""
-    decoding.layers.append(Opaque("application", start, end, "payload of a device that is not known"))
-    decoding.ladder.failed(
-        Rung.RECORDS,
-        Outcome.UNSUPPORTED,
-        f"{end - start} bytes on FPort {fport} of a device whose payloads are not known",
-        "file the meter's profile with its keys",
+    meter = find_meter(decoding.dev_eui, _filed_profile(decoding, session))
+    before = _state(decoding, session)
+    result = decode_payload(
+        decoding.plain,
+        start,
+        end,
+        fport,
+        meter,
+        received_at=decoding.frame.at,
+        keys=decoding.mbus_keys,
+        fcnt=decoding.said.get("fcnt"),
+        state=before,
     )
+    if result.state != before:
+        _keep(decoding, session, result.state)
+    _take(decoding, result, meter)
+
+
+def _filed_profile(decoding: LorawanDecoding, session: Session | None) -> str | None:
+    """The profile that the receiver names, else the one filed with the session's keys."""
+    return decoding.reception.profile or (None if session is None else session.keys.profile)
+
+
+def _state(decoding: LorawanDecoding, session: Session | None) -> PayloadState:
+    """What the device's payloads before taught: by DevEUI where that is known, for it outlives sessions."""
+    if decoding.dev_eui:
+        return decoding.sessions.device(decoding.dev_eui).payload_state
+    return NO_STATE if session is None else session.payload_state
+
+
+def _keep(decoding: LorawanDecoding, session: Session | None, state: PayloadState) -> None:
+    sessions = decoding.sessions
+    if decoding.dev_eui:
+        device = sessions.device(decoding.dev_eui)
+        decoding.sessions = sessions.with_device(replace(device, payload_state=state))
+    elif session is not None:
+        now = next(known for known in sessions.at(session.keys.dev_addr) if known.keys == session.keys)
+        decoding.sessions = sessions.with_session(replace(now, payload_state=state))
+
+
+def _take(decoding: LorawanDecoding, result: PayloadResult, meter: LoraMeter | None) -> None:
+    """Put what the payload holds into the telegram."""
+    decoding.plain = result.plain
+    decoding.layers.extend(result.layers)
+    decoding.meter = result.address
+    decoding.status = result.status
+    decoding.records = result.records
+    decoding.readings = result.readings
+    decoding.profile = result.profile
+    decoding.notes.extend(result.notes)
+    decoding.say(
+        medium=", ".join(meter.media) if meter is not None else None,
+        suggestions=tuple((each.meter, "; ".join(each.evidence)) for each in result.suggestions),
+    )
+    title = "payload" if meter is None else meter.title
+    if result.outcome is Outcome.OK:
+        count = len(result.records)
+        decoding.ladder.passed(Rung.RECORDS, f"{title}: {count} {'record' if count == 1 else 'records'}")
+    else:
+        problem, next_step = result.problem or UNREADABLE, result.next or "keep the frame"
+        decoding.ladder.failed(Rung.RECORDS, result.outcome, problem, next_step)

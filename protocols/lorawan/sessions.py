@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import Final, Generic, TypeVar
 from zlib import crc32
 
+from protocols.lorawan.bridges import PayloadState
 from protocols.lorawan.keys import RootKeys, SessionKeys
 from protocols.lorawan.mic import JOIN_REQUEST_TYPE
 
@@ -27,6 +28,7 @@ SESSIONS_A_DEVICE: Final = 2
 SAME_TRANSMISSION: Final = timedelta(seconds=3)
 """Within this time an identical frame was heard by a second gateway, or is a repetition."""
 
+NO_STATE: Final = PayloadState()
 _BUCKETS: Final = 256
 _V = TypeVar("_V")
 
@@ -38,7 +40,7 @@ class Session:
     `fcnt_down` counts all downlinks of LoRaWAN 1.0, and those of the network in 1.1, where `a_fcnt_down` counts those
     of the application. `confirmed_up` and `confirmed_down` are the counters of the last confirmed message each way: the
     acknowledgement's MIC covers them. `last_up` is the MIC of the last uplink, `joined` says that a join was followed.
-    `payload_state` is what the payloads heard so far mean for the next one; only the payload decoders look into it.
+    `payload_state` is what the payloads so far mean for the next one, where the DevEUI is not known.
     """
 
     keys: SessionKeys
@@ -49,7 +51,7 @@ class Session:
     confirmed_down: int | None = None
     last_up: bytes = b""
     joined: bool = False
-    payload_state: object = None
+    payload_state: PayloadState = NO_STATE
 
     def last(self, *, uplink: bool, fport: int | None) -> int | None:
         """The counter last heard that a message with this direction and port goes on from."""
@@ -85,13 +87,17 @@ class PendingJoin:
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """What was heard of a device beside its sessions: DevNonces oldest first, DevAddrs newest first, JoinEUI."""
+    """What was heard of a device beside its sessions: DevNonces oldest first, DevAddrs newest first, JoinEUI.
+
+    `payload_state` is what its payloads so far mean for the next one.
+    """
 
     dev_eui: str
     dev_nonces: tuple[int, ...] = ()
     dev_addrs: tuple[str, ...] = ()
     join_eui: str | None = None
     last_request_at: datetime | None = None
+    payload_state: PayloadState = NO_STATE
 
     def asked(self, dev_nonce: int, join_eui: str, at: datetime | None) -> Device:
         """Go on after a join request."""

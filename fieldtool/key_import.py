@@ -15,13 +15,14 @@ from fieldtool.errors import InputError
 from fieldtool.quarantine_file import QuarantineFile
 from keystore.errors import PasswordNeeded
 from keystore.formats import ImportRow, ImportStream, ReadOptions, open_export
-from keystore.lint import lint
+from keystore.lint import LintRule, lint
 from keystore.model import KeyRecord, KeyRole, Provenance
 from keystore.vault import PutResult, PutVerdict, Vault
 
 ODD_ROWS_KEPT: Final = 50
 """Rows with warnings or reasons that are kept for showing; all the wrong ones are in the quarantine file."""
 
+LINT_BATCH: Final = 500
 ONE_FOR_ALL: Final = frozenset({KeyRole.PRIOS64})
 """Roles whose makers used one key for all meters."""
 
@@ -205,8 +206,17 @@ class _SharedKeys:
 
 def _records(tallies: Iterable[_Tally], shared: _SharedKeys, progress: Progress | None) -> Iterator[KeyRecord]:
     for tally in tallies:
+        watched: list[KeyRecord] = []
         for record in tally.records(progress):
             if record.value:
                 shared.add(record)
-                tally.weak += bool(lint((record,)))
+                watched.append(record)
+            if len(watched) == LINT_BATCH:
+                tally.weak += _weak(watched)
+                watched.clear()
             yield record
+        tally.weak += _weak(watched)
+
+
+def _weak(records: Sequence[KeyRecord]) -> int:
+    return sum(finding.rule is not LintRule.SHARED for finding in lint(records))

@@ -14,9 +14,11 @@ from keystore.formats.kem_signature import SigningKey, load_signer
 from keystore.formats.mapping import ColumnMapping, mapping_of, parse_mapping
 from keystore.formats.reading import READERS, open_export, read_export
 from keystore.formats.table_writer import table_line
+from keystore.formats.writing import WRITERS, WriteOptions, Writer, Written, chosen, write_export
 
 __all__ = [
     "READERS",
+    "WRITERS",
     "ColumnMapping",
     "ExportFile",
     "ImportBatch",
@@ -28,6 +30,10 @@ __all__ = [
     "ReadOptions",
     "RowVerdict",
     "SigningKey",
+    "WriteOptions",
+    "Writer",
+    "Written",
+    "chosen",
     "devices_from_records",
     "kem_file_name",
     "load_signer",
@@ -37,5 +43,6 @@ __all__ = [
     "read_export",
     "table_line",
     "write_csv",
+    "write_export",
     "write_kem",
 ]

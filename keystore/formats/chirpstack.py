@@ -5,11 +5,13 @@ A device of LoRaWAN 1.0 has its AppKey in `nwk_key`; `app_key` is for LoRaWAN 1.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 from keystore.formats.csv_columns import Column, KeyColumn
+from keystore.formats.lora_devices import devices_of, write_table
 from keystore.formats.server_table import Fields, ServerTable
-from keystore.model import KeyRole
+from keystore.model import KeyRecord, KeyRole
 
 _APP_KEY: Final = KeyColumn(KeyRole.LORAWAN_APP_KEY)
 _NWK_KEY: Final = KeyColumn(KeyRole.LORAWAN_NWK_KEY)
@@ -46,3 +48,30 @@ TABLE: Final = ServerTable(
 )
 sniff = TABLE.sniff
 read = TABLE.read
+
+
+def write(records: Iterable[KeyRecord]) -> bytes:
+    """Return devices; without a NwkKey a device is one of LoRaWAN 1.0, and its AppKey stands in `nwk_key`."""
+    names = (
+        "dev_eui",
+        "join_eui",
+        "name",
+        "dev_addr",
+        "nwk_key",
+        "app_key",
+        "gen_app_key",
+        "app_s_key",
+        "nwk_s_enc_key",
+    )
+    rows = []
+    for device in devices_of(records):
+        app_key, nwk_key = device.key(KeyRole.LORAWAN_APP_KEY), device.key(KeyRole.LORAWAN_NWK_KEY)
+        rows.append(
+            (
+                *(device.dev_eui, device.join_eui, device.label, device.record.dev_addr.upper()),
+                *((nwk_key, app_key) if nwk_key else (app_key, "")),
+                *(device.key(role) for role in (KeyRole.LORAWAN_GEN_APP_KEY, KeyRole.LORAWAN_APP_S_KEY)),
+                device.key(KeyRole.LORAWAN_NWK_S_KEY) or device.key(KeyRole.LORAWAN_NWK_S_ENC_KEY),
+            )
+        )
+    return write_table(TABLE, names, rows)

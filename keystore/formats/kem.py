@@ -126,12 +126,17 @@ def file_name(variant: KemVariant, at: datetime) -> str:
     return f"{at:%Y%m%d_%H%M}_selected_{_DOWNLOAD_NAMES[variant]}.zip.{variant}"
 
 
+def holds(record: KeyRecord) -> bool:
+    """True for a key of a meter that such a file has a place and a name for."""
+    return bool(record.value) and bool(record.number) and _key_name(record) is not None
+
+
 def devices_from_records(records: Iterable[KeyRecord]) -> list[KemDevice]:
     """Return key records grouped by meter as a KEM file has them; roles that it cannot hold are left out."""
     devices: dict[tuple[str | None, str], KemDevice] = {}
     for record in records:
         name = _key_name(record)
-        if name is None or not record.value:
+        if name is None or not holds(record):
             continue
         device = devices.setdefault(
             (record.manufacturer, record.number),

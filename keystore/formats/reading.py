@@ -9,9 +9,11 @@ from typing import Final
 
 from keystore.errors import ImportReason, ImportRejected
 from keystore.formats import (
+    age,
     chirpstack,
     csv,
     firefly,
+    handover,
     kem,
     maker_id_key,
     miromico,
@@ -31,12 +33,21 @@ Reader = Callable[[ExportFile], ImportStream]
 
 
 def _read_member(file: ExportFile) -> ImportStream:
-    member = zipped.unpack(file)
-    check_size(member)
-    return read_file(member)
+    return _read_inner(zipped.unpack(file))
+
+
+def _read_sealed(file: ExportFile) -> ImportStream:
+    return _read_inner(age.unpack(file))
+
+
+def _read_inner(inner: ExportFile) -> ImportStream:
+    check_size(inner)
+    return read_file(inner)
 
 
 READERS: Final[dict[str, tuple[Sniffer, Reader]]] = {
+    "handover": (handover.sniff, handover.read),
+    "age": (age.sniff, _read_sealed),
     "xlsx": (xlsx.sniff, xlsx.read),
     "zip": (zipped.sniff, _read_member),
     "kem": (kem.sniff, kem.read),
@@ -54,7 +65,7 @@ READERS: Final[dict[str, tuple[Sniffer, Reader]]] = {
 }
 """Format name: (does it look like it, read it), in the order of asking."""
 
-MAPPED: Final = frozenset({"xlsx", "zip", "csv"})
+MAPPED: Final = frozenset({"age", "xlsx", "zip", "csv"})
 """Formats whose columns the user may name."""
 
 KNOWN_FILES: Final = "choose a portal's key file, or a table: KEM, KEM2, CSV, XLSX, JSON (docs/keys.md lists them)"

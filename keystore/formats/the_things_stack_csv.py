@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 from keystore.formats.csv_columns import Column, KeyColumn
+from keystore.formats.lora_devices import devices_of, write_table
 from keystore.formats.server_table import Fields, ServerTable
-from keystore.model import KeyRole
+from keystore.model import KeyRecord, KeyRole
 
 _ID: Final = KeyColumn(KeyRole.OTHER, "device id")
 _VERSION: Final = KeyColumn(KeyRole.OTHER, "LoRaWAN version")
@@ -51,9 +53,25 @@ TABLE: Final = ServerTable(
             *("supports_32_bit_f_cnt", "f_nwk_s_int_key", "last_f_cnt_up", "supports_class_c"),
         }
     ),
-    foreign=frozenset({"application_id", "device_profile_id"}),
+    foreign=frozenset({"application_id", "device_profile_id", "gen_app_key", "nwk_s_enc_key"}),
     delimiters=";,",
     settle=_settle,
 )
 sniff = TABLE.sniff
 read = TABLE.read
+
+
+def write(records: Iterable[KeyRecord]) -> bytes:
+    """Return devices as this server imports them; frequency plan and versions are the importer's to choose."""
+    names = ("id", "dev_eui", "join_eui", "name", "dev_addr", "app_key", "nwk_key", "app_s_key", "f_nwk_s_int_key")
+    rows = (
+        (
+            f"eui-{device.record.dev_eui}",
+            *(device.dev_eui, device.join_eui, device.label, device.record.dev_addr.upper()),
+            *(device.key(role) for role in (KeyRole.LORAWAN_APP_KEY, KeyRole.LORAWAN_NWK_KEY)),
+            device.key(KeyRole.LORAWAN_APP_S_KEY),
+            device.key(KeyRole.LORAWAN_NWK_S_KEY) or device.key(KeyRole.LORAWAN_F_NWK_S_INT_KEY),
+        )
+        for device in devices_of(records)
+    )
+    return write_table(TABLE, names, rows)

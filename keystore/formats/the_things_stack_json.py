@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Final
+import json
+from collections.abc import Iterable, Iterator
+from typing import Any, Final
 
 from keystore.formats.batch import ExportFile, ImportRow, ImportStream
 from keystore.formats.csv_columns import Column, ColumnMeaning, KeyColumn
 from keystore.formats.device_rows import RowReader, filled
 from keystore.formats.json_objects import first_object, objects, text_at
+from keystore.formats.lora_devices import LoraDevice, devices_of
 from keystore.formats.server_table import LORA_SERIALS
-from keystore.model import KeyRole
+from keystore.model import KeyRecord, KeyRole
 
 SYSTEM: Final = "the_things_stack_json"
 
@@ -43,3 +45,32 @@ def _rows(file: ExportFile, reader: RowReader) -> Iterator[ImportRow]:
         found = {meaning: text_at(device, *path) for meaning, path in _PATHS.items()}
         found[Column.LABEL] = text_at(device, "name") or text_at(device, "ids", "device_id")
         yield from reader.rows(index, found)
+
+
+def write(records: Iterable[KeyRecord]) -> bytes:
+    """Return devices, one object a line."""
+    return "".join(f"{json.dumps(_device(device))}\n" for device in devices_of(records)).encode()
+
+
+def _device(device: LoraDevice) -> dict[str, object]:
+    document: dict[str, object] = {}
+    ids = {"device_id": f"eui-{device.record.dev_eui}", "dev_eui": device.dev_eui, "join_eui": device.join_eui}
+    _set(document, ("name",), device.label)
+    for name, text in ids.items():
+        _set(document, ("ids", name), text)
+    _set(document, _PATHS[Column.DEV_ADDR], device.record.dev_addr.upper())
+    for meaning, path in _PATHS.items():
+        if isinstance(meaning, KeyColumn):
+            _set(document, path, device.key(meaning.role))
+    document["supports_join"] = "root_keys" in document
+    return document
+
+
+def _set(document: dict[str, object], path: tuple[str, ...], text: str) -> None:
+    """Put a text at a path of names, making the objects on the way; an empty text leaves no trace."""
+    if not text:
+        return
+    place: dict[str, Any] = document
+    for name in path[:-1]:
+        place = place.setdefault(name, {})
+    place[path[-1]] = text

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
+from keystore.formats import lora_devices
 from keystore.formats.batch import ExportFile, ImportRow, ImportStream, quarantined
 from keystore.formats.csv_cells import cell_text
 from keystore.formats.csv_columns import Column, ColumnMeaning, KeyColumn
@@ -13,8 +14,9 @@ from keystore.formats.device_rows import RowReader, filled
 from keystore.formats.key_text import shown_text
 from keystore.formats.server_table import LORA_SERIALS
 from keystore.formats.table_text import TableText, cells_of, first_line, is_text
+from keystore.formats.table_writer import table_line
 from keystore.formats.tr005 import parse as parse_tr005
-from keystore.model import KeyRole
+from keystore.model import KeyRecord, KeyRole
 
 SYSTEM: Final = "thingpark_csv"
 DELIMITERS: Final = ",;"
@@ -69,3 +71,17 @@ def _delimiter(line: str) -> str | None:
         if len(cells) > 1 and _OPERATION.fullmatch(cell_text(cells[0])):
             return delimiter
     return None
+
+
+def holds(record: KeyRecord) -> bool:
+    """True for an AppKey, the only key that has a place in these lines."""
+    return lora_devices.holds(record) and record.role is KeyRole.LORAWAN_APP_KEY
+
+
+def write(records: Iterable[KeyRecord]) -> bytes:
+    """Return one `CREATE_OTAA` line a device; model and connectivity plan are the importer's to fill in."""
+    lines = (
+        table_line(("CREATE_OTAA", device.dev_eui, "", "", device.join_eui, device.key(KeyRole.LORAWAN_APP_KEY)), ",")
+        for device in lora_devices.devices_of(records)
+    )
+    return "".join(lines).encode()

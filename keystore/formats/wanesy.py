@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 from keystore.formats.csv_columns import Column, KeyColumn
+from keystore.formats.lora_devices import devices_of, write_table
 from keystore.formats.server_table import Fields, ServerTable
-from keystore.model import KeyRole
+from keystore.model import KeyRecord, KeyRole
 
 _DEV_ADDR_DIGITS: Final = 8
 
@@ -38,3 +40,18 @@ TABLE: Final = ServerTable(
 )
 sniff = TABLE.sniff
 read = TABLE.read
+
+
+def write(records: Iterable[KeyRecord]) -> bytes:
+    """Return devices; cluster and profile are the importer's to choose."""
+    names = ("devEui", "clusterId", "name", "activation", "appEui", "appKey", "dev_addr", "NwkSKey", "AppSKey")
+    rows = (
+        (
+            *(device.dev_eui, "", device.label),
+            "OTAA" if device.key(KeyRole.LORAWAN_APP_KEY) else "ABP",
+            *(device.join_eui, device.key(KeyRole.LORAWAN_APP_KEY), device.record.dev_addr.upper()),
+            *(device.key(role) for role in (KeyRole.LORAWAN_NWK_S_KEY, KeyRole.LORAWAN_APP_S_KEY)),
+        )
+        for device in devices_of(records)
+    )
+    return write_table(TABLE, names, rows)

@@ -12,6 +12,7 @@ from protocols.wmbus.security.cbc_derived import encryption_key_of
 from protocols.wmbus.security.model import Opened, Protected
 from protocols.wmbus.transport import COUNTER_SIZE
 
+ADDRESS_SIZE = 8
 ALL_BYTES = 0xFF
 """Low byte of the configuration word: everything between counter and tag is encrypted."""
 
@@ -46,8 +47,10 @@ class CcmDerived:
             raise Truncated("frame ends before the CCM tag", layer="security", offset=len(protected.data))
         counter = transport.counter or bytes(COUNTER_SIZE)
         nonce = protected.address.to_wire() + b"\x00" + counter[::-1]
-        counter_start = start - COUNTER_SIZE
-        header = protected.data[transport.start : counter_start]
+        # The address of a long header is in the nonce and not covered once more, as Kamstrup's meters show.
+        first = transport.start + 1
+        behind_address = first if transport.address is None else first + ADDRESS_SIZE
+        header = protected.data[transport.start : first] + protected.data[behind_address : start - COUNTER_SIZE]
         ccm = AESCCM(encryption_key_of(protected, key), tag_length=tag_size)
         try:
             plaintext = ccm.decrypt(nonce, protected.data[start : encrypted_end + tag_size], header)

@@ -11,6 +11,7 @@ from protocols.decoding import Decoding
 from protocols.errors import BadField, DecryptFailed, Unsupported
 from protocols.mbus.records import parse_records
 from protocols.model import Key, Outcome, Rung, Security
+from protocols.wmbus.diagnosis import extended_link_next_step, transport_next_step
 from protocols.wmbus.ell import ENCRYPTION_AES_CTR, ENCRYPTION_NONE, ExtendedLinkLayer
 from protocols.wmbus.security import EXTENDED_LINK, MODES, Opened, Protected
 from protocols.wmbus.security.diehl import KEY_SIZE as DIEHL_KEY_SIZE
@@ -46,22 +47,16 @@ def open_extended_link(decoding: Decoding, ell: ExtendedLinkLayer) -> bool:
     if EXTENDED_LINK.in_clear(data, ell):
         _accept_clear(decoding, base, "payload CRC fits the bytes as received: the payload is already decrypted")
         return True
-    _refuse(decoding, base, keys, reason)
+    next_step = extended_link_next_step(decoding, ell, link_address, keys)
+    _refuse(decoding, base, keys, reason, next_step=next_step)
     return False
 
 
-def _try_keys(
-    decoding: Decoding,
-    base: Security,
-    keys: Sequence[Key],
-    open_with: Callable[[bytes], Opened],
-    *,
-    clear: bool = False,
-) -> bool:
+def _try_keys(decoding: Decoding, base: Security, keys: Sequence[Key], open_with: Callable[[bytes], Opened]) -> bool:
     """Take the first key that fits; when none does, say so and leave the payload encrypted."""
     reason = _open_with_first(decoding, base, keys, open_with)
     if reason is not None:
-        _refuse(decoding, base, keys, reason, clear=clear)
+        _refuse(decoding, base, keys, reason)
     return reason is None
 
 
@@ -128,7 +123,11 @@ def open_transport(decoding: Decoding, transport: TransportLayer) -> bool:
         _accept_clear(decoding, base, "check bytes stand there in the clear: taken as already decrypted")
         return True
     keys = [key for key in _candidates(decoding) if len(key.value) in handler.key_sizes]
-    return _try_keys(decoding, base, keys, lambda key: handler.open(protected, key), clear=clear)
+    reason = _open_with_first(decoding, base, keys, lambda key: handler.open(protected, key))
+    if reason is not None:
+        next_step = None if clear else transport_next_step(decoding, protected, handler, keys)
+        _refuse(decoding, base, keys, reason, clear=clear, next_step=next_step)
+    return reason is None
 
 
 def _protected(decoding: Decoding, transport: TransportLayer) -> Protected:
@@ -218,8 +217,16 @@ def _accept_clear(decoding: Decoding, base: Security, detail: str) -> None:
     decoding.security = replace(base, already_decrypted=True)
 
 
-def _refuse(decoding: Decoding, base: Security, keys: Sequence[Key], reason: str, *, clear: bool = False) -> None:
-    """Say why the payload stays encrypted: no key, or none that fits."""
+def _refuse(
+    decoding: Decoding,
+    base: Security,
+    keys: Sequence[Key],
+    reason: str,
+    *,
+    clear: bool = False,
+    next_step: str | None = None,
+) -> None:
+    """Say why the payload stays encrypted: no key, or none that fits; `next_step` where one fits in another way."""
     tried = tuple(key_check_value(key.value) for key in keys)
     decoding.security = replace(base, tried=tried)
     number = decoding.printed_number or (decoding.meter.number if decoding.meter else "this meter")
@@ -243,7 +250,7 @@ def _refuse(decoding: Decoding, base: Security, keys: Sequence[Key], reason: str
             Rung.DECRYPTION,
             Outcome.WRONG_KEY,
             f"{_tried(tried)} does not decrypt: {reason}" if len(tried) == 1 else f"none of {_tried(tried)}: {reason}",
-            f"compare the key check value with the supplier's, or import the key of {number} again",
+            next_step or f"compare the key check value with the supplier's, or import the key of {number} again",
         )
     _leave_encrypted(decoding, base.name)
 

@@ -5,7 +5,7 @@ Nothing here reads a clock, a file or the vault; `keystore.certificates.certific
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -20,6 +20,9 @@ from keystore.certificates.standing import judge, standing_of
 from keystore.certificates.token import Token
 from keystore.certificates.verification import VerifiedChain, check_anchor, verify_authority
 from keystore.certificates.wallet import Credential, PendingRequest, SigningKey, Wallet
+
+Step = Callable[[Wallet], Wallet]
+"""A change of the wallet."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,29 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from email.message import EmailMessage
 from email.policy import SMTP
-from typing import Final
 
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from keystore.certificates.errors import CertificateRejected
+from keystore.certificates.file_names import file_stem
 from keystore.certificates.levels import level_title
 from keystore.certificates.payload import PayloadKind, write_payload
 from keystore.certificates.picture import write_picture
 from keystore.certificates.token import Token, encode_token
 from simulators.certificate_desk.desk import SignedAnswer
-
-_NO_FILE_NAME: Final = re.compile(r'[\\/:*?"<>|\x00-\x1f]')
-"""What Windows does not allow in a file's name."""
-_NAME_LENGTH: Final = 120
-
-
-def file_stem(*parts: str) -> str:
-    """Return `{organization}_{Level}_{Tag}`, without what a file's name cannot hold; a hint, never an authority."""
-    text = _NO_FILE_NAME.sub("-", "_".join(parts))
-    return text[:_NAME_LENGTH].strip(" .") or "certificate"
 
 
 def token_text(token: Token) -> str:
@@ -76,10 +64,10 @@ def answer_mail(answer: SignedAnswer, address: str) -> bytes:
     return message.as_bytes()
 
 
-def rejection_mail(error: CertificateRejected, address: str) -> bytes:
-    """Return the e-mail that turns a request down, with the reason."""
+def rejection_mail(reason: str, text: str, address: str) -> bytes:
+    """Return the e-mail that turns a request down: the reason in one word, and what happened."""
     message = _mail(address, "Your certificate request was rejected")
-    message.set_content(f"Reason: {error.reason}\n{error.message}\n{error.hint}\n")
+    message.set_content(f"Reason: {reason}\n{text}\n")
     return message.as_bytes()
 
 

@@ -176,7 +176,7 @@ def _list(arguments: Namespace) -> ExitCode:
     books = _load(arguments).books
     for order in books.orders:
         states = [str(token.state) for token in order.tokens]
-        facts = {
+        shown: dict[str, object] = {
             "order": order.number,
             "organisation": order.organisation,
             "level": order.grant.title,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Final
 
 from protocols.application import Opaque
 from protocols.errors import BadField, ProtocolError, Unsupported
@@ -20,9 +19,10 @@ from protocols.lorawan.carried import (
     shifted_records,
 )
 from protocols.lorawan.meters.model import DECODED, Encoding, LoraMeter, Never
+from protocols.lorawan.naming import named
+from protocols.lorawan.payload_result import NO_STATE, PayloadLayer, PayloadResult, Suggestion
 from protocols.lorawan.payloads import BinaryPayload, binary_payload_decoder
 from protocols.lorawan.payloads.lobaro import decode_bridge_status
-from protocols.mbus.spans import application_spans
 from protocols.model import (
     Address,
     Key,
@@ -32,17 +32,13 @@ from protocols.model import (
     Quality,
     Reading,
     Record,
-    Security,
-    Span,
     Status,
     Telegram,
-    VerdictStep,
 )
-from protocols.profiles.apply import interpret
 from protocols.profiles.model import Profile
+from protocols.profiles.payloads.model import Item
 from protocols.profiles.registry import shipped_profiles
 
-NO_STATE: Final = PayloadState()
 DAYS_OF_YEAR = 365.25
 FIRST_YEAR, LAST_YEAR = 2000, 2060
 """Clocks outside are not believed even when the time of reception is not known."""
@@ -51,68 +47,6 @@ NEXT_DAMAGED = "check whether the meter's profile is the right one; the bytes ar
 NEXT_UNSUPPORTED = "keep the payload; what it needs is named above"
 NEXT_UNKNOWN = "file the meter's profile with its keys"
 NEXT_SUSPECT = "compare the values with the meter's display before using them"
-
-
-@dataclass(frozen=True, slots=True)
-class Suggestion:
-    """A meter that a payload may be of, and what speaks for it."""
-
-    meter: str
-    evidence: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class PayloadLayer:
-    """The payload as an application layer: its items tile `start:end`."""
-
-    start: int
-    end: int
-    records: tuple[Record, ...]
-    name: str = "application"
-
-    def spans(self, plain: bytes) -> tuple[Span, ...]:
-        """Leaves of the items, and the bytes between them."""
-        return application_spans(self.records, self.start, self.end, plain, None)
-
-
-@dataclass(frozen=True, slots=True)
-class PayloadResult:
-    """What a payload holds.
-
-    `plain` is the frame with what a carried message's key opened put in its place; spans of `records` are offsets in
-    it, and `layers` tile the payload. `profile` is the meter's id, or that of the carried message's profile. `address`,
-    `security` and `verdict` come from a carried message, and `telegrams` are all that were carried. `state` is to be
-    handed in with the device's next payload.
-    """
-
-    start: int
-    end: int
-    plain: bytes
-    records: tuple[Record, ...] = ()
-    readings: tuple[Reading, ...] = ()
-    status: Status | None = None
-    profile: str | None = None
-    outcome: Outcome = Outcome.OK
-    problem: str | None = None
-    next: str | None = None
-    notes: tuple[str, ...] = ()
-    layers: tuple[Layer, ...] = ()
-    address: Address | None = None
-    security: Security | None = None
-    verdict: tuple[VerdictStep, ...] = ()
-    telegrams: tuple[Telegram, ...] = ()
-    suggestions: tuple[Suggestion, ...] = ()
-    state: PayloadState = NO_STATE
-
-    @property
-    def ok(self) -> bool:
-        """True when everything in the payload was read and can be believed."""
-        return self.outcome is Outcome.OK
-
-    @property
-    def flags(self) -> tuple[str, ...]:
-        """Alarms by name."""
-        return () if self.status is None else self.status.flags
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,19 +123,23 @@ def _from_binary(given: _Given, meter: LoraMeter, found: BinaryPayload) -> Paylo
         problem = _clock_problem(given, meter, records)
         suspect = problem is not None
     status = Status(None, found.flags) if found.flags or problem is None else None
-    read = interpret(records, status, _rules(meter))
-    result = replace(
-        given.result((PayloadLayer(given.start, given.end, records),)),
-        records=records,
-        readings=_believed(read.readings, problem, suspect=suspect),
-        status=read.status,
-        profile=meter.id,
-        notes=(*found.notes, *meter.notes),
+    read = named(records, status, meter_rules(meter))
+    result = PayloadResult(
+        given.start,
+        given.end,
+        given.plain,
+        records,
+        _believed(read.readings, problem, suspect=suspect),
+        read.status,
+        meter.id,
+        notes=(*found.notes, *meter.notes) if meter.notes else found.notes,
+        layers=(PayloadLayer(given.start, given.end, records),),
+        state=given.state,
     )
     return result if problem is None else _with_problem(result, problem, suspect=suspect)
 
 
-def _rules(meter: LoraMeter) -> Profile | None:
+def meter_rules(meter: LoraMeter) -> Profile | None:
     """The names of the meter's records: its own, else those of the wireless M-Bus profile that it shares."""
     if meter.rules is not None or meter.profile is None:
         return meter.rules
@@ -212,32 +150,36 @@ def _numbered(found: BinaryPayload, plain: bytes) -> tuple[Record, ...]:
     """Items and records as records, numbered one behind the other."""
     records: list[Record] = []
     first_of_run = 0
-    for entry in found.entries:
-        index = len(records)
-        if isinstance(entry, Record):
-            if entry.index == 0:
-                first_of_run = index
-            expanded = None if entry.expanded_from is None else first_of_run + entry.expanded_from
-            records.append(replace(entry, index=index, expanded_from=expanded))
+    for index, entry in enumerate(found.entries):
+        if isinstance(entry, Item):
+            records.append(_record(entry, index, plain))
             continue
-        records.append(
-            Record(
-                index,
-                entry.start,
-                entry.start,
-                entry.end,
-                b"",
-                plain[entry.start : entry.end],
-                entry.quantity,
-                entry.unit,
-                entry.value,
-                entry.quality,
-                entry.function,
-                entry.storage,
-                name=entry.name,
-            )
-        )
+        if entry.index == 0:
+            first_of_run = index
+        if first_of_run or entry.index != index:
+            expanded = None if entry.expanded_from is None else first_of_run + entry.expanded_from
+            entry = replace(entry, index=index, expanded_from=expanded)
+        records.append(entry)
     return tuple(records)
+
+
+def _record(item: Item, index: int, plain: bytes) -> Record:
+    start, end = item.start, item.end
+    return Record(
+        index,
+        start,
+        start,
+        end,
+        b"",
+        plain[start:end],
+        item.quantity,
+        item.unit,
+        item.value,
+        item.quality,
+        item.function,
+        item.storage,
+        name=item.name,
+    )
 
 
 def refused(meter: LoraMeter, records: Sequence[Record]) -> ProtocolError | None:
@@ -268,17 +210,22 @@ def _never_sent(record: Record) -> Never | None:
     return Never.TEXT if record.data[0] <= _LAST_TEXT_LENGTH else None
 
 
+def clock_is_far(moment: Value, received_at: datetime | None, years: int) -> bool:
+    """Whether a meter's clock is further from reception than `years`, or outside of all years; True when it is none."""
+    if not isinstance(moment, datetime):
+        return True
+    if received_at is not None and moment.tzinfo is not None:
+        return abs((moment - received_at).days) > years * DAYS_OF_YEAR
+    return not FIRST_YEAR <= moment.year <= LAST_YEAR
+
+
 def _clock_problem(given: _Given, meter: LoraMeter, records: Sequence[Record]) -> ProtocolError | None:
     years = meter.clock_tolerance_years
     clock = next((r for r in records if isinstance(r.value, datetime)), None) if years is not None else None
     if clock is None or years is None or not isinstance(clock.value, datetime):
         return None
     moment = clock.value
-    if given.received_at is not None and moment.tzinfo is not None:
-        far = abs((moment - given.received_at).days) > years * DAYS_OF_YEAR
-    else:
-        far = not FIRST_YEAR <= moment.year <= LAST_YEAR
-    if not far:
+    if not clock_is_far(moment, given.received_at, years):
         return None
     return BadField(f"the meter's clock says {moment:%Y-%m-%d}: the payload is damaged", layer="records",
                     offset=clock.start)  # fmt: skip
@@ -373,7 +320,7 @@ def _from_telegram(given: _Given, meter: LoraMeter | None, telegram: Telegram, o
         records = shifted_records(telegram.records, offset)
         plain = given.plain[:offset] + telegram.plain + given.plain[offset + len(telegram.data) :]
     problem = None if meter is None else refused(meter, records)
-    read = interpret(records, telegram.status, _rules(meter)) if meter is not None and _own(meter, telegram) else None
+    read = named(records, telegram.status, meter_rules(meter)) if meter is not None and _own(meter, telegram) else None
     failed = problem is not None or telegram.outcome is Outcome.DAMAGED
     address = telegram.meter or given.state.address
     result = replace(
@@ -443,3 +390,6 @@ def _self_evident(given: _Given, payload: bytes) -> Telegram | None:
         return None
     proven = telegram.ok and bool(telegram.records or telegram.security)
     return telegram if proven or telegram.outcome in (Outcome.NO_KEY, Outcome.WRONG_KEY) else None
+
+
+__all__ = ["NO_STATE", "PayloadLayer", "PayloadResult", "Suggestion", "decode_payload", "no_keys", "refused"]

@@ -64,7 +64,7 @@ def _decoded(meter: LoraMeter, payload: bytes, fport: int | None) -> tuple[str, 
         clocks = [entry.value for entry in found.entries if isinstance(entry.value, datetime)]
         if any(not FIRST_YEAR <= clock.year <= LAST_YEAR for clock in clocks):
             return None
-        words = [f"decodes as a whole: {len(found.entries)} values"]
+        words = [f"decodes as a whole: {_count(len(found.entries))}"]
         words += [f"clock {clocks[0]:%Y-%m-%d}"] if clocks else []
         return tuple(words)
     if meter.encoding is Encoding.TRANSPORT:
@@ -77,4 +77,8 @@ def _decoded(meter: LoraMeter, payload: bytes, fport: int | None) -> tuple[str, 
         return ("header fits, encrypted",)
     if not telegram.ok or not telegram.records or refused(meter, telegram.records):
         return None
-    return (f"decodes as a whole: {len(telegram.records)} records",)
+    return (f"decodes as a whole: {_count(len(telegram.records))}",)
+
+
+def _count(values: int) -> str:
+    return "1 value" if values == 1 else f"{values} values"

@@ -44,7 +44,7 @@ MONO = sequence(
     _apparent("apparent_power"),
     _energy("total_energy_import_off_peak"),
     _energy("total_energy_import_peak"),
-    Field(0, ascii_text(4), "active_tariff", "text"),
+    Field(0, ascii_text(4), "active_tariff", "tariff"),
     at=2,
 )
 TRI = sequence(
@@ -78,7 +78,7 @@ PME = sequence(
     _reactive("total_reactive_energy_import"),
     _reactive("total_reactive_energy_export"),
     Field(0, U32BE, "total_apparent_energy_import", "apparent_energy", "kVAh", KWH, empty=ABSENT),
-    Field(0, ascii_text(3), "active_tariff", "text"),
+    Field(0, ascii_text(3), "active_tariff", "tariff"),
     _period("current_period_energy_import"),
     _reactive("current_period_reactive_energy_import", kvarh=True),
     _reactive("current_period_reactive_energy_export", kvarh=True),

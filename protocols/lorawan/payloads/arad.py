@@ -67,7 +67,7 @@ def decode_arad(draft: Draft) -> None:
     kind = draft.byte(0)
     if kind not in MESSAGES:
         raise draft.unsupported(f"message type {kind:02X} is not known of this meter")
-    draft.text("contents", MESSAGES[kind], 0)
+    draft.contents(MESSAGES[kind], 0)
     if kind == 0x06:
         _data_log(draft)
     elif kind == 0x80:
@@ -103,7 +103,7 @@ def _data_log(draft: Draft) -> None:
 def _drive_by(draft: Draft) -> None:
     draft.require(50, "drive-by log")
     _device(draft, 1)
-    draft.text("firmware_version", f"{draft.byte(2)}.{draft.byte(3)}", 2, 2)
+    draft.text("firmware_version", f"{draft.byte(2)}.{draft.byte(3)}", 2, 2, quantity="firmware_version")
     draft.fields(
         (
             Field(4, I8, "rf_level", "rf_level", "dBm"),
@@ -122,7 +122,7 @@ def _drive_by(draft: Draft) -> None:
 
 def _device(draft: Draft, offset: int) -> None:
     code = draft.byte(offset)
-    draft.text("model_version", DEVICES.get(code, f"{code:02X}"), offset)
+    draft.text("model_version", DEVICES.get(code, f"{code:02X}"), offset, quantity="model_version")
 
 
 def _alarms(draft: Draft, offset: int) -> None:

@@ -117,7 +117,7 @@ def _template(draft: Draft) -> None:
         position += len(header)
     if not words:
         raise draft.unsupported("template of the log frame in a form that is not known here")
-    draft.text("contents", ", ".join(words), 0, position)
+    draft.contents(", ".join(words), 0, position)
     if end - position >= 3:
         length, control, spacing = content[position : position + 3]
         unit = ("s", "min", "h", "d")[control >> 4 & 3]

@@ -145,9 +145,13 @@ class Draft:
         """Add a value that was worked out from the bytes `start:end` of `plain`."""
         self._entries.append(Item(name, quantity, value, unit, start, end, quality, storage=storage))
 
-    def text(self, name: str, value: str, offset: int, size: int = 1) -> None:
+    def text(self, name: str, value: str, offset: int, size: int = 1, quantity: str = "code") -> None:
         """Add a word for the bytes at `offset` from the payload's first one."""
-        self.add(name, "code", value, "", self.start + offset, self.start + offset + size)
+        self.add(name, quantity, value, "", self.start + offset, self.start + offset + size)
+
+    def contents(self, words: str, offset: int = 0, size: int = 1) -> None:
+        """Say what the payload is, in words."""
+        self.text("contents", words, offset, size, "flags")
 
     def records(self, parsed: ParsedRecords) -> None:
         """Add DIF/VIF records that stand in the payload; raises what stopped their reading."""

@@ -20,8 +20,8 @@ def _version(data: bytes) -> str:
 
 
 DEVICE = (
-    Field(0, Number(1, hexadecimal), "model_version", "code"),
-    Field(1, Number(2, _version), "firmware_version", "text"),
+    Field(0, Number(1, hexadecimal), "model_version", "model_version"),
+    Field(1, Number(2, _version), "firmware_version", "firmware_version"),
     Field(5, U16BE, "battery_voltage", "voltage", "V", Decimal("0.001")),
 )
 
@@ -49,7 +49,7 @@ def _by_port(draft: Draft, row: Callable[[Draft, int, str, int], None]) -> None:
         for number in range(1, draft.size // ROW_SIZE + 1):
             row(draft, (number - 1) * ROW_SIZE, f"stored_{number}_", number)
     elif port == SETTINGS_PORT:
-        draft.text("contents", f"settings {draft.bytes(0, draft.size).hex().upper()}", 0, draft.size)
+        draft.contents(f"settings {draft.bytes(0, draft.size).hex().upper()}", 0, draft.size)
     elif port == DEVICE_PORT:
         draft.fields(DEVICE)
     else:
@@ -67,7 +67,7 @@ def _pulse_row(draft: Draft, offset: int, prefix: str, storage: int) -> None:
         draft.text("contact_state", "open" if state & 0x01 else "closed", offset)
     base = draft.start + offset
     for row in (
-        Field(1, U24BE, f"{prefix}pulse_count", "count", storage=storage),
+        Field(1, U24BE, f"{prefix}pulse_count", "pulse_count", storage=storage),
         Field(4, U24BE, f"{prefix}open_duration", "duration", "s", storage=storage),
         Field(7, UNIX_BE, _clock(prefix), "datetime", storage=storage),
     ):
@@ -81,7 +81,7 @@ def _flow_row(draft: Draft, offset: int, prefix: str, storage: int) -> None:
         draft.flag("alarm", when=bool(state & 0x02))
     base = draft.start + offset
     pulses = unsigned_be(draft.bytes(offset + 1, 4))
-    draft.field(Field(1, U32BE, f"{prefix}pulse_count", "count", storage=storage), base)
+    draft.field(Field(1, U32BE, f"{prefix}pulse_count", "pulse_count", storage=storage), base)
     per_litre = PULSES_PER_LITRE.get(flag)
     if per_litre is None:
         draft.note(f"calculation flag {flag} is not known: pulses are not turned into a volume")

@@ -63,17 +63,16 @@ def decode_cmi(draft: Draft) -> None:
     kind = draft.next_byte()
     if kind not in TYPES:
         raise draft.unsupported(f"message type {kind:02X} is not known of these modules")
-    draft.text("contents", TYPES[kind], 0)
     module = next((name for types, name in MODULES if kind in types), None)
     if module is not None:
         draft.note(f"message type {kind:02X} is one of {module}")
     if kind in JSON_TYPES:
         _json(draft)
-        return
-    first = draft.take(draft.left)
-    if first == draft.end:
+    elif not draft.left:
         raise draft.bad("no records behind the message type")
-    draft.records(parse_records(draft.plain, first, draft.end))
+    else:
+        draft.records(parse_records(draft.plain, draft.take(draft.left), draft.end))
+    draft.contents(TYPES[kind])
 
 
 def _json(draft: Draft) -> None:

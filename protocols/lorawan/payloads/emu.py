@@ -39,10 +39,10 @@ PHASES = ("", "_l1", "_l2", "_l3", "_n")
 
 
 def _year(data: bytes) -> int | None:
-    """A year of four bytes, one digit each, the last digit first."""
+    """A year of four bytes, one digit each."""
     if max(data) > 9:
         return None
-    return int("".join(str(digit) for digit in data[::-1]))
+    return int("".join(str(digit) for digit in data))
 
 
 def _registers(first: int, number: Number, scale: Decimal | None) -> Iterator[tuple[int, Entry]]:
@@ -73,16 +73,16 @@ ENTRIES: Mapping[int, Entry] = dict(
         _one(0x1B, Field(0, I32LE, "average_power", "power", "kW", THOUSANDTH)),
         *_registers(0x1C, U32LE, None),
         *_registers(0x24, U64LE, THOUSANDTH),
-        _one(0xF0, Field(0, U8, "info_code", "code")),
+        _one(0xF0, Field(0, U8, "info_code", "info_code")),
         _one(0xF1, Field(0, DIGITS4_LE, "fabrication_number", "fabrication_number")),
         _one(0xF2, Field(0, DIGITS4_LE, "factory_number", "fabrication_number")),
-        _one(0xF3, Field(0, U16LE, "current_transformer_primary", "count")),
-        _one(0xF4, Field(0, U16LE, "current_transformer_secondary", "count")),
-        _one(0xF5, Field(0, U16LE, "voltage_transformer_primary", "count")),
-        _one(0xF6, Field(0, U16LE, "voltage_transformer_secondary", "count")),
-        _one(0xF7, Field(0, U8, "model_version", "code")),
+        _one(0xF3, Field(0, U16LE, "current_transformer_primary", "configuration")),
+        _one(0xF4, Field(0, U16LE, "current_transformer_secondary", "configuration")),
+        _one(0xF5, Field(0, U16LE, "voltage_transformer_primary", "configuration")),
+        _one(0xF6, Field(0, U16LE, "voltage_transformer_secondary", "configuration")),
+        _one(0xF7, Field(0, U8, "model_version", "model_version")),
         _one(0xF8, Field(0, Number(4, _year), "calibration_year", "year")),
-        _one(0xF9, Field(0, Number(4, _year), "fabrication_year", "year")),
+        _one(0xF9, Field(0, Number(4, _year), "fabrication_year", "fabrication_year")),
         *(_one(0xFA + place, Field(0, ascii_text(4), f"text_{place + 1}", "text")) for place in range(4)),
         _one(0xFE, Field(0, UNIX_LE, "system_datetime", "datetime")),
     )

@@ -21,7 +21,7 @@ DATA_TYPES: Mapping[int, Decimal | None] = {0x69: None, 0x6B: None, 0x6D: TENTH,
 
 STATUS: Mapping[int, tuple[Field, ...]] = {
     0x6C: (
-        Field(1, U16BE, "firmware_version", "code"),
+        Field(1, U16BE, "firmware_version", "firmware_version"),
         Field(4, U32BE, "meter_index", "count"),
         Field(8, U8, "interval_duration", "duration", "min"),
         Field(9, U8, "interval_count", "count"),
@@ -31,7 +31,7 @@ STATUS: Mapping[int, tuple[Field, ...]] = {
         kind: (
             Field(1, U8, "start_count", "count"),
             Field(4, U8, "parameter_set", "parameter_set"),
-            Field(5, U8, "firmware_version", "code"),
+            Field(5, U8, "firmware_version", "firmware_version"),
             Field(8, U32BE, "meter_index", "count", scale=scale),
             Field(12, U8, "interval_duration", "duration", "min"),
             Field(13, U8, "interval_count", "count"),
@@ -71,9 +71,9 @@ OPTICAL_STATUS = (
     Field(2, U8, "interval_duration", "duration", "min"),
     Field(3, U8, "interval_count", "count"),
     Field(4, U8, "redundancy", "count"),
-    Field(7, U8, "firmware_version", "code"),
+    Field(7, U8, "firmware_version", "firmware_version"),
 )
-OPTICAL_STATUS_WEIGHTS: Mapping[int, Decimal] = {0x3A: ONE_WH, 0x3B: ONE_WH}
+OPTICAL_STATUS_WEIGHTS: Mapping[int, Decimal] = {0x3A: TENTH_WH, 0x3B: ONE_WH}
 
 
 @binary_decoder

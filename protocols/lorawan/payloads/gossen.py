@@ -35,7 +35,7 @@ ENTRIES: Mapping[int, Entry] = {
     0x24: (Field(0, Number(7, _moment), "meter_datetime", "datetime"),),
     0x25: (Field(0, ENERGY, "total_energy_import", "energy", "kWh"),),
     0x26: (Field(0, ENERGY, "total_energy_export", "energy", "kWh"),),
-    ERROR_TAG: (Field(0, U8, "info_code", "code"),),
+    ERROR_TAG: (Field(0, U8, "info_code", "info_code"),),
 }
 ERRORS: Mapping[int, str] = {
     0: "voltage_low",

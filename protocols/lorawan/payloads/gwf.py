@@ -30,7 +30,7 @@ def decode_lrw10(draft: Draft) -> None:
     if kind not in TYPES:
         raise draft.unsupported(f"message type {kind:02X} is not known of this module")
     draft.require(SHORTEST, "message")
-    draft.text("manufacturer", manufacturer_letters(unsigned_le(draft.bytes(1, 2))), 1, 2)
+    draft.text("manufacturer_name", manufacturer_letters(unsigned_le(draft.bytes(1, 2))), 1, 2, "manufacturer")
     draft.fields((Field(3, DIGITS4_LE, "identification", "identification"),))
     draft.text("medium", medium_name(draft.byte(7)), 7)
     status = draft.byte(8)
@@ -92,7 +92,7 @@ def decode_h200(draft: Draft) -> None:
     draft.text("medium", medium, 4)
     _lifetime(draft, word >> COUNTER_BITS, 3, 1)
     serial = unsigned_le(draft.bytes(5, 4))
-    draft.text("identification", f"{serial & (1 << COUNTER_BITS) - 1:08d}", 5, 4)
+    draft.text("identification", f"{serial & (1 << COUNTER_BITS) - 1:08d}", 5, 4, quantity="identification")
     draft.flag_bits(serial >> COUNTER_BITS << COUNTER_BITS, H200_SERIAL_FLAGS)
     draft.flag_bits(draft.byte(9), H200_FLAGS)
     _age(draft, draft.byte(10))

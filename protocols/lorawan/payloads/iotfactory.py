@@ -39,7 +39,7 @@ def decode_gateway(draft: Draft) -> None:
         if word & 0x0FFF == DEVICE_FRAME:
             draft.next_field(Field(0, UNIX_LE, "device_datetime", "datetime"))
             draft.take(2)
-            draft.next_field(Field(0, U16LE, "firmware_version", "code"))
+            draft.next_field(Field(0, U16LE, "firmware_version", "firmware_version"))
         elif word & 0x0FFF == MBUS_FRAME:
             _mbus(draft, number)
         else:

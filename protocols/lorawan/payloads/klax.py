@@ -11,6 +11,9 @@ from protocols.model import Quality
 
 DATA_PORT = 3
 HEADER_SIZE = 4
+Reader = Callable[[Draft, int, int], int]
+"""Reads a sub-payload, given the version and the number of its first register; returns how many it has."""
+
 REGISTERS = 4
 """Values of each of the two registers in a history."""
 
@@ -41,25 +44,28 @@ def decode_klax(draft: Draft) -> None:
     draft.add("battery_level", "battery_level", level, "%", at, at + 1)
     draft.flag("connection_test", when=bool(state & 0x80))
     draft.take(HEADER_SIZE)
+    register = 1
     while draft.left:
         kind = draft.next_byte()
         reader = _SUB_PAYLOADS.get(kind)
         if reader is None:
             raise draft.unsupported(f"sub-payload {kind:02X} is not decoded", draft.position - draft.start - 1)
-        reader(draft, version)
+        register += reader(draft, version, register)
 
 
-def _history(draft: Draft, version: int) -> None:
+def _history(draft: Draft, version: int, first: int) -> int:
+    """Two registers in version 0, one in later ones; returns how many."""
     if version == 0:
         mask, units = draft.next_byte(), draft.next_byte()
-        for register in (1, 2):
-            bits = mask >> 4 * (register - 1) & 0x0F
-            unit = units >> 4 * (register - 1) & 0x0F
-            _values(draft, register, REGISTERS, I32BE, unit, [bool(bits & 0x09 == 0x09)] * REGISTERS)
-        return
+        for place in (0, 1):
+            bits = mask >> 4 * place & 0x0F
+            unit = units >> 4 * place & 0x0F
+            _values(draft, first + place, REGISTERS, I32BE, unit, [bool(bits & 0x09 == 0x09)] * REGISTERS)
+        return 2
     mask, valid = draft.next_byte(), draft.next_byte()
     flags = [bool(mask & 1) and bool(valid >> place & 1) for place in range(REGISTERS)]
-    _values(draft, 1, REGISTERS, F32BE, mask >> 4, flags)
+    _values(draft, first, REGISTERS, F32BE, mask >> 4, flags)
+    return 1
 
 
 def _values(draft: Draft, register: int, count: int, number: Number, unit: int, valid: list[bool]) -> None:
@@ -80,25 +86,28 @@ def _value(draft: Draft, name: str, number: Number, unit: int, storage: int, *, 
     draft.add(name, quantity, raw if scale is None else raw * scale, code, at, end, storage=storage)
 
 
-def _now(draft: Draft, version: int) -> None:
+def _now(draft: Draft, version: int, first: int) -> int:
+    """Four registers; returns how many."""
     state = draft.next_byte()
     units = unsigned_be(draft.plain[draft.take(2) : draft.position])
     number = I32BE if version == 0 else F32BE
-    for register in range(1, REGISTERS + 1):
-        present = state >> 4 + register - 1 & 1 and state >> register - 1 & 1
-        unit = units >> 4 * (register - 1) & 0x0F
-        _value(draft, f"register_{register}", number, unit, 0, valid=bool(present))
+    for place in range(REGISTERS):
+        present = state >> 4 + place & 1 and state >> place & 1
+        unit = units >> 4 * place & 0x0F
+        _value(draft, f"register_{first + place}", number, unit, 0, valid=bool(present))
+    return REGISTERS
 
 
-def _named(name: str, size: int, read: Callable[[bytes], str]) -> Callable[[Draft, int], None]:
-    def reader(draft: Draft, version: int) -> None:
+def _named(name: str, size: int, read: Callable[[bytes], str]) -> Reader:
+    def reader(draft: Draft, version: int, first: int) -> int:
         at = draft.take(size)
         draft.add(name, "identification", read(draft.plain[at : at + size]), "", at, at + size)
+        return 0
 
     return reader
 
 
-_SUB_PAYLOADS: Mapping[int, Callable[[Draft, int], None]] = {
+_SUB_PAYLOADS: Mapping[int, Reader] = {
     0x01: _history,
     0x02: _now,
     0x03: _named("meter_identification", 10, server_id),

@@ -44,7 +44,9 @@ def decode_edl21(draft: Draft) -> None:
         if with_exponent:
             exponent = signed_le(draft.plain[draft.take(1) : draft.position])
             value = value.scaleb(exponent) if exponent < 0 else value * 10**exponent
-        draft.add(obis_name(obis), "obis_value", value, "", at - OBIS_SIZE - 1, draft.position)
+        name = obis_name(obis)
+        quantity = "obis_value" if name.startswith("obis") else "power" if name == "power" else "energy"
+        draft.add(name, quantity, value, "", at - OBIS_SIZE - 1, draft.position)
     draft.note("the bridge sends no units; energies of OBIS 1.8 and 2.8 are usually in Wh")
 
 
@@ -64,7 +66,7 @@ def obis_name(obis: bytes) -> str:
 
 def status(draft: Draft, *, big_endian: bool) -> None:
     """The bridge's own state: firmware, battery, temperature."""
-    draft.text("firmware_version", ".".join(str(part) for part in draft.bytes(0, 3)), 0, 3)
+    draft.text("firmware_version", ".".join(str(part) for part in draft.bytes(0, 3)), 0, 3, quantity="firmware_version")
     # EDL21 and Modbus bridges have a flag byte before the voltage.
     first = 4 if big_endian else 3
     voltage, temperature = (U16BE, I16BE) if big_endian else (U16LE, I16LE)

@@ -12,7 +12,7 @@ from protocols.mbus.records import parse_records
 STATUS_PORT = 24
 THOUSANDTH = Decimal("0.001")
 CHANNELS: Mapping[int, tuple[str, str, str, Decimal | None]] = {
-    1: ("pulse_count", "count", "", None),
+    1: ("pulse_count", "pulse_count", "", None),
     2: ("total_volume", "volume", "m3", THOUSANDTH),
     3: ("total_energy", "energy", "kWh", THOUSANDTH),
     4: ("total_volume", "volume", "m3", THOUSANDTH),
@@ -20,7 +20,7 @@ CHANNELS: Mapping[int, tuple[str, str, str, Decimal | None]] = {
 }
 """What a digital channel counts, by the high nibble of its state."""
 
-OTHER = ("pulse_count", "count", "", None)
+OTHER = ("pulse_count", "pulse_count", "", None)
 ANALOGUE_BIT, SSI_BIT, MBUS_BIT = 2, 4, 5
 
 BATTERY = Field(0, U8, "battery_code", "code")

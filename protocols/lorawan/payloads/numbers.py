@@ -51,24 +51,20 @@ def real_be(data: bytes) -> Decimal | None:
 
 
 def half_le(data: bytes) -> Decimal | None:
-    """IEEE half, least significant byte first, as the shortest decimal that means the same."""
-    return _shortest("<e", data, range(1, 6))
+    """IEEE half, least significant byte first, to five places: it holds three to four."""
+    return _real("<e", data, 5)
 
 
 def double_le(data: bytes) -> Decimal | None:
-    """IEEE double, least significant byte first, as the shortest decimal that means the same."""
-    return _shortest("<d", data, range(15, 18))
+    """IEEE double, least significant byte first, to fifteen places."""
+    return _real("<d", data, 15)
 
 
-def _shortest(code: str, data: bytes, digits: range) -> Decimal | None:
+def _real(code: str, data: bytes, digits: int) -> Decimal | None:
     number: float = struct.unpack(code, data)[0]
     if number != number or number in (_INFINITY, -_INFINITY):
         return None
-    for count in digits:
-        text = f"{number:.{count}g}"
-        if float(text) == number or struct.pack(code, float(text)) == data:
-            return exact(Decimal(text))
-    return exact(Decimal(f"{number:.{digits[-1]}g}"))
+    return exact(Decimal(f"{number:.{digits}g}"))
 
 
 def exact(number: Decimal) -> Decimal:

@@ -31,7 +31,7 @@ REPORT = (
 def decode_cubicmeter(draft: Draft) -> None:
     """Volume, battery and temperatures; of answers the port that they are for."""
     if draft.fport == ANSWER_PORT:
-        draft.text("contents", f"answer to a command on port {draft.byte(0)}", 0)
+        draft.contents(f"answer to a command on port {draft.byte(0)}", 0)
         return
     draft.require(REPORT_SIZE, "status report")
     draft.fields(REPORT)

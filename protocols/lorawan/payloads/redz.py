@@ -14,7 +14,7 @@ OTHER_PORTS = {1: "device status", 2: "list of OBIS codes"}
 def decode_lkm(draft: Draft) -> None:
     """Values by their place in the list of OBIS codes that the device sends on port 2."""
     if draft.fport in OTHER_PORTS:
-        draft.text("contents", OTHER_PORTS[draft.fport], 0, draft.size)
+        draft.contents(OTHER_PORTS[draft.fport], 0, draft.size)
         if draft.size:
             draft.fields((Field(0, raw_bytes(draft.size), "raw_data", "manufacturer_specific"),))
         return

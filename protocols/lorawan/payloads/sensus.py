@@ -27,7 +27,7 @@ def decode_pollutherm(draft: Draft) -> None:
     """Energy, power, flow and temperatures of port 1."""
     kind = unsigned_be(draft.bytes(0, 2))
     if kind == SUPPLY_FAULT or draft.fport == 10:
-        draft.text("contents", "keep alive", 0, 2)
+        draft.contents("keep alive", 0, 2)
         draft.flag("power_low", when=kind == SUPPLY_FAULT)
         return
     if kind not in DATA_TYPES:

@@ -51,7 +51,7 @@ PHASES: Mapping[int, str] = {0: "_l1", 1: "_l2", 2: "_l3", 3: ""}
 
 FIRMWARE = (0x0000, 0x0002)
 NAMES: Mapping[tuple[int, int], tuple[str, str, str, Decimal | None]] = {
-    (0x000F, 0x0402): ("pulse_count_input", "count", "", None),
+    (0x000F, 0x0402): ("pulse_count_input", "pulse_count", "", None),
     (0x000F, 0x0055): ("contact_state_input", "code", "", None),
     (0x0006, 0x0000): ("output_state", "code", "", None),
     (0x8004, 0x0000): ("confirmed_uplinks", "code", "", None),
@@ -164,7 +164,7 @@ def _single(draft: Draft, key: tuple[int, int], endpoint: int, number: Number) -
         data = draft.plain[at : at + number.size]
         if len(data) == 6:
             version = f"{data[0]}.{data[1]}.{data[2]}.{int.from_bytes(data[3:], 'big')}"
-            draft.add("firmware_version", "text", version, "", at, at + 6)
+            draft.add("firmware_version", "firmware_version", version, "", at, at + 6)
         return
     name, quantity, unit, scale = NAMES.get(key, (_generic(key), "manufacturer_specific", "", None))
     if name.endswith("_input"):

@@ -74,9 +74,9 @@ METER: Mapping[int, Entry] = dict(
         (0x26, (Field(0, I32BE, "apparent_power_total", "apparent_power", "kVA", THOUSANDTH),)),
         *_phases(0x27, I32BE, "maximum_current", "A", THOUSANDTH, quantity="current"),
         (0x2A, (Field(0, I32BE, "average_power", "power", "kW", THOUSANDTH),)),
-        (0xF0, (Field(0, U16BE, "fabrication_year", "year"),)),
-        (0xF1, (Field(0, U16BE, "firmware_version", "code"),)),
-        (0xF2, (Field(0, U16BE, "hardware_version", "code"),)),
+        (0xF0, (Field(0, U16BE, "fabrication_year", "fabrication_year"),)),
+        (0xF1, (Field(0, U16BE, "firmware_version", "firmware_version"),)),
+        (0xF2, (Field(0, U16BE, "hardware_version", "hardware_version"),)),
     )
 )
 
@@ -107,8 +107,8 @@ DSMR: Mapping[int, Entry] = dict(
         (0x72, (Field(0, U8, "device_relative_humidity", "relative_humidity", "%"),)),
         (0x81, (Field(0, I16BE, "external_temperature", "external_temperature", "C", HUNDREDTH),)),
         (0x82, (Field(0, U8, "relative_humidity", "relative_humidity", "%"),)),
-        (0xD1, (Field(0, U32BE, "pulse_count_input_1", "count"),)),
-        (0xD2, (Field(0, U32BE, "pulse_count_input_2", "count"),)),
+        (0xD1, (Field(0, U32BE, "pulse_count_input_1", "pulse_count"),)),
+        (0xD2, (Field(0, U32BE, "pulse_count_input_2", "pulse_count"),)),
     )
 )
 
@@ -120,23 +120,23 @@ def _version(data: bytes) -> str:
 VERSION = Number(2, _version)
 HEX1 = Number(1, hexadecimal)
 METER_INFO: Mapping[int, Entry] = {
-    0x09: (Field(0, VERSION, "hardware_version", "text"),),
-    0x0A: (Field(0, VERSION, "firmware_version", "text"),),
+    0x09: (Field(0, VERSION, "hardware_version", "hardware_version"),),
+    0x0A: (Field(0, VERSION, "firmware_version", "firmware_version"),),
     0x16: (Field(0, U32BE, "fabrication_number", "fabrication_number"),),
     0x0F: (Field(0, HEX1, "device_class", "code"),),
     0x0B: (Field(0, HEX1, "power_event", "code"),),
     0x00: (Field(0, HEX1, "relay_state", "code"),),
-    0x1E: (Field(0, U16BE, "current_transformer_primary", "count"),),
-    0x1F: (Field(0, U8, "current_transformer_secondary", "count"),),
-    0x20: (Field(0, U32BE, "voltage_transformer_primary", "count"),),
-    0x21: (Field(0, U16BE, "voltage_transformer_secondary", "count"),),
+    0x1E: (Field(0, U16BE, "current_transformer_primary", "configuration"),),
+    0x1F: (Field(0, U8, "current_transformer_secondary", "configuration"),),
+    0x20: (Field(0, U32BE, "voltage_transformer_primary", "configuration"),),
+    0x21: (Field(0, U16BE, "voltage_transformer_secondary", "configuration"),),
 }
 DSMR_INFO: Mapping[int, Entry] = {
-    0x05: (Field(0, VERSION, "hardware_version", "text"),),
-    0x04: (Field(0, VERSION, "firmware_version", "text"),),
+    0x05: (Field(0, VERSION, "hardware_version", "hardware_version"),),
+    0x04: (Field(0, VERSION, "firmware_version", "firmware_version"),),
     0x03: (Field(0, U32BE, "fabrication_number", "fabrication_number"),),
-    0x02: (Field(0, ascii_text(8), "product_number", "text"),),
-    0x01: (Field(0, ascii_text(6), "manufacturer", "text"),),
+    0x02: (Field(0, ascii_text(8), "product_number", "product_number"),),
+    0x01: (Field(0, ascii_text(6), "manufacturer_name", "manufacturer"),),
     0x11: (Field(0, HEX1, "device_class", "code"),),
     0x07: (Field(0, U8, "battery_level", "battery_level", "%"),),
     0x08: (Field(0, U8, "battery_voltage", "voltage", "V", HUNDREDTH),),
@@ -165,7 +165,7 @@ def _by_port(draft: Draft, measurements: Callable[[Draft], None], info: Mapping[
         _device(draft, info)
     elif draft.fport in (STATE_PORT, EVENT_PORT):
         what = "change of state" if draft.fport == STATE_PORT else "event"
-        draft.text("contents", f"{what} {draft.bytes(0, draft.size).hex().upper()}", 0, draft.size)
+        draft.contents(f"{what} {draft.bytes(0, draft.size).hex().upper()}", 0, draft.size)
     else:
         raise draft.unsupported(f"messages on port {draft.fport} of this device are not decoded")
 
@@ -189,7 +189,7 @@ def _telegram(draft: Draft) -> None:
 
 def _device(draft: Draft, info: Mapping[int, Entry]) -> None:
     if draft.size == 1:
-        draft.text("contents", "command accepted" if draft.byte(0) == 0 else "command refused", 0)
+        draft.contents("command accepted" if draft.byte(0) == 0 else "command refused", 0)
         return
     while draft.left:
         at = draft.position - draft.start
@@ -199,7 +199,7 @@ def _device(draft: Draft, info: Mapping[int, Entry]) -> None:
         if code == MODEL:
             first = draft.take(draft.left)
             name = text_from_bytes(draft.plain[first : draft.end])
-            draft.add("model_version", "text", name, "", first, draft.end)
+            draft.add("model_version", "model_version", name, "", first, draft.end)
             continue
         _entry(draft, info, code, at)
 

@@ -1,4 +1,4 @@
-"""The way to the keys: which store, which passphrase, and the look-up that the decoder asks."""
+"""The way to the keys: which store, what opens it, what is remembered of it, and new passphrases for it."""
 
 from __future__ import annotations
 
@@ -10,14 +10,17 @@ from pathlib import Path
 from typing import Final
 
 from fieldtool.errors import AccessError, ConfigError
-from keystore.errors import WrongPassphrase
-from keystore.vault import Vault
+from keystore.errors import KeychainUnavailable, RecoveryKeyMistyped, WrongPassphrase
+from keystore.passphrase_policy import PassphrasePolicy, judge
+from keystore.vault import SlotKind, SystemKeychain, Vault, VaultSettings, WitnessFolder
 
 STORE_VARIABLE: Final = "FIELDTOOL_STORE"
 PASSPHRASE_FILE_VARIABLE: Final = "FIELDTOOL_PASSPHRASE_FILE"  # noqa: S105 - the name of a variable
 STORE_NAME: Final = "keys.vault"
 PASSPHRASE_FILE_LIMIT: Final = 4096
 ATTEMPTS: Final = 3
+IDLE_LOCK_S: Final = 600.0
+"""How long a store stays unlocked in the screens when nobody touches them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,24 +43,62 @@ def choose_store(store: str | None, passphrase_file: str | None) -> StoreChoice:
     )
 
 
-def open_store(choice: StoreChoice) -> Vault:
-    """Open and unlock a store, asking for the passphrase on the terminal when no file gives it.
+def vault_settings(idle_lock_s: float | None = None) -> VaultSettings:
+    """Return what surrounds a store of this user; commands end by themselves, so only screens lock when idle."""
+    import platformdirs
+
+    folder = Path(platformdirs.user_state_dir("fieldtool", appauthor=False)) / "witness"
+    return VaultSettings(idle_lock_s=idle_lock_s, actor=user_name(), witness=WitnessFolder(folder))
+
+
+def user_name() -> str:
+    """Return the user's name on this computer, empty where there is none."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError, ImportError):
+        return ""
+
+
+def open_store(choice: StoreChoice, *, idle_lock_s: float | None = None) -> Vault:
+    """Open and unlock a store: by passphrase file, else by the system's keychain, else by asking on the terminal.
 
     Raises `ConfigError` for the passphrase file, `AccessError` when nobody can be asked, and what `Vault` raises.
     """
-    vault = Vault.open(choice.path)
+    vault = Vault.open(choice.path, settings=vault_settings(idle_lock_s))
     try:
+        _forbid_core_dumps()
         if choice.passphrase_file is not None:
             vault.unlock(read_passphrase(choice.passphrase_file))
-        else:
+        elif not _unlocked_by_keychain(vault):
             _unlock_by_asking(vault, choice.path)
+        _tell_history(vault)
     except BaseException:
         vault.close()
         raise
     return vault
 
 
-def open_for_listening(choice: StoreChoice) -> tuple[Vault | None, str]:
+def open_with_credential(choice: StoreChoice) -> tuple[Vault, str]:
+    """Open and unlock a store with what also wraps its root key anew: passphrase or recovery key, never the keychain.
+
+    Raises as `open_store` does.
+    """
+    vault = Vault.open(choice.path, settings=vault_settings())
+    try:
+        _forbid_core_dumps()
+        if choice.passphrase_file is not None:
+            credential = read_passphrase(choice.passphrase_file)
+            vault.unlock(credential)
+        else:
+            credential = _unlock_by_asking(vault, choice.path)
+        _tell_history(vault)
+    except BaseException:
+        vault.close()
+        raise
+    return vault, credential
+
+
+def open_for_listening(choice: StoreChoice, *, idle_lock_s: float | None = None) -> tuple[Vault | None, str]:
     """Open the store for a command that can also do without: (None, reason) when there is none, or no one to ask.
 
     A store that was named must be there; a passphrase that was given must fit.
@@ -65,8 +106,13 @@ def open_for_listening(choice: StoreChoice) -> tuple[Vault | None, str]:
     if not choice.path.exists() and not choice.chosen:
         return None, f"no keystore at {choice.path}; make one with `fieldtool store create`"
     if choice.passphrase_file is None and not sys.stdin.isatty() and choice.path.exists():
+        vault = Vault.open(choice.path, settings=vault_settings(idle_lock_s))
+        if _unlocked_by_keychain(vault):
+            _tell_history(vault)
+            return vault, ""
+        vault.close()
         return None, f"keystore {choice.path} stays locked; give --passphrase-file to use its keys"
-    return open_store(choice), ""
+    return open_store(choice, idle_lock_s=idle_lock_s), ""
 
 
 def read_passphrase(path: Path) -> str:
@@ -100,26 +146,73 @@ def ask_passphrase(prompt: str, reason: str) -> str:
     return getpass.getpass(prompt)
 
 
-def new_passphrase(choice: StoreChoice) -> str:
-    """Return the passphrase for a new store: from the file, else asked twice on the terminal."""
-    if choice.passphrase_file is not None:
-        return read_passphrase(choice.passphrase_file)
-    first = ask_passphrase("new passphrase: ", "a new keystore needs a passphrase")
-    if getpass.getpass("the same again: ") != first:
-        raise AccessError("the two passphrases differ", "try again")
-    return first
+def new_passphrase(file: Path | None, policy: PassphrasePolicy, what: str = "a new keystore") -> str:
+    """Return a new passphrase: from a file, else asked twice on the terminal, judged while it is typed.
+
+    A weak one that the policy allows is taken, and said to be weak. Raises `ConfigError`, `AccessError`; whether the
+    policy allows it is for the store to say.
+    """
+    from fieldtool.passphrase_prompt import ask_judged
+
+    names = (user_name(),)
+    if file is not None:
+        passphrase = read_passphrase(file)
+    else:
+        if not sys.stdin.isatty():
+            raise AccessError(
+                f"{what} needs a passphrase, and there is no terminal to ask for it", "give a file with it"
+            )
+        passphrase = ask_judged("new passphrase: ", policy, names)
+        if passphrase and getpass.getpass("the same again: ") != passphrase:
+            raise AccessError("the two passphrases differ", "try again")
+    judgement = judge(passphrase, policy, names)
+    if judgement.ok and judgement.is_weak:
+        sys.stderr.write(f"the passphrase is weak: {judgement.line}\n")
+    return passphrase
 
 
-def _unlock_by_asking(vault: Vault, path: Path) -> None:
+def _unlocked_by_keychain(vault: Vault) -> bool:
+    """Unlock by the system's keychain where the store has such a slot; what stands in the way is said and passed by."""
+    if SlotKind.KEYCHAIN not in vault.info.slots:
+        return False
+    try:
+        return vault.unlock_from(SystemKeychain())
+    except KeychainUnavailable as error:
+        sys.stderr.write(f"{error.message}\n")
+        return False
+
+
+def _unlock_by_asking(vault: Vault, path: Path) -> str:
+    """Ask until it fits, three times; return what did."""
     for attempt in range(1, ATTEMPTS + 1):
+        typed = ask_passphrase(f"passphrase of {path}: ", f"keystore {path} needs its passphrase")
         try:
-            vault.unlock(ask_passphrase(f"passphrase of {path}: ", f"keystore {path} needs its passphrase"))
-        except WrongPassphrase as error:
+            vault.unlock(typed)
+        except (WrongPassphrase, RecoveryKeyMistyped) as error:
             if attempt == ATTEMPTS:
                 raise
             sys.stderr.write(f"{error.message}\n")
         else:
-            return
+            return typed
+    raise AssertionError("the last attempt returns or raises")
+
+
+def _tell_history(vault: Vault) -> None:
+    if vault.history is not None:
+        sys.stderr.write(
+            f"warning: keystore {vault.path} is not the one that was last used here: {vault.history.text}\n"
+            "  if you put an older copy back yourself: fieldtool store verify --accept; if not, ask who did, and\n"
+            "  import again what was imported since\n"
+        )
+
+
+def _forbid_core_dumps() -> None:
+    """Keep the keys out of files that a crash would leave behind, where the system can be told so."""
+    try:
+        import resource
+    except ImportError:
+        return
+    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
 
 
 def _default_path() -> Path:

@@ -15,7 +15,7 @@ from fieldtool.key_import import Imported, import_files, read_key_file
 from fieldtool.pipeline.listening import Listening
 from fieldtool.sources.simulated import KIND, SimulatedSource, best_port, load_scenario, make_bench
 from keystore.formats import ReadOptions
-from keystore.vault import KdfParameters, Vault
+from keystore.vault import KdfParameters, Vault, VaultSettings
 from protocols.learned import LearnedDecoder
 from simulators.portals.kamstrup import export_keys
 from simulators.scenario import Scenario
@@ -29,6 +29,8 @@ KEM_PASSWORD_BYTES: Final = 6
 
 CHEAP_KDF: Final = KdfParameters(memory_kib=8 * 1024, iterations=1, lanes=1)
 """The store of the demonstration lives for seconds and holds made-up keys."""
+
+NEVER_LOCKS: Final = VaultSettings(idle_lock_s=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,7 @@ def running_demo(speed: float = SPEED, news_size: int = 10_000) -> Iterator[Demo
             path.write_bytes(file.data)
             files.append((path, file.password))
         passphrase = secrets.token_urlsafe()
-        with Vault.create(folder / "keys.vault", passphrase, CHEAP_KDF) as vault:
+        with Vault.create(folder / "keys.vault", passphrase, CHEAP_KDF, settings=NEVER_LOCKS) as vault:
             key_files = [
                 read_key_file(path, ReadOptions(password=file_password), _never_ask) for path, file_password in files
             ]

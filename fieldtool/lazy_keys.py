@@ -14,15 +14,17 @@ if TYPE_CHECKING:
 class LazyKeys:
     """A `KeyLookup` over the store that the options and the environment name; `close` closes the store.
 
-    The look-up raises what `fieldtool.access.open_for_listening` raises. `reason` says why there are no keys, when
-    keys were asked for and there was no store to ask.
+    The first look-up raises what `fieldtool.access.open_for_listening` raises. Afterwards a store that was locked or is
+    in use elsewhere gives no keys, and `reason` says why: telegrams go on being received without them.
     """
 
-    def __init__(self, store: str | None, passphrase_file: str | None) -> None:
+    def __init__(self, store: str | None, passphrase_file: str | None, *, idle_lock_s: float | None = None) -> None:
         self._store = store
         self._passphrase_file = passphrase_file
+        self._idle_lock_s = idle_lock_s
         self._vault: Vault | None = None
         self._opened = False
+        self._busy = 0
         self.reason = ""
         self.has_passphrase_file = False
 
@@ -30,7 +32,21 @@ class LazyKeys:
         """Return the keys filed for an address, best first."""
         if not self._opened:
             self.open()
-        return () if self._vault is None else self._vault.keys_for(address)
+        if self._vault is None:
+            return ()
+        from keystore.errors import InUse, Locked
+
+        try:
+            keys = self._vault.keys_for(address)
+        except Locked:
+            self.reason = "store locked"
+            return ()
+        except InUse:
+            self.reason = "store in use by another process"
+            self._busy += 1
+            return ()
+        self.reason = ""
+        return keys
 
     def open(self) -> None:
         """Open the store now."""
@@ -39,12 +55,43 @@ class LazyKeys:
         self._opened = True
         choice = choose_store(self._store, self._passphrase_file)
         self.has_passphrase_file = choice.passphrase_file is not None
-        self._vault, self.reason = open_for_listening(choice)
+        self._vault, self.reason = open_for_listening(choice, idle_lock_s=self._idle_lock_s)
 
     @property
     def is_open(self) -> bool:
         """True when there is a store and it is unlocked."""
-        return self._vault is not None
+        return self._vault is not None and not self._vault.is_locked
+
+    @property
+    def epoch(self) -> int:
+        """A number that changes when answers may: who remembers keys, as plans do, forgets them then."""
+        return 0 if self._vault is None else self._vault.keys_epoch + self._busy
+
+    @property
+    def state_text(self) -> str:
+        """The store's state in a few words, for a status bar; locks it when nobody used it for too long."""
+        if self._vault is None:
+            return "none"
+        self._vault.lock_if_idle()
+        if self._vault.is_locked:
+            return "locked"
+        left_s = self._vault.idle_left_s
+        return "unlocked" if left_s is None else f"unlocked, locks in {left_s / 60:.0f} min"
+
+    def touch(self) -> None:
+        """Say that a person is at work: the time to the automatic lock begins anew."""
+        if self._vault is not None:
+            self._vault.touch()
+
+    def lock(self) -> None:
+        """Lock the store; receiving goes on."""
+        if self._vault is not None:
+            self._vault.lock("you locked it")
+
+    def unlock(self, credential: str) -> None:
+        """Unlock it again; raises what `Vault.unlock` raises."""
+        if self._vault is not None:
+            self._vault.unlock(credential)
 
     def close(self) -> None:
         """Close the store, when it was opened."""

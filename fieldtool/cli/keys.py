@@ -1,4 +1,4 @@
-"""`fieldtool keys list` and `find`: which keys there are, shown by check value only."""
+"""`fieldtool keys list|find|show`: which keys there are, shown by check value."""
 
 from __future__ import annotations
 
@@ -9,73 +9,105 @@ from collections.abc import Iterable
 from fieldtool.access import choose_store, open_store
 from fieldtool.cli import output
 from fieldtool.cli.command import Command
+from fieldtool.cli.question import ask_yes, can_ask
+from fieldtool.errors import AccessError
 from fieldtool.exit_codes import ExitCode
-from keystore.model import KeyRecord
+from fieldtool.export.key_text import key_details, key_facts, key_line
+from keystore.audit import AuditAction
+from keystore.model import KeyRecord, Ownership
+from keystore.vault import Vault
 from protocols.text import safe_text
 
 
 def _configure_list(parser: ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON object a key")
+    parser.add_argument(
+        "--search", metavar="TEXT", help="only where a number, label, order, batch or owner has this part"
+    )
+    parser.add_argument("--ownership", choices=[str(one) for one in Ownership], help="only meters of this ownership")
 
 
 def _list(arguments: Namespace) -> ExitCode:
     with open_store(choose_store(arguments.store, arguments.passphrase_file)) as vault:
-        count = _show(vault.records(), as_json=arguments.json)
+        records = vault.records() if arguments.search is None else vault.search(arguments.search)
+        wanted = (one for one in records if arguments.ownership in (None, str(one.ownership)))
+        count = _show(wanted, as_json=arguments.json)
     output.talk(f"{count} keys")
     return ExitCode.OK
 
 
 def _configure_find(parser: ArgumentParser) -> None:
-    parser.add_argument("number", metavar="NUMBER", help="number, printed serial or DevEUI, in any spelling")
+    parser.add_argument("number", metavar="NUMBER", help="number, printed serial or DevEUI, in any spelling, or a part")
     parser.add_argument("--json", action="store_true", help="print one JSON object a key")
 
 
 def _find(arguments: Namespace) -> ExitCode:
     with open_store(choose_store(arguments.store, arguments.passphrase_file)) as vault:
-        count = _show(vault.find(arguments.number), as_json=arguments.json)
+        records = vault.find(arguments.number) or list(vault.search(arguments.number))
+        count = _show(records, as_json=arguments.json)
     if not count:
-        output.talk(f"no key is filed for {safe_text(arguments.number)}; import it with `fieldtool keys import`")
-        return ExitCode.SOME_FAILED
+        return _nothing(arguments.number)
     return ExitCode.OK
+
+
+def _configure_show(parser: ArgumentParser) -> None:
+    parser.add_argument("number", metavar="NUMBER", help="number, printed serial or DevEUI, in any spelling")
+    parser.add_argument("--reveal", action="store_true", help="show the keys themselves: asks first, and is audited")
+    parser.add_argument("--yes", action="store_true", help="reveal without asking")
+    parser.add_argument("--json", action="store_true", help="print one JSON object a key")
+
+
+def _show_one(arguments: Namespace) -> ExitCode:
+    with open_store(choose_store(arguments.store, arguments.passphrase_file)) as vault:
+        records = vault.find(arguments.number)
+        if not records:
+            return _nothing(arguments.number)
+        reveal = arguments.reveal and _may_reveal(vault, records, asked=not arguments.yes)
+        for record in records:
+            _print_one(record, reveal=reveal, as_json=arguments.json)
+    return ExitCode.OK if reveal or not arguments.reveal else ExitCode.SOME_FAILED
+
+
+def _may_reveal(vault: Vault, records: list[KeyRecord], *, asked: bool) -> bool:
+    """Ask, and write down that keys are shown before they are; raises `AccessError` when nobody can be asked."""
+    keys = [record for record in records if record.has_key]
+    if asked:
+        if not can_ask():
+            raise AccessError("keys are shown only after a question, and there is no terminal", "give --yes")
+        if not ask_yes(f"show {len(keys)} keys of {records[0].meter_text} in clear? this is written to the audit log"):
+            output.talk("not shown")
+            return False
+    for record in keys:
+        detail = {"role": record.role_text, "key_check_value": record.key_check_value}
+        vault.audit.note(AuditAction.REVEALED, record.meter_text, **detail)
+    return True
+
+
+def _print_one(record: KeyRecord, *, reveal: bool, as_json: bool) -> None:
+    if as_json:
+        key = {"key": record.value.hex() or None} if reveal else {}
+        output.data(json.dumps(key_facts(record) | key))
+        return
+    for line in key_details(record):
+        output.data(line)
+    if reveal and record.has_key:
+        output.data(f"{'key':16}{record.value.hex()}")
+    output.data("")
 
 
 def _show(records: Iterable[KeyRecord], *, as_json: bool) -> int:
     count = 0
     for record in records:
         count += 1
-        output.data(json.dumps(_facts(record)) if as_json else _line(record))
+        output.data(json.dumps(key_facts(record)) if as_json else key_line(record))
     return count
 
 
-def _line(record: KeyRecord) -> str:
-    check_value = "no key" if record.no_key else record.key_check_value
-    cells = (
-        f"{safe_text(record.meter_text):24}",
-        f"{safe_text(record.role_text):12}",
-        f"{check_value:6}",
-        f"{record.status:10}",
-        f"{safe_text(record.label or record.meter_type):20}",
-        safe_text(record.source.file_name),
-    )
-    return "  ".join(cells).rstrip()
-
-
-def _facts(record: KeyRecord) -> dict[str, object]:
-    imported_at = record.source.imported_at
-    return {
-        "number": record.number,
-        "manufacturer": record.manufacturer,
-        "role": record.role_text,
-        "key_check_value": record.key_check_value or None,
-        "no_key": record.no_key,
-        "status": str(record.status),
-        "label": record.label,
-        "meter_type": record.meter_type,
-        "file": record.source.file_name,
-        "row": record.source.row,
-        "imported_at": None if imported_at is None else f"{imported_at:%Y-%m-%dT%H:%M:%SZ}",
-    }
+def _nothing(number: str) -> ExitCode:
+    output.talk(f"no key is filed for {safe_text(number)}; import it with `fieldtool keys import`")
+    return ExitCode.SOME_FAILED
 
 
 LIST = Command(_configure_list, _list)
 FIND = Command(_configure_find, _find)
+SHOW = Command(_configure_show, _show_one)

@@ -34,6 +34,7 @@ from protocols.model import (
     Record,
     Status,
     Telegram,
+    Value,
 )
 from protocols.profiles.model import Profile
 from protocols.profiles.payloads.model import Item

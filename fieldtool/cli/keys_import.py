@@ -39,15 +39,16 @@ def _configure(parser: ArgumentParser) -> None:
     add("--json", action="store_true", help="print one JSON object a row, with what became of it")
     add("--map", metavar="MAP", help="columns of a table: serial=3,key=7, or the name of a remembered mapping")
     add("--save-map", metavar="NAME", help="remember the mapping of --map under this name")
-    add("--delimiter", type=_mark, metavar="C", help="delimiter of the table, instead of finding it out; tab for a tab")
-    add("--thousands", type=_mark, metavar="C", help="thousands separator that the portal's user has set")
+    add("--delimiter", type=mark, metavar="C", help="delimiter of the table, instead of finding it out; tab for a tab")
+    add("--thousands", type=mark, metavar="C", help="thousands separator that the portal's user has set")
     add("--organisation", metavar="NAME", help="your name at the portal: what it lists as another's is marked so")
     add("--signer", type=Path, metavar="CERT", help="certificate (PEM or DER) that must have signed KEM2 files")
     add("--delete-after", action="store_true", help="delete key files of which every row was imported")
     parser.epilog = "docs/keys.md lists the portals' files. Passwords are asked for, never given on the command line."
 
 
-def _mark(text: str) -> str:
+def mark(text: str) -> str:
+    """Argument type: one character that separates cells or digits."""
     mark = {"tab": "\t", "space": " "}.get(text, text)
     if len(mark) != 1 or mark.isalnum() or mark == '"':
         raise ArgumentTypeError("must be one character that is neither a letter nor a digit, or tab, or space")

@@ -10,6 +10,7 @@ from keystore.formats.kem import devices_from_records
 from keystore.formats.kem import file_name as kem_file_name
 from keystore.formats.kem import write as write_kem
 from keystore.formats.kem_document import KemDevice, KemKey, KemVariant
+from keystore.formats.kem_envelope import weak_password
 from keystore.formats.kem_signature import SigningKey, load_signer
 from keystore.formats.mapping import ColumnMapping, mapping_of, parse_mapping
 from keystore.formats.reading import READERS, open_export, read_export
@@ -42,6 +43,7 @@ __all__ = [
     "parse_mapping",
     "read_export",
     "table_line",
+    "weak_password",
     "write_csv",
     "write_export",
     "write_kem",

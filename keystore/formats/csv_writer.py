@@ -19,7 +19,7 @@ NO_KEY: Final = "NOKEY"
 _Texts = dict[str, Callable[[KeyRecord], str]]
 
 _ALWAYS: Final[_Texts] = {
-    "Serial number": lambda record: record.serial or record.number,
+    "Serial number": lambda record: _serial_text(record),
     "Manufacturer": lambda record: record.manufacturer or "",
     "Device type": lambda record: record.meter_type,
     "Claim status": lambda record: _claim_text(record),
@@ -73,6 +73,11 @@ def write(records: Iterable[KeyRecord], *, delimiter: str = ";", bom: bool = Fal
         cells = (*(get(record) for get in texts.values()), *(_key_text(key) for key in keys))
         out.append(table_line(cells, delimiter, _QUOTED | filled))
     return (codecs.BOM_UTF8 if bom else b"") + "".join(out).encode()
+
+
+def _serial_text(record: KeyRecord) -> str:
+    """Return the number on the air where there is one: a printed serial may have lost its zeros."""
+    return record.number.upper() if record.is_radio_number else record.serial or record.number
 
 
 def _claim_text(record: KeyRecord) -> str:

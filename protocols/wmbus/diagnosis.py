@@ -143,4 +143,4 @@ def _reads(decoding: Decoding, transport: TransportLayer, opened: Opened) -> boo
     application = decode_application(transport.ci_field, plain, transport.end, size, decoding.formats, payloads)
     if application.problem is not None:
         return False
-    return bool(application.records) or application.content in (Content.FORMAT, Content.NOTHING)
+    return bool(application.records) or application.content is Content.FORMAT

@@ -184,11 +184,8 @@ def open_diehl_payload(decoding: Decoding, transport: TransportLayer, diehl: Die
 
 def _candidates(decoding: Decoding) -> list[Key]:
     """Keys filed for the meter's identity, for the application's own address, then for the sender's."""
-    keys: list[Key] = []
-    for address in dict.fromkeys((decoding.identity, decoding.meter, decoding.link_address)):
-        if address is not None:
-            keys.extend(key for key in decoding.keys(address) if key not in keys)
-    return keys
+    addresses = dict.fromkeys((decoding.identity, decoding.meter, decoding.link_address))
+    return list(dict.fromkeys(key for address in addresses if address is not None for key in decoding.keys(address)))
 
 
 def _not_encrypted(decoding: Decoding, security: Security | None) -> None:
@@ -236,6 +233,13 @@ def _refuse(
             Outcome.WRONG_KEY if keys else Outcome.NO_KEY,
             "header says encrypted, but the payload looks like plain text",
             "decode with --already-decrypted if the capture was decrypted before",
+        )
+    elif not keys and (unavailable := getattr(decoding.keys, "unavailable", "")):
+        decoding.ladder.failed(
+            Rung.KEY,
+            Outcome.NO_KEY,
+            f"encrypted with {base.name}, and no key can be looked up: {unavailable}",
+            "unlock the keystore",
         )
     elif not keys:
         decoding.ladder.failed(

@@ -9,10 +9,10 @@ BIN := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 READY := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format profiles conformance fuzz bench clean
+.PHONY: help demo test check format profiles conformance fuzz fuzz-import bench clean
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 demo: $(READY) ## run the whole chain on simulated meters; needs no hardware
 	$(BIN)/fieldtool demo
@@ -38,6 +38,9 @@ conformance: $(READY) ## score the corpora in CORPUS=folder against tests/confor
 
 fuzz: $(READY) ## decode a million mutated frames; takes minutes
 	$(BIN)/python -m tests.fuzz.run
+
+fuzz-import: $(READY) ## read a million changed key files of all formats; takes minutes
+	$(BIN)/python -m tests.fuzz.run_key_files
 
 bench: $(READY) ## measure telegrams a second and peak memory
 	$(BIN)/python -m benchmarks

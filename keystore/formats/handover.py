@@ -77,10 +77,14 @@ def write(
 ) -> bytes:
     """Return the package; without `parameters` the cost of its passphrase is calibrated on this machine."""
     out = io.BytesIO()
-    head = {"format": FORMAT, "version": VERSION, "made_at": at.isoformat()}
-    lines = (f"{json.dumps(line)}\n".encode() for line in (head, *map(_document, records)))
-    write_sealed(out, lines, passphrase, PURPOSE, parameters)
+    write_sealed(out, [plain_text(records, at)], passphrase, PURPOSE, parameters)
     return out.getvalue()
+
+
+def plain_text(records: Iterable[KeyRecord], at: datetime) -> bytes:
+    """Return what a package holds, before it is sealed."""
+    head = {"format": FORMAT, "version": VERSION, "made_at": at.isoformat()}
+    return "".join(f"{json.dumps(line)}\n" for line in (head, *map(_document, records))).encode()
 
 
 def _opened(data: bytes, passphrase: str, thing: str) -> bytes:

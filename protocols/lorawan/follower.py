@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from protocols.lorawan.counter import USUAL_HALVES
 from protocols.lorawan.decoder import NO_KEYS, NO_SESSIONS, decode_lorawan, no_mbus_keys
 from protocols.lorawan.keys import LorawanKeys
-from protocols.lorawan.sessions import Sessions
-from protocols.model import KeyLookup, RawFrame, Telegram
+from protocols.lorawan.learned import LorawanSighting, Plan, follow_plan, learn_plan, plan_name
+from protocols.lorawan.meters.registry import find_meter
+from protocols.lorawan.sessions import Session, Sessions
+from protocols.model import KeyLookup, Link, RawFrame, Telegram
+
+MAX_PLANS: Final = 50_000
+"""Plans kept, one for each device, port and size of payload; beyond it all are learned anew."""
 
 
 class LorawanFollower:
-    """Decodes one frame after the other and goes on with `sessions`; belongs to one thread."""
+    """Decodes one frame after the other and goes on with `sessions`; belongs to one thread.
+
+    `keys` must give the same keys for a device as long as it is used: call `forget()` when they change.
+    """
 
     def __init__(
         self,
@@ -20,11 +30,65 @@ class LorawanFollower:
         halves: int = USUAL_HALVES,
     ) -> None:
         self.keys = keys
-        self.sessions = sessions
+        self._sessions = sessions
         self._halves = halves
+        self._ahead: dict[str, Session] = {}
+        self._plans: dict[bytes, Plan] = {}
+
+    @property
+    def sessions(self) -> Sessions:
+        """What was heard so far, as a value."""
+        for session in self._ahead.values():
+            self._sessions = self._sessions.with_session(session)
+        self._ahead.clear()
+        return self._sessions
+
+    def forget(self) -> None:
+        """Drop all plans, and with them the keys they hold; sessions stay."""
+        self._plans.clear()
 
     def decode(self, frame: RawFrame, mbus_keys: KeyLookup = no_mbus_keys) -> Telegram:
-        """Decode a frame and learn from it."""
-        heard = decode_lorawan(frame, self.keys, self.sessions, mbus_keys=mbus_keys, halves=self._halves)
-        self.sessions = heard.sessions
+        """Decode a frame in full, and learn from it."""
+        before = self.sessions
+        heard = decode_lorawan(frame, self.keys, before, mbus_keys=mbus_keys, halves=self._halves)
+        self._sessions = heard.sessions
+        self._learn(heard.telegram, before)
         return heard.telegram
+
+    def sight(self, frame: RawFrame, mbus_keys: KeyLookup = no_mbus_keys) -> Telegram | LorawanSighting:
+        """Decode by a plan where one fits, else in full."""
+        name = plan_name(frame.data) if frame.link is Link.LORAWAN else None
+        plan = None if name is None else self._plans.get(name)
+        if plan is not None:
+            session = self._ahead.get(plan.dev_addr) or self._session(plan)
+            followed = None if session is None else follow_plan(plan, frame, session)
+            if followed is not None:
+                sighting, self._ahead[plan.dev_addr] = followed
+                return sighting
+        return self.decode(frame, mbus_keys)
+
+    def _session(self, plan: Plan) -> Session | None:
+        """The only session of the plan's address; two devices of one address need the general decoder."""
+        sessions = self._sessions.at(plan.dev_addr)
+        return sessions[0] if len(sessions) == 1 else None
+
+    def _learn(self, telegram: Telegram, before: Sessions) -> None:
+        name = plan_name(telegram.data) if telegram.frame.link is Link.LORAWAN else None
+        facts = telegram.lorawan
+        if name is None or facts is None or facts.dev_addr is None or facts.fcnt is None:
+            return
+        self._plans.pop(name, None)
+        sessions = self._sessions.at(facts.dev_addr)
+        heard = before.at(facts.dev_addr)
+        # Of a repetition and of a counter that goes back, notes are made that belong to that frame alone.
+        goes_on = not heard or heard[0].fcnt_up is None or heard[0].fcnt_up < facts.fcnt
+        if len(sessions) != 1 or not telegram.ok or not goes_on:
+            return
+        session = sessions[0]
+        filed = telegram.frame.lora.profile if telegram.frame.lora is not None else None
+        plan = learn_plan(telegram, session, find_meter(facts.dev_eui, filed or session.keys.profile))
+        if plan is None:
+            return
+        if len(self._plans) >= MAX_PLANS:
+            self._plans.clear()
+        self._plans[name] = plan

@@ -14,8 +14,9 @@ if TYPE_CHECKING:
 class LazyKeys:
     """A `KeyLookup` over the store that the options and the environment name; `close` closes the store.
 
-    The first look-up raises what `fieldtool.access.open_for_listening` raises. Afterwards a store that was locked or is
-    in use elsewhere gives no keys, and `reason` says why: telegrams go on being received without them.
+    The first look-up raises what `fieldtool.access.open_for_listening` raises, and `reason` says why there is no store.
+    Afterwards a store that was locked, or is in use elsewhere, gives no keys, and `unavailable` says why: telegrams go
+    on being received without them.
     """
 
     def __init__(self, store: str | None, passphrase_file: str | None, *, idle_lock_s: float | None = None) -> None:
@@ -24,8 +25,9 @@ class LazyKeys:
         self._idle_lock_s = idle_lock_s
         self._vault: Vault | None = None
         self._opened = False
-        self._busy = 0
+        self._faults = 0
         self.reason = ""
+        self.unavailable = ""
         self.has_passphrase_file = False
 
     def __call__(self, address: Address) -> Sequence[Key]:
@@ -34,18 +36,19 @@ class LazyKeys:
             self.open()
         if self._vault is None:
             return ()
-        from keystore.errors import InUse, Locked
+        from keystore.errors import KeystoreError, Locked
 
         try:
             keys = self._vault.keys_for(address)
         except Locked:
-            self.reason = "store locked"
+            self.unavailable = "store locked"
             return ()
-        except InUse:
-            self.reason = "store in use by another process"
-            self._busy += 1
+        except KeystoreError as error:
+            # A decoder must not end for it; and what it remembers from now on is not what the store would say.
+            self.unavailable = error.message
+            self._faults += 1
             return ()
-        self.reason = ""
+        self.unavailable = ""
         return keys
 
     def open(self) -> None:
@@ -65,7 +68,15 @@ class LazyKeys:
     @property
     def epoch(self) -> int:
         """A number that changes when answers may: who remembers keys, as plans do, forgets them then."""
-        return 0 if self._vault is None else self._vault.keys_epoch + self._busy
+        if self._vault is None:
+            return 0
+        from keystore.errors import KeystoreError
+
+        try:
+            return self._vault.keys_epoch + self._faults
+        except KeystoreError:
+            self._faults += 1
+            return -self._faults
 
     @property
     def state_text(self) -> str:

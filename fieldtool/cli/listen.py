@@ -67,7 +67,7 @@ def _run(arguments: Namespace) -> ExitCode:
         keys = (lambda _: given) if given else store
         decoder = LearnedDecoder(keys, formats=formats.library, profiles=profiles)
         stack.callback(lambda: keep_formats(formats, decoder.formats))
-        listening = Listening(sources, decoder)
+        listening = Listening(sources, decoder, keys_epoch=lambda: store.epoch)
         listening.start()
         stack.callback(listening.stop)
         if store.reason:

@@ -7,7 +7,7 @@ from argparse import Namespace
 from collections.abc import Callable
 from contextlib import ExitStack, closing
 
-from fieldtool.access import choose_store
+from fieldtool.access import IDLE_LOCK_S, choose_store
 from fieldtool.cli.formats_option import keep_formats
 from fieldtool.demo import Demo, running_demo
 from fieldtool.errors import UsageError
@@ -53,16 +53,24 @@ def listening_screens(
 ) -> ExitCode:
     """Open the screens over receivers; the passphrase is asked for before the first screen."""
     _need_terminal()
-    with closing(LazyKeys(arguments.store, arguments.passphrase_file)) as store:
+    with closing(LazyKeys(arguments.store, arguments.passphrase_file, idle_lock_s=IDLE_LOCK_S)) as store:
         if not given:
             store.open()
-        keystore = "unlocked" if store.is_open else ("keys from the command line" if given else "none")
         keys = (lambda _: given) if given else store
         decoder = LearnedDecoder(keys, formats=formats.library, profiles=profiles)
-        listening = Listening(sources, decoder, news_size=WITHOUT_NEWS)
+        listening = Listening(sources, decoder, news_size=WITHOUT_NEWS, keys_epoch=lambda: store.epoch)
         listening.start()
         try:
-            run(Session(listening.reception, listening.newest, lambda: keystore))
+            run(
+                Session(
+                    listening.reception,
+                    listening.newest,
+                    lambda: "keys from the command line" if given else store.state_text,
+                    touch=store.touch,
+                    lock_keystore=store.lock if store.is_open else None,
+                    unlock_keystore=store.unlock if store.is_open else None,
+                )
+            )
         finally:
             listening.stop()
             keep_formats(formats, decoder.formats)

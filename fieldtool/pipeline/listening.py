@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TypeAlias
 
-from fieldtool.pipeline.pipeline import Pipeline
+from fieldtool.pipeline.pipeline import KeysEpoch, Pipeline
 from fieldtool.pipeline.reception import Reception
 from fieldtool.sources.events import Source, SourceEvent, SourceState
 from fieldtool.sources.queue import BoundedQueue, FrameQueue
@@ -39,12 +39,13 @@ class Listening:
         decoder: LearnedDecoder,
         reception: Reception | None = None,
         news_size: int = 10_000,
+        keys_epoch: KeysEpoch = lambda: 0,
     ) -> None:
         self.reception = reception or Reception()
         self._sources = tuple(sources)
         self._frames = FrameQueue()
         self._news: BoundedQueue[News] | None = BoundedQueue(news_size) if news_size else None
-        self._pipeline = Pipeline(self._frames, decoder, self.reception, (self._hear,))
+        self._pipeline = Pipeline(self._frames, decoder, self.reception, (self._hear,), keys_epoch)
         self._lock = threading.Lock()
         self._states: dict[str, SourceEvent | None] = {source.name: None for source in self._sources}
         self._connected: set[str] = set()

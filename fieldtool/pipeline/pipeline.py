@@ -9,6 +9,7 @@ from typing import TypeAlias
 
 from fieldtool.pipeline.reception import Reception
 from fieldtool.sources.queue import FrameQueue
+from protocols.crypto import forget_keys
 from protocols.learned import LearnedDecoder
 from protocols.model import Telegram
 from protocols.plausibility import Judge, with_findings
@@ -18,6 +19,9 @@ JOIN_S = 5.0
 
 Subscriber: TypeAlias = Callable[[Telegram, bool], None]
 """Told of every telegram, and whether it is a duplicate, in the pipeline's thread; it must return at once."""
+
+KeysEpoch: TypeAlias = Callable[[], int]
+"""A number that changes when the keys of any meter may have: after a lock, an unlock, an import."""
 
 _log = logging.getLogger(__name__)
 
@@ -29,13 +33,20 @@ class Pipeline:
     """
 
     def __init__(
-        self, frames: FrameQueue, decoder: LearnedDecoder, reception: Reception, subscribers: Sequence[Subscriber] = ()
+        self,
+        frames: FrameQueue,
+        decoder: LearnedDecoder,
+        reception: Reception,
+        subscribers: Sequence[Subscriber] = (),
+        keys_epoch: KeysEpoch = lambda: 0,
     ) -> None:
         self._frames = frames
         self._decoder = decoder
         self._reception = reception
         self._judge = Judge()
         self._subscribers = tuple(subscribers)
+        self._keys_epoch = keys_epoch
+        self._epoch = 0
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="pipeline", daemon=True)
         self.bug: Exception | None = None
@@ -65,6 +76,7 @@ class Pipeline:
         while not self._frames.finished:
             frame = self._frames.get(POLL_S)
             self._reception.add_dropped(self._frames.take_dropped())
+            self._follow_keys()
             if frame is not None:
                 telegram = self._decoder.decode(frame)
                 telegram = with_findings(telegram, self._judge.judge(telegram))
@@ -74,3 +86,11 @@ class Pipeline:
             elif self._stop.is_set():
                 return
         _log.debug("the queue is closed and empty")
+
+    def _follow_keys(self) -> None:
+        """Forget what this thread remembers of keys when they may have changed: a locked store opens nothing."""
+        epoch = self._keys_epoch()
+        if epoch != self._epoch:
+            self._epoch = epoch
+            self._decoder.forget()
+            forget_keys()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import ClassVar
 
-from textual import work
+from textual import events, work
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
@@ -17,9 +17,11 @@ from fieldtool.tui.meter_screen import MeterScreen
 from fieldtool.tui.meter_table import SortBy
 from fieldtool.tui.reception_screen import ReceptionScreen
 from fieldtool.tui.session import Session
+from fieldtool.tui.unlock_screen import UnlockScreen
 from protocols.text import safe_text
 
 _SIMULATOR = "simulator"
+_UNLOCK = "unlock"
 
 
 class FieldToolApp(App[None]):
@@ -47,6 +49,12 @@ class FieldToolApp(App[None]):
             self.pop_screen()
         self.session = session
         self.push_screen(ReceptionScreen(session))
+
+    async def on_event(self, event: events.Event) -> None:
+        """Tell the session that somebody is there, and go on as Textual does."""
+        if isinstance(event, events.Key | events.MouseDown | events.MouseScrollDown | events.MouseScrollUp):
+            self.session.touch()
+        await super().on_event(event)
 
     @property
     def failure(self) -> Exception | None:
@@ -88,9 +96,35 @@ class FieldToolApp(App[None]):
         self._started.append(session)
         return session
 
+    def action_lock_keystore(self) -> None:
+        """Drop the keys; telegrams go on being received without them."""
+        if self.session.lock_keystore is not None:
+            self.session.lock_keystore()
+            self.notify("the keystore is locked", markup=False, timeout=3)
+
+    def action_unlock_keystore(self) -> None:
+        """Ask for the passphrase."""
+
+        def unlock(typed: str | None) -> None:
+            if typed is not None:
+                self._unlock(typed)
+
+        self.push_screen(UnlockScreen(), unlock)
+
+    # Without a description of its own, the worker would be described with what was typed.
+    @work(thread=True, exclusive=True, exit_on_error=False, group=_UNLOCK, description="unlock")
+    def _unlock(self, typed: str) -> None:
+        if self.session.unlock_keystore is not None:
+            self.session.unlock_keystore(typed)
+
     def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
         """Change over to the simulator's session, or say why there is none."""
         worker = event.worker
+        if worker.group == _UNLOCK:
+            if event.state is WorkerState.ERROR:
+                self.notify(_reason(worker.error), title="The keystore stays locked", severity="error", markup=False)
+            elif event.state is WorkerState.SUCCESS:
+                self.notify("the keystore is unlocked", markup=False, timeout=3)
         if worker.group != _SIMULATOR:
             return
         if event.state is WorkerState.SUCCESS and isinstance(worker.result, Session):
@@ -110,6 +144,9 @@ class FieldToolApp(App[None]):
             yield SystemCommand("Reception: show all", "Clear the filter", screen.action_clear_filter)
             if self.session.start_simulator is not None:
                 yield SystemCommand("Reception: simulate", "Start simulated meters", self.action_start_simulator)
+        if self.session.lock_keystore is not None:
+            yield SystemCommand("Keystore: lock", "Drop the keys, and go on receiving", self.action_lock_keystore)
+            yield SystemCommand("Keystore: unlock", "Ask for the passphrase", self.action_unlock_keystore)
         if isinstance(screen, MeterScreen):
             yield SystemCommand("Meter: copy hex", "Copy this telegram as hex", screen.action_copy)
             yield SystemCommand("Meter: bytes as received", "Before or after decryption", screen.action_received)

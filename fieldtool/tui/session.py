@@ -37,6 +37,10 @@ class Session:
     second and must return at once. `clock` gives aware UTC in the time of the telegrams. `start_simulator` opens
     simulated meters and returns their session; it may take seconds and is called outside the UI's thread. `close` ends
     what the session started; the screens call it only for sessions that `start_simulator` gave them.
+
+    `touch` is told of every key and click, so that a keystore locks itself only when nobody is there. `lock_keystore`
+    returns at once; `unlock_keystore` takes a second, is called outside the UI's thread, and raises errors with a
+    `message` when what was typed does not open it. Both are None where there is no keystore to lock.
     """
 
     reception: Reception
@@ -45,3 +49,6 @@ class Session:
     clock: Callable[[], datetime] = utc_now
     start_simulator: Callable[[], Session] | None = None
     close: Callable[[], None] = nothing_to_close
+    touch: Callable[[], None] = nothing_to_close
+    lock_keystore: Callable[[], None] | None = None
+    unlock_keystore: Callable[[str], None] | None = None

@@ -212,7 +212,8 @@ class Enrolment:
             if (before.title, before.credential) == (after.title, after.credential):
                 return changed, after, notes
             serial = "" if after.credential is None else after.credential.certificate.serial_text
-            detail = {"before": before.title, "serial": serial, "reason": "; ".join(after.reasons)}
+            told = {"before": before.title, "serial": serial, "reason": "; ".join(after.reasons)}
+            detail = {name: text for name, text in told.items() if text}
             return changed, after, (*notes, Note(CertificateEvent.LEVEL_CHANGED, after.title, detail))
 
         return self._store.change(step)

@@ -44,7 +44,7 @@ _BOX_TYPE: Final = slice(4, 8)
 """Where HEIC and AVIF files say `ftyp`."""
 _READ_FAULTS: Final = (
     *(OSError, ValueError, SyntaxError, EOFError, OverflowError, IndexError, KeyError, TypeError, AttributeError),
-    *(struct.error, zlib.error, MemoryError, Image.DecompressionBombError),
+    *(struct.error, zlib.error, MemoryError),
 )
 """What Pillow's decoders raise for damaged files."""
 
@@ -112,13 +112,19 @@ def _open(data: bytes) -> Image.Image:
             image = Image.open(io.BytesIO(data), formats=("JPEG", "PNG"))
             pixels = image.width * image.height
             if pixels > MOST_PIXELS:
-                raise CertificateRejected(
-                    RejectReason.TOO_LARGE,
-                    f"the picture has {pixels / 1e6:.0f} million pixels, {MOST_PIXELS // 1_000_000} are read at most",
-                )
+                raise _too_large(f"{pixels / 1e6:.0f}")
             return _flat(image)
+    except Image.DecompressionBombError:
+        raise _too_large("hundreds of") from None
     except _READ_FAULTS:
         raise CertificateRejected(RejectReason.UNREADABLE, "the picture is damaged or not complete") from None
+
+
+def _too_large(millions: str) -> CertificateRejected:
+    most = MOST_PIXELS // 1_000_000
+    return CertificateRejected(
+        RejectReason.TOO_LARGE, f"the picture has {millions} million pixels, {most} are read at most"
+    )
 
 
 def _flat(image: Image.Image) -> Image.Image:

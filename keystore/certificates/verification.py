@@ -216,7 +216,7 @@ def _check_not_revoked(
         if revocations.is_by(issuer) and certificate.serial in revocations.serials:
             raise CertificateRejected(
                 RejectReason.REVOKED,
-                f"{_named(certificate)} was revoked: it is on list {revocations.number} of {_named(issuer)}",
+                f"{_named(certificate)} was revoked: it is on list {revocations.number} of {issuer.common_name}",
             )
 
 

@@ -62,7 +62,7 @@ def read(file: ExportFile) -> ImportStream:
     lines = _opened(file.data, passphrase, thing).splitlines()
     try:
         head = json.loads(lines[0]) if lines else None
-    except ValueError:
+    except (ValueError, RecursionError):
         head = None
     if not isinstance(head, dict) or head.get("format") != FORMAT or head.get("version") != VERSION:
         raise ImportRejected(

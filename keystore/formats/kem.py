@@ -202,11 +202,11 @@ def _rows(devices: Iterable[KemDevice], source: Provenance) -> Iterator[ImportRo
             no_key=True,
             manufacturer=maker if _MAKER.fullmatch(maker) else None,
             serial=meter,
-            label=safe_text(device.customer_number) if device.customer_number != device.serial_number else "",
-            meter_type=safe_text(device.name),
-            type_number=safe_text(device.type_number),
-            config_number=safe_text(device.config_number),
-            order=safe_text(device.order),
+            label=shown_text(device.customer_number) if device.customer_number != device.serial_number else "",
+            meter_type=shown_text(device.name),
+            type_number=shown_text(device.type_number),
+            config_number=shown_text(device.config_number),
+            order=shown_text(device.order),
             source=replace(source, row=index),
         )
         if not device.keys:
@@ -228,7 +228,7 @@ def _row(index: int, base: KeyRecord, key: KemKey, warnings: list[str]) -> Impor
     notes = list(warnings)
     if len(value) != 16:
         notes.append(f"{shown_text(key.name)} has {2 * len(value)} hex digits, AES-128 keys have 32")
-    detail = key.name if role is KeyRole.OTHER else detail
+    detail = shown_text(key.name) if role is KeyRole.OTHER else detail
     record = replace(base, role=role, role_detail=detail, value=value, no_key=False)
     return ImportRow(index, RowVerdict.READY, record, base.serial, warnings=tuple(notes))
 

@@ -12,7 +12,7 @@ from typing import Final
 
 from keystore.formats.batch import ExportFile, ImportRow, ImportStream, RowVerdict, quarantined
 from keystore.formats.device_rows import filled
-from keystore.formats.key_text import shown_text
+from keystore.formats.key_text import looks_like_key
 from keystore.formats.table_text import first_line, is_text, text_lines
 from keystore.matching import normal_number
 from keystore.model import KeyRecord, KeyRole, Provenance
@@ -81,11 +81,12 @@ def _rows(lines: Iterator[tuple[int, str]], source: Provenance) -> Iterator[Impo
                 number, meter, "a QR code carries no AppKey, and this one no owner token: nothing to keep"
             )
             continue
+        serial = "" if looks_like_key(tag.serial) else tag.serial
         record = KeyRecord(
-            number=normal_number(tag.serial),
+            number=normal_number(serial),
             role=KeyRole.CLAIM_TOKEN,
             value=tag.owner_token.encode("utf-8", "surrogatepass"),
-            serial=shown_text(tag.serial),
+            serial=serial,
             dev_eui=tag.dev_eui,
             join_eui=tag.join_eui,
             type_number=f"{tag.vendor}{tag.profile}",

@@ -393,4 +393,13 @@ def _self_evident(given: _Given, payload: bytes) -> Telegram | None:
     return telegram if proven or telegram.outcome in (Outcome.NO_KEY, Outcome.WRONG_KEY) else None
 
 
-__all__ = ["NO_STATE", "PayloadLayer", "PayloadResult", "Suggestion", "decode_payload", "no_keys", "refused"]
+__all__ = [
+    "NO_STATE",
+    "PayloadLayer",
+    "PayloadResult",
+    "PayloadState",
+    "Suggestion",
+    "decode_payload",
+    "no_keys",
+    "refused",
+]

@@ -15,7 +15,7 @@ import pytest
 
 from protocols.lorawan.meters import find_meter, named_meter
 from protocols.lorawan.payload import PayloadState, decode_payload
-from protocols.model import Key, Value
+from protocols.model import Key, KeyLookup, Value
 
 SCORER_MISTAKES = {
     # The scorer takes the name `twater_min`, a lowest temperature in degrees, for a duration in minutes.
@@ -41,6 +41,10 @@ def scorer(conformance_dir: Path) -> Iterator[ModuleType]:
 def cases(conformance_dir: Path) -> list[dict[str, Any]]:
     text = (conformance_dir / "lora.dev.jsonl").read_text(encoding="utf-8")
     return [case for case in map(json.loads, text.splitlines()) if case["kind"] == "payload"]
+
+
+def filed(keys: tuple[Key, ...]) -> KeyLookup:
+    return lambda _: keys
 
 
 def json_value(value: Value) -> object:
@@ -83,8 +87,8 @@ def test_carried_messages_open_with_the_meter_key(cases: list[dict[str, Any]]) -
         if not digits or not plain or not case["hex"].startswith("72"):
             continue
         payload = bytes.fromhex(case["hex"])
-        key = Key(bytes.fromhex(digits))
-        result = decode_payload(payload, 0, len(payload), case["fport"], meter, keys=lambda _, key=key: [key])
+        keys = (Key(bytes.fromhex(digits)),)
+        result = decode_payload(payload, 0, len(payload), case["fport"], meter, keys=filed(keys))
         assert result.ok, result.problem
         assert bytes.fromhex(plain) in result.plain
         assert result.security is not None

@@ -33,6 +33,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "store verify": ("fieldtool.cli.store:VERIFY", "check that a keystore is what was written, row by row"),
     "keys import": ("fieldtool.cli.keys_import:IMPORT", "import key files of portals and servers, and tables"),
     "keys export": ("fieldtool.cli.keys_export:EXPORT", "write keys into a file, for another program or owner"),
+    "keys check": ("fieldtool.cli.keys_check:CHECK", "hold the filed keys against a capture or the live air"),
     "keys list": ("fieldtool.cli.keys:LIST", "list the keys of the store, by check value"),
     "keys find": ("fieldtool.cli.keys:FIND", "find the keys of a meter"),
     "profiles list": ("fieldtool.cli.profiles:LIST", "list the meter families that are known by name"),

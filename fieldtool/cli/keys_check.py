@@ -1,0 +1,183 @@
+"""`fieldtool keys check`: hold the filed keys against a capture or the live air; nothing is assigned without a yes."""
+
+from __future__ import annotations
+
+import json
+from argparse import ArgumentParser, Namespace
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from fieldtool.access import ask_passphrase, choose_store, open_store, read_passphrase
+from fieldtool.cli import output
+from fieldtool.cli.command import Command
+from fieldtool.cli.listen import show_news
+from fieldtool.cli.options import seconds
+from fieldtool.cli.question import ask_yes, can_ask
+from fieldtool.errors import InputError, UsageError
+from fieldtool.exit_codes import ExitCode
+from fieldtool.key_check import (
+    IN_ORDER,
+    Candidate,
+    CheckState,
+    HeardTelegrams,
+    MeterCheck,
+    assign,
+    candidates,
+    check,
+    confirm,
+)
+from fieldtool.key_import import read_key_file
+from fieldtool.pipeline.listening import Heard, Listening
+from fieldtool.replay.capture import open_capture
+from fieldtool.sources.registry import open_source
+from keystore.formats import ReadOptions
+from keystore.model import WMBUS_ROLES
+from keystore.vault import Vault
+from protocols.captures.model import CaptureEntry
+from protocols.decode import decode
+from protocols.learned import LearnedDecoder
+from protocols.model import Key
+from protocols.text import safe_text
+
+DEFAULT_SECONDS: Final = 300.0
+"""Most meters send several times in five minutes."""
+
+_GLYPHS: Final = {
+    CheckState.FITS: "✓",
+    CheckState.FITS_ONCE: "✓",
+    CheckState.FOUND: "→",
+    CheckState.POSSIBLE: "?",
+    CheckState.WRONG: "✗",
+    CheckState.MISSING: "○",
+    CheckState.CLEAR: "·",
+}
+
+
+def _configure(parser: ArgumentParser) -> None:
+    add = parser.add_argument
+    add("receivers", metavar="RECEIVER", nargs="*", help="listen, as in im871a:///dev/ttyUSB0?mode=c1,t1 or sim:demo")
+    add("--capture", metavar="FILE", action="append", type=Path, default=[], help="telegrams from a file; repeatable")
+    add("--seconds", type=seconds, metavar="N", default=DEFAULT_SECONDS, help="how long to listen (default: 300)")
+    add(
+        "--try", dest="tried", metavar="FILE", action="append", type=Path, default=[], help="also try a key file's keys"
+    )
+    add("--password-file", type=Path, metavar="F", help="file with the password of the key files to be tried")
+    add("--assign", action="store_true", help="file keys that were found for meters, after a question for each")
+    add("--yes", action="store_true", help="assign without asking")
+    add("--json", action="store_true", help="print one JSON object a meter")
+
+
+def _run(arguments: Namespace) -> ExitCode:
+    if bool(arguments.receivers) == bool(arguments.capture):
+        raise UsageError("name a receiver or a capture", "as in: keys check sim:demo --seconds 60, or --capture FILE")
+    if arguments.assign and not (arguments.yes or can_ask()):
+        raise UsageError("--assign asks for every key, and there is no terminal", "add --yes to the command")
+    tried = _tried(arguments)
+    with open_store(choose_store(arguments.store, arguments.passphrase_file)) as vault:
+        heard = _from_captures(arguments.capture) if arguments.capture else _from_air(arguments)
+        results = check(vault, heard, candidates(vault, tried))
+        if not results:
+            raise InputError("no meter was heard", "listen longer, or give another capture")
+        for one in results:
+            output.data(json.dumps(_facts(one)) if arguments.json else _line(one))
+        if arguments.assign:
+            results = _assign(vault, results, arguments)
+    needy = sum(one.state not in IN_ORDER for one in results)
+    output.talk(f"{len(results)} meters, {needy} need attention" if needy else f"{len(results)} meters, all in order")
+    return ExitCode.SOME_FAILED if needy else ExitCode.OK
+
+
+def _tried(arguments: Namespace) -> list[Candidate]:
+    """Return the wireless M-Bus keys of key files, those without a meter included; nothing of them is filed."""
+    password = None if arguments.password_file is None else read_passphrase(arguments.password_file)
+    found: list[Candidate] = []
+    for path in arguments.tried:
+        file = read_key_file(
+            path,
+            ReadOptions(password=password),
+            lambda question: ask_passphrase(question, "the key file needs its password"),
+        )
+        for row in file.open().rows:
+            if row.loose_key:
+                found.append(Candidate(Key(row.loose_key, f"row {row.row} of {safe_text(path.name)}")))
+            elif row.record is not None and row.record.has_key and row.record.role in WMBUS_ROLES:
+                label = f"{row.record.meter_text} in {safe_text(path.name)}"
+                found.append(Candidate(Key(row.record.value, label), row.record))
+    return found
+
+
+def _from_captures(paths: Sequence[Path]) -> HeardTelegrams:
+    heard = HeardTelegrams()
+    progress = output.Progress("telegrams")
+    for path in paths:
+        for item in open_capture(path):
+            if isinstance(item, CaptureEntry):
+                heard.add(decode(item.frame))
+                progress.step()
+    progress.end()
+    return heard
+
+
+def _from_air(arguments: Namespace) -> HeardTelegrams:
+    heard = HeardTelegrams()
+    sources = [open_source(text) for text in arguments.receivers]
+    listening = Listening(sources, LearnedDecoder(lambda _: ()))
+    progress = output.Progress("telegrams")
+
+    def take(news: Heard) -> None:
+        heard.add(news.telegram)
+        progress.step()
+
+    listening.start()
+    try:
+        show_news(listening, take, arguments.seconds)
+    finally:
+        listening.stop()
+        progress.end()
+    return heard
+
+
+def _assign(vault: Vault, results: list[MeterCheck], arguments: Namespace) -> list[MeterCheck]:
+    """Ask for each key that was found; return what still needs attention, and what did not."""
+    name = ", ".join(path.name for path in arguments.capture) or "the air"
+    left: list[MeterCheck] = []
+    for one in results:
+        meter = f"{one.meter.manufacturer} {one.meter.number}"
+        if one.assignable and (arguments.yes or ask_yes(f"{meter}: {one.sentence}. File it for this meter?")):
+            record = assign(vault, one, name, datetime.now(UTC))
+            output.talk(f"filed key {record.key_check_value} for {meter}")
+        elif one.rivals and (arguments.yes or ask_yes(f"{meter}: {one.sentence}. Put it before the others?")):
+            confirm(vault, one)
+            output.talk(f"key {one.key_check_value} comes first for {meter} now")
+            left.append(one)
+        else:
+            left.append(one)
+    return left
+
+
+def _line(one: MeterCheck) -> str:
+    meter = f"{one.meter.manufacturer} {one.meter.number}"
+    return f"{meter:14}{_GLYPHS[one.state]} {one.state:15}{safe_text(one.sentence)}"
+
+
+def _facts(one: MeterCheck) -> dict[str, object]:
+    known = one.candidate.record if one.candidate is not None else None
+    return {
+        "meter": {
+            "manufacturer": one.meter.manufacturer,
+            "number": one.meter.number,
+            "version": one.meter.version,
+            "medium_code": one.meter.medium_code,
+        },
+        "state": str(one.state),
+        "telegrams": one.telegrams,
+        "key_check_value": one.key_check_value or None,
+        "filed_for": None if known is None else safe_text(known.meter_text),
+        "assignable": one.assignable,
+        "detail": safe_text(one.sentence, output.TALK_LIMIT),
+    }
+
+
+CHECK = Command(_configure, _run)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from protocols.application import Opaque
-from protocols.errors import BadField, ProtocolError, Unsupported
+from protocols.errors import ProtocolError, Unsupported
 from protocols.lorawan.bridges import PayloadState, add_piece, take_apart, timed_telegrams
 from protocols.lorawan.carried import (
     Shifted,
@@ -18,11 +18,12 @@ from protocols.lorawan.carried import (
     looks_like_wired,
     shifted_records,
 )
-from protocols.lorawan.meters.model import DECODED, Encoding, LoraMeter, Never
+from protocols.lorawan.meters.model import DECODED, Encoding, LoraMeter
 from protocols.lorawan.naming import named
 from protocols.lorawan.payload_result import NO_STATE, PayloadLayer, PayloadResult, Suggestion
 from protocols.lorawan.payloads import BinaryPayload, binary_payload_decoder
 from protocols.lorawan.payloads.lobaro import decode_bridge_status
+from protocols.lorawan.refusal import clock_is_far, clock_problem, refused
 from protocols.model import (
     Address,
     Key,
@@ -34,15 +35,10 @@ from protocols.model import (
     Record,
     Status,
     Telegram,
-    Value,
 )
 from protocols.profiles.model import Profile
 from protocols.profiles.payloads.model import Item
 from protocols.profiles.registry import shipped_profiles
-
-DAYS_OF_YEAR = 365.25
-FIRST_YEAR, LAST_YEAR = 2000, 2060
-"""Clocks outside are not believed even when the time of reception is not known."""
 
 NEXT_DAMAGED = "check whether the meter's profile is the right one; the bytes are as the meter sent them"
 NEXT_UNSUPPORTED = "keep the payload; what it needs is named above"
@@ -121,7 +117,7 @@ def _from_binary(given: _Given, meter: LoraMeter, found: BinaryPayload) -> Paylo
     if problem is None:
         problem = refused(meter, records)
     if problem is None:
-        problem = _clock_problem(given, meter, records)
+        problem = clock_problem(meter, records, given.received_at)
         suspect = problem is not None
     status = Status(None, found.flags) if found.flags or problem is None else None
     read = named(records, status, meter_rules(meter))
@@ -181,55 +177,6 @@ def _record(item: Item, index: int, plain: bytes) -> Record:
         item.storage,
         name=item.name,
     )
-
-
-def refused(meter: LoraMeter, records: Sequence[Record]) -> ProtocolError | None:
-    """Why records cannot be of this meter, None when they may be."""
-    for record in records:
-        found = _never_sent(record)
-        if found is not None and found in meter.never:
-            words = str(found).replace("_", " ")
-            return BadField(f"record {record.source} ({words}) is nothing that this meter sends", layer="records",
-                            offset=record.start)  # fmt: skip
-    return None
-
-
-_VARIABLE, _INTEGER_8 = 0x0D, 0x07
-_LAST_TEXT_LENGTH = 0xBF
-
-
-def _never_sent(record: Record) -> Never | None:
-    if not record.header or record.expanded_from is not None:
-        return None
-    field = record.header[0] & 0x0F
-    if field == _INTEGER_8:
-        return Never.INTEGER_8
-    if field != _VARIABLE or not record.data:
-        return None
-    if "inverse_compact_profile" in record.modifiers:
-        return Never.ABSOLUTE_PROFILE if len(record.data) > 1 and record.data[1] >> 6 == 0 else None
-    return Never.TEXT if record.data[0] <= _LAST_TEXT_LENGTH else None
-
-
-def clock_is_far(moment: Value, received_at: datetime | None, years: int) -> bool:
-    """Whether a meter's clock is further from reception than `years`, or outside of all years; True when it is none."""
-    if not isinstance(moment, datetime):
-        return True
-    if received_at is not None and moment.tzinfo is not None:
-        return abs((moment - received_at).days) > years * DAYS_OF_YEAR
-    return not FIRST_YEAR <= moment.year <= LAST_YEAR
-
-
-def _clock_problem(given: _Given, meter: LoraMeter, records: Sequence[Record]) -> ProtocolError | None:
-    years = meter.clock_tolerance_years
-    clock = next((r for r in records if isinstance(r.value, datetime)), None) if years is not None else None
-    if clock is None or years is None or not isinstance(clock.value, datetime):
-        return None
-    moment = clock.value
-    if not clock_is_far(moment, given.received_at, years):
-        return None
-    return BadField(f"the meter's clock says {moment:%Y-%m-%d}: the payload is damaged", layer="records",
-                    offset=clock.start)  # fmt: skip
 
 
 def _believed(readings: tuple[Reading, ...], problem: ProtocolError | None, *, suspect: bool) -> tuple[Reading, ...]:
@@ -399,7 +346,8 @@ __all__ = [
     "PayloadResult",
     "PayloadState",
     "Suggestion",
+    "clock_is_far",
     "decode_payload",
+    "meter_rules",
     "no_keys",
-    "refused",
 ]

@@ -7,8 +7,9 @@ from datetime import datetime
 from protocols.lorawan.carried import decode_carried, decode_headed, looks_like_telegram
 from protocols.lorawan.meters.model import DECODED, Confidence, Encoding, LoraMeter
 from protocols.lorawan.meters.registry import shipped_meters
-from protocols.lorawan.payload import no_keys, refused
+from protocols.lorawan.payload import no_keys
 from protocols.lorawan.payloads import binary_payload_decoder
+from protocols.lorawan.refusal import refused
 from protocols.model import Outcome, Record
 
 FIRST_YEAR, LAST_YEAR = 2015, 2050

@@ -130,7 +130,7 @@ def _template(draft: Draft) -> None:
 def _status(draft: Draft, offset: int) -> None:
     status = draft.byte(offset)
     at = draft.start + offset
-    draft.add("status_code", "code", status, "", at, at + 1)
+    draft.add("info_code", "info_code", status, "", at, at + 1)
     for bit, name in STATUS_BITS.items():
         draft.flag(name, when=bool(status >> bit & 1))
     if status & TEMPORARY:

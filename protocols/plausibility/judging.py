@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
+from itertools import pairwise
 
 from protocols.learned import Sighting
 from protocols.model import Address, Finding, Telegram
 from protocols.plans import MeterPlan
 from protocols.plausibility.history import NO_HISTORY, RECENT, LaneState, MeterHistory, Total, weigh
 from protocols.plausibility.observation import Lane, Observation, observe, total_of
-from protocols.plausibility.sightings import Places
+from protocols.plausibility.sightings import Places, Watched
 
 STEPS_FORWARD = 60
-"""Access numbers that went forward by at most this cannot meet one of the last `RECENT` telegrams again."""
+"""Access numbers that only went forward, by at most this, cannot meet one of the last `RECENT` telegrams again."""
+
+
+def _went_forward(before: int, after: int) -> bool:
+    return 0 < (after - before) & 0xFF <= STEPS_FORWARD
 
 
 class _Meter:
@@ -46,30 +52,60 @@ class _Meter:
         self.places: Places | None = None
         self.total_data = b""
         self.at: datetime | None = None
-        self.waiting: list[tuple[Places, bytes, bytes, datetime | None, datetime | None]] = []
+        self.waiting: list[tuple[Watched, bytes, bytes, datetime | None, datetime | None]] = []
 
     def history(self) -> MeterHistory:
         """The history with all telegrams in it."""
         if not self.waiting or self.lane is None:
             return self.base
         newest = [
-            places.observation(data, plain, received_at, heard_at)
-            for places, data, plain, received_at, heard_at in reversed(self.waiting[-RECENT:])
+            watched.observation(data, plain, received_at, heard_at)
+            for watched, data, plain, received_at, heard_at in reversed(self.waiting[-RECENT:])
         ]
         lanes, totals = self.base.lanes, self.base.totals
-        recent = (*newest, *lanes[self.lane].recent)[:RECENT]
+        before = lanes.get(self.lane)
+        recent = (*newest, *(() if before is None else before.recent))[:RECENT]
         if self.counted_name is not None:
             totals = {**totals, self.counted_name: Total(Decimal(self.total), self.at)}
         self.base = MeterHistory({**lanes, self.lane: LaneState(recent, self.highest)}, totals)
         self.waiting.clear()
         return self.base
 
+    def begins_with(self, watched: Watched, plain: bytes) -> bool:
+        """Take the first telegram of all at a glance, if its total can be compared."""
+        places = watched.places
+        if places.total is not None and places.counted is not None:
+            data = places.total.data(plain)
+            value = total_of(*places.total.result(data))
+            if value is None:
+                return False
+            self.counted_name = places.counted.name
+            self.total, self.total_data, self.places = value, data, places
+        self.lane = watched.lane
+        return True
+
+    def goes_on_with(self, places: Places, plain: bytes) -> bool:
+        """Whether the total is there and has not risen by more than is plausible at once; takes it over."""
+        if places.total is None or places.counted is None:
+            return self.counted_name is None
+        if places.counted.name != self.counted_name:
+            return False
+        data = places.total.data(plain)
+        if places is self.places and data == self.total_data:
+            return True
+        value = total_of(*places.total.result(data))
+        if value is None or not 0 <= value - self.total <= places.allowance:
+            return False
+        self.total, self.total_data, self.places = value, data, places
+        return True
+
     def begin(self, history: MeterHistory, newest: Observation) -> None:
         """Go on from a history whose newest telegram is known."""
         self.base = history
         lane = history.lanes[newest.lane]
         last = lane.recent[0]
-        self.lane = newest.lane if last.access_number is not None else None
+        numbers = [seen.access_number for seen in lane.recent]
+        self.lane = newest.lane if _only_forward(numbers) else None
         self.access_number = last.access_number or 0
         self.highest = lane.highest
         name = None if newest.counted is None else newest.counted.name
@@ -78,6 +114,14 @@ class _Meter:
         self.counted_name = None
         if known is not None:
             self.counted_name, self.total, self.at = name, known.value, known.at
+
+
+def _only_forward(newest_first: Sequence[int | None]) -> bool:
+    """Whether there are access numbers, and each went forward from the one before."""
+    return newest_first[0] is not None and all(
+        after is not None and before is not None and _went_forward(before, after)
+        for after, before in pairwise(newest_first)
+    )
 
 
 class Judge:
@@ -94,7 +138,8 @@ class Judge:
 
     def __init__(self) -> None:
         self._meters: dict[tuple[Address, Address | None], _Meter] = {}
-        self._known: dict[int, tuple[Places, _Meter]] = {}
+        self._known: dict[int, tuple[MeterPlan, Watched, _Meter]] = {}
+        self._kinds: dict[int, Places] = {}
         self._lanes: dict[Lane, Lane] = {}
 
     def judge(self, seen: Telegram | Sighting, heard_at: datetime | None = None) -> tuple[Finding, ...]:
@@ -111,33 +156,40 @@ class Judge:
         known = self._known.get(id(plan))
         if known is None:
             known = self._learn(plan)
-        places, meter = known
-        access_at = places.access_at
-        if access_at is not None and places.lane is meter.lane:
-            access_number, counter = data[access_at], places.counter(data)
-            if (
-                0 < (access_number - meter.access_number) & 0xFF <= STEPS_FORWARD
+        _, watched, meter = known
+        places = watched.places
+        access_at = places.plan.access_at
+        if access_at is None or (watched.lane is not meter.lane and meter.base is not NO_HISTORY):
+            return self._weigh(meter, watched.observation(data, plain, received_at, heard_at))
+        access_number, counter = data[access_at], places.counter(data)
+        if meter.lane is None:
+            usual = not watched.remarkable(data, plain, received_at) and meter.begins_with(watched, plain)
+        else:
+            usual = (
+                watched.lane is meter.lane
+                and _went_forward(meter.access_number, access_number)
                 and (counter is None or meter.highest is None or counter >= meter.highest)
-                and not places.remarkable(data, plain, received_at)
-                and self._total_is_usual(places, meter, plain)
-            ):
-                meter.access_number = access_number
-                if counter is not None:
-                    meter.highest = counter
-                meter.at = received_at or heard_at
-                waiting = meter.waiting
-                waiting.append((places, data, plain, received_at, heard_at))
-                if len(waiting) > 2 * RECENT:
-                    del waiting[:RECENT]
-                return places.always
-        return self._weigh(meter, places.observation(data, plain, received_at, heard_at))
+                and not watched.remarkable(data, plain, received_at)
+                and meter.goes_on_with(places, plain)
+            )
+        if not usual:
+            return self._weigh(meter, watched.observation(data, plain, received_at, heard_at))
+        meter.access_number = access_number
+        if counter is not None:
+            meter.highest = counter
+        meter.at = received_at or heard_at
+        waiting = meter.waiting
+        waiting.append((watched, data, plain, received_at, heard_at))
+        if len(waiting) > 2 * RECENT:
+            del waiting[:RECENT]
+        return places.always
 
     def observe(self, seen: Telegram | Sighting, heard_at: datetime | None = None) -> Observation | None:
         """Return what `weigh` needs of a telegram: one process may observe, another one judge."""
         if not isinstance(seen, Sighting):
             return observe(seen, heard_at)
-        places, _ = self._known.get(id(seen.plan)) or self._learn(seen.plan)
-        return places.observation(seen.data, seen.plain, seen.frame.at, heard_at)
+        _, watched, _ = self._known.get(id(seen.plan)) or self._learn(seen.plan)
+        return watched.observation(seen.data, seen.plain, seen.frame.at, heard_at)
 
     def weigh(self, seen: Observation) -> tuple[Finding, ...]:
         """Return what is found in what was observed of a telegram."""
@@ -147,22 +199,6 @@ class Judge:
         """The history of one meter; empty when it was never heard."""
         known = self._meters.get((meter, sender))
         return NO_HISTORY if known is None else known.history()
-
-    @staticmethod
-    def _total_is_usual(places: Places, meter: _Meter, plain: bytes) -> bool:
-        """Whether the total is there and has not risen by more than is plausible at once; takes it over."""
-        if places.total is None or places.counted is None:
-            return meter.counted_name is None
-        if places.counted.name != meter.counted_name:
-            return False
-        data = places.total.data(plain)
-        if places is meter.places and data == meter.total_data:
-            return True
-        value = total_of(*places.total.result(data))
-        if value is None or not 0 <= value - meter.total <= places.allowance:
-            return False
-        meter.total, meter.total_data, meter.places = value, data, places
-        return True
 
     def _weigh(self, meter: _Meter, seen: Observation) -> tuple[Finding, ...]:
         history, findings = weigh(meter.history(), seen)
@@ -174,16 +210,26 @@ class Judge:
         if meter is None:
             if len(self._meters) >= self.METERS:
                 self._meters.clear()
-                self._known.clear()
+                self._forget_plans()
             meter = self._meters[address, sender] = _Meter()
         return meter
 
-    def _learn(self, plan: MeterPlan) -> tuple[Places, _Meter]:
+    def _learn(self, plan: MeterPlan) -> tuple[MeterPlan, Watched, _Meter]:
+        if plan.meter is None:
+            raise ValueError("a plan of telegrams without an address")
         if len(self._known) >= self.PLANS:
-            self._known.clear()
-            self._lanes.clear()
-        places = Places.of(plan)
+            self._forget_plans()
+        kind = plan.plan
+        places = self._kinds.get(id(kind))
+        if places is None:
+            places = self._kinds[id(kind)] = Places.of(kind, plan.meter)
+        watched = Watched.of(plan, plan.meter, places)
         # Full and compact frames of a meter have equal lanes: made one, they are compared at a glance.
-        places.lane = self._lanes.setdefault(places.lane, places.lane)
-        known = self._known[id(plan)] = (places, self._meter(places.meter, plan.link_address))
+        watched.lane = self._lanes.setdefault(watched.lane, watched.lane)
+        known = self._known[id(plan)] = (plan, watched, self._meter(plan.meter, plan.link_address))
         return known
+
+    def _forget_plans(self) -> None:
+        self._known.clear()
+        self._kinds.clear()
+        self._lanes.clear()

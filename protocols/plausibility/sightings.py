@@ -5,7 +5,7 @@ What an observation made this way holds is, field for field, what `observe` find
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
@@ -14,7 +14,7 @@ from protocols.learned import status_of
 from protocols.mbus.layouts import Slot
 from protocols.mbus.values import Result
 from protocols.model import Address, Finding, Reading
-from protocols.plans import MeterPlan
+from protocols.plans import MeterPlan, Plan
 from protocols.plausibility.limits import CLOCK_TOLERANCE
 from protocols.plausibility.observation import (
     SESSION_TIME,
@@ -35,6 +35,9 @@ from protocols.plausibility.remarks import DATE_QUANTITIES, ERROR_BITS, REPEATED
 from protocols.profiles.apply import PlannedReading
 
 _DAY = timedelta(days=1)
+KNOWN_DATES = 256
+"""Dates remembered a plan: most meters of a kind send the same ones on a day."""
+
 _TYPE_F = 4
 """Length of the date type that most clocks are sent in: minute and hour stand in its first two bytes."""
 
@@ -66,21 +69,18 @@ class Place:
         return self.planned.result(result, data) if self.changes else result
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Places:
-    """What is observed of a plan's telegrams, and the dates that were found in order last.
+    """What is observed of the telegrams of a plan, whichever meter sends them.
 
-    `date_mask` covers the bytes of all dates, of a clock only the day. Dates that are `known` under it are in order in
-    telegrams received from `known_from` to `known_until`, whatever the time of day in `clock_at`. `allowance` is what a
-    total may always rise by.
+    `lane` is without the meter's key. `date_mask` covers the bytes of all dates, of a clock only the day; its minute
+    and hour stand at `clock_at`. Dates that are `known` under the mask are in order in telegrams received from the one
+    time to the other, whatever the time of day of the clock. `allowance` is what a total may always rise by.
     """
 
-    plan: MeterPlan
-    meter: Address
+    plan: Plan
     lane: Lane
     numbers: Numbers
-    access_at: int | None
-    status_at: int | None
     counted: Counted | None
     total: Place | None
     dates: tuple[Place, ...]
@@ -88,30 +88,22 @@ class Places:
     date_mask: int
     clock_at: int | None
     allowance: Decimal
-    known: int | None = None
-    known_from: datetime | None = None
-    known_until: datetime | None = None
+    known: dict[int, tuple[datetime | None, datetime | None]] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, plan: MeterPlan) -> Places:
-        """Find out where to look."""
-        kind, meter = plan.plan, plan.meter
-        template, slots = kind.template, kind.layout.slots
-        if meter is None:
-            raise ValueError("a plan of a telegram without an address")
-        numbers, lane = numbers_of(template.layers), lane_of(template.security)
-        places = [Place.of(slots[planned.position], planned) for planned in kind.recipe.readings]
+    def of(cls, plan: Plan, meter: Address) -> Places:
+        """Find out where to look; `meter` is one that sends this way."""
+        template, slots = plan.template, plan.layout.slots
+        numbers = numbers_of(template.layers)
+        places = [Place.of(slots[planned.position], planned) for planned in plan.recipe.readings]
         index = counted_reading(template.readings)
         dates = tuple(place for place in places if place.planned.reading.quantity in DATE_QUANTITIES)
-        mask, clock_at = _date_mask(kind.layout.size, dates)
+        mask, clock_at = _date_mask(plan.layout.size, dates)
         counted = None if index is None else counted_of(template.readings[index], meter)
         return cls(
             plan=plan,
-            meter=meter,
-            lane=lane if plan.key is None else lane._replace(key_check_value=key_check_value(plan.key.value)),
+            lane=lane_of(template.security),
             numbers=numbers,
-            access_at=kind.access_at,
-            status_at=kind.status_at,
             counted=counted,
             total=None if index is None else places[index],
             dates=dates,
@@ -128,45 +120,19 @@ class Places:
             return None
         return int.from_bytes(data[at : at + SN_SIZE], "little") >> 4 & SESSION_TIME
 
-    def observation(
-        self, data: bytes, plain: bytes, received_at: datetime | None, heard_at: datetime | None = None
-    ) -> Observation:
-        """What is kept of a telegram; `data` is the frame without CRCs, `plain` the bytes behind its clear part."""
-        return Observation(
-            self.meter,
-            self.plan.link_address,
-            self.lane,
-            received_at or heard_at,
-            None if self.access_at is None else data[self.access_at],
-            self.counter(data),
-            content_of(data, self.numbers),
-            self.numbers.repeated,
-            self.counted,
-            None if self.total is None else total_of(*self.total.read(plain)),
-            self.remarks(data, plain, received_at),
-        )
+    def readings(self, plain: bytes) -> list[tuple[Reading, Result, bytes]]:
+        """All dates, with value, quality and bytes of their records."""
+        return [(place.planned.reading, place.read(plain), place.data(plain)) for place in self.dates]
 
-    def remarkable(self, data: bytes, plain: bytes, received_at: datetime | None) -> bool:
-        """Whether a telegram may show more than all others of its plan."""
-        if self.status_at is not None and data[self.status_at] & ERROR_BITS:
-            return True
-        return bool(self.dates) and not self._dates_are_known(plain, received_at)
-
-    def remarks(self, data: bytes, plain: bytes, received_at: datetime | None) -> tuple[Finding, ...]:
-        """What a telegram shows of itself alone."""
-        if not self.remarkable(data, plain, received_at):
-            return self.always
-        status = status_of(self.plan.plan, data, plain)
-        return all_remarks(status, self._dates(plain), received_at, repeated=self.numbers.repeated)
-
-    def _dates_are_known(self, plain: bytes, at: datetime | None) -> bool:
+    def dates_are_known(self, plain: bytes, at: datetime | None) -> bool:
         """Whether these dates were in order before, or are now."""
         clock_at = self.clock_at
         if clock_at is not None and not (plain[clock_at] & 0x3F < 60 and plain[clock_at + 1] & 0x1F < 24):
             return False
         days = int.from_bytes(plain, "big") & self.date_mask
-        if days == self.known:
-            first, last = self.known_from, self.known_until
+        known = self.known.get(days)
+        if known is not None:
+            first, last = known
             if at is None or first is None or last is None:
                 if at is first:
                     return True
@@ -175,7 +141,7 @@ class Places:
         return self._get_to_know(days, plain, at)
 
     def _get_to_know(self, days: int, plain: bytes, at: datetime | None) -> bool:
-        dates = self._dates(plain)
+        dates = self.readings(plain)
         if all_remarks(None, dates, at, repeated=False):
             return False
         until = at
@@ -187,11 +153,64 @@ class Places:
                     # All day long the clock is no further off than this; outside of it every telegram is looked at.
                     at = max(at, midnight + _DAY - CLOCK_TOLERANCE)
                     until = min(until, midnight + CLOCK_TOLERANCE)
-        self.known, self.known_from, self.known_until = days, at, until
+        if len(self.known) >= KNOWN_DATES:
+            self.known.clear()
+        self.known[days] = (at, until)
         return True
 
-    def _dates(self, plain: bytes) -> list[tuple[Reading, Result, bytes]]:
-        return [(place.planned.reading, place.read(plain), place.data(plain)) for place in self.dates]
+
+@dataclass(slots=True)
+class Watched:
+    """A plan of one meter."""
+
+    places: Places
+    meter: Address
+    sender: Address | None
+    lane: Lane
+
+    @classmethod
+    def of(cls, plan: MeterPlan, meter: Address, places: Places) -> Watched:
+        """Watch the telegrams of one meter."""
+        lane = places.lane
+        if plan.key is not None:
+            lane = Lane(lane.protection, key_check_value(plan.key.value), lane.unique)
+        return cls(places, meter, plan.link_address, lane)
+
+    def observation(
+        self, data: bytes, plain: bytes, received_at: datetime | None, heard_at: datetime | None = None
+    ) -> Observation:
+        """What is kept of a telegram; `data` is the frame without CRCs, `plain` the bytes behind its clear part."""
+        places = self.places
+        access_at = places.plan.access_at
+        return Observation(
+            self.meter,
+            self.sender,
+            self.lane,
+            received_at or heard_at,
+            None if access_at is None else data[access_at],
+            places.counter(data),
+            content_of(data, places.numbers),
+            places.numbers.repeated,
+            places.counted,
+            None if places.total is None else total_of(*places.total.read(plain)),
+            self.remarks(data, plain, received_at),
+        )
+
+    def remarkable(self, data: bytes, plain: bytes, received_at: datetime | None) -> bool:
+        """Whether a telegram may show more than all others of its plan."""
+        places = self.places
+        status_at = places.plan.status_at
+        if status_at is not None and data[status_at] & ERROR_BITS:
+            return True
+        return bool(places.dates) and not places.dates_are_known(plain, received_at)
+
+    def remarks(self, data: bytes, plain: bytes, received_at: datetime | None) -> tuple[Finding, ...]:
+        """What a telegram shows of itself alone."""
+        places = self.places
+        if not self.remarkable(data, plain, received_at):
+            return places.always
+        status = status_of(places.plan, data, plain)
+        return all_remarks(status, places.readings(plain), received_at, repeated=places.numbers.repeated)
 
 
 def _date_mask(size: int, dates: tuple[Place, ...]) -> tuple[int, int | None]:

@@ -30,6 +30,12 @@ LONGEST_SERIAL: Final = 20
 """Octets (RFC 5280, 4.1.2.2)."""
 CURVE: Final = "secp256r1"
 
+PARSE_FAULTS: Final = (
+    *(ValueError, TypeError, UnsupportedAlgorithm),
+    *(x509.UnsupportedGeneralNameType, x509.InvalidVersion, x509.DuplicateExtension, x509.AttributeNotFound),
+)
+"""What the library raises for structures that are not well-formed, when they are loaded or when a part is asked for."""
+
 _UNDERSTOOD: Final = frozenset(
     {
         ExtensionOID.BASIC_CONSTRAINTS.dotted_string,
@@ -60,7 +66,8 @@ class FieldCertificate:
 
     `grant` is None when there is no grant extension; `grant_critical`, `constraints_critical` and `uses_critical` say
     whether the extension may be passed over. `is_ca` is None without BasicConstraints, `uses` without KeyUsage,
-    `purposes` (dotted OIDs) without ExtendedKeyUsage. Names are for display only.
+    `purposes` (dotted OIDs) without ExtendedKeyUsage. `common_name` and `issuer_name` are safe to
+    show, and for display only.
     """
 
     data: bytes = field(repr=False)
@@ -68,6 +75,8 @@ class FieldCertificate:
     public_key: ec.EllipticCurvePublicKey = field(repr=False, compare=False)
     subject: bytes = field(repr=False, compare=False)
     issuer: bytes = field(repr=False, compare=False)
+    common_name: str
+    issuer_name: str
     serial: int
     not_before: datetime
     not_after: datetime
@@ -94,21 +103,6 @@ class FieldCertificate:
         return f"{self.serial:016x}"
 
     @property
-    def common_name(self) -> str:
-        """The subject's common name, safe to show; empty when there is none."""
-        return _name_text(self.x509.subject, NameOID.COMMON_NAME)
-
-    @property
-    def organisation_name(self) -> str:
-        """The subject's organisation name, safe to show; for display only, as is everything in a name."""
-        return _name_text(self.x509.subject, NameOID.ORGANIZATION_NAME)
-
-    @property
-    def issuer_name(self) -> str:
-        """The issuer's common name, safe to show."""
-        return _name_text(self.x509.issuer, NameOID.COMMON_NAME)
-
-    @property
     def key_bytes(self) -> bytes:
         """The public key as an uncompressed point: what tells keys apart."""
         numbers = self.public_key.public_numbers()
@@ -120,40 +114,44 @@ def read_certificate(data: bytes) -> FieldCertificate:
     if len(data) > LONGEST_CERTIFICATE:
         raise CertificateRejected(RejectReason.TOO_LARGE, f"a certificate has at most {LONGEST_CERTIFICATE} bytes")
     try:
-        _check_head(data)
-        certificate = x509.load_der_x509_certificate(data)
-        extensions = certificate.extensions
-        key = certificate.public_key()
-        algorithm = certificate.signature_algorithm_oid
-        not_before, not_after = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+        return _read(data)
     except x509.DuplicateExtension:
-        raise CertificateRejected(
-            RejectReason.DUPLICATE_EXTENSION, "the certificate holds an extension twice"
-        ) from None
+        message = "the certificate holds an extension twice"
+        raise CertificateRejected(RejectReason.DUPLICATE_EXTENSION, message) from None
     except UnsupportedAlgorithm:
-        raise CertificateRejected(RejectReason.WRONG_KEY_TYPE, "the certificate's key is not of curve P-256") from None
-    except (ValueError, TypeError, x509.UnsupportedGeneralNameType, x509.InvalidVersion):
+        raise _wrong_key() from None
+    except PARSE_FAULTS:
+        # The library reads names and extensions only when they are asked for, and fails only then.
         raise CertificateRejected(RejectReason.MALFORMED, "this is no well-formed X.509 certificate") from None
+
+
+def _read(data: bytes) -> FieldCertificate:
+    _check_head(data)
+    certificate = x509.load_der_x509_certificate(data)
+    extensions, key = certificate.extensions, certificate.public_key()
     if not isinstance(key, ec.EllipticCurvePublicKey) or key.curve.name != CURVE:
-        raise CertificateRejected(RejectReason.WRONG_KEY_TYPE, "the certificate's key is not of curve P-256")
-    if algorithm != SignatureAlgorithmOID.ECDSA_WITH_SHA256:
+        raise _wrong_key()
+    if certificate.signature_algorithm_oid != SignatureAlgorithmOID.ECDSA_WITH_SHA256:
         raise CertificateRejected(RejectReason.WRONG_ALGORITHM, "the certificate is not signed by ECDSA with SHA-256")
     _check_critical(extensions)
     constraints = _find(extensions, x509.BasicConstraints)
     uses = _find(extensions, x509.KeyUsage)
     purposes = _find(extensions, x509.ExtendedKeyUsage)
     subject_key = _find(extensions, x509.SubjectKeyIdentifier)
-    authority = _find(extensions, x509.AuthorityKeyIdentifier)
+    authority = None if (found := _find(extensions, x509.AuthorityKeyIdentifier)) is None else found.value
     grant, grant_critical = _grant(extensions)
+    subject, issuer = certificate.subject, certificate.issuer
     return FieldCertificate(
         data=data,
         x509=certificate,
         public_key=key,
-        subject=certificate.subject.public_bytes(),
-        issuer=certificate.issuer.public_bytes(),
+        subject=subject.public_bytes(),
+        issuer=issuer.public_bytes(),
+        common_name=_name_text(subject, NameOID.COMMON_NAME),
+        issuer_name=_name_text(issuer, NameOID.COMMON_NAME),
         serial=certificate.serial_number,
-        not_before=not_before,
-        not_after=not_after,
+        not_before=certificate.not_valid_before_utc,
+        not_after=certificate.not_valid_after_utc,
         is_ca=None if constraints is None else constraints.value.ca,
         path_length=None if constraints is None else constraints.value.path_length,
         constraints_critical=constraints is not None and constraints.critical,
@@ -163,19 +161,33 @@ def read_certificate(data: bytes) -> FieldCertificate:
         grant=grant,
         grant_critical=grant_critical,
         subject_key_id=None if subject_key is None else subject_key.value.digest,
-        authority_key_id=None if authority is None else authority.value.key_identifier,
+        authority_key_id=None if authority is None else authority.key_identifier,
         authority_named=authority is not None
-        and (
-            authority.value.authority_cert_issuer is not None
-            or authority.value.authority_cert_serial_number is not None
-        ),
+        and (authority.authority_cert_issuer is not None or authority.authority_cert_serial_number is not None),
     )
+
+
+def _wrong_key() -> CertificateRejected:
+    return CertificateRejected(RejectReason.WRONG_KEY_TYPE, "the certificate's key is not of curve P-256")
+
+
+def read_signed(data: bytes) -> der.Reader:
+    """Return a reader of the signed part of a certificate, request or list; `DerError` unless the frame has one form.
+
+    The library takes a signature whose last bits are said to be unused; then two byte strings would be one certificate.
+    """
+    outer = der.read_one(der.SEQUENCE, data)
+    body = der.Reader(outer.read(der.SEQUENCE))
+    outer.read(der.SEQUENCE)
+    if not outer.read(der.BIT_STRING).startswith(b"\0"):
+        raise der.DerError("the signature has unused bits")
+    outer.end()
+    return body
 
 
 def _check_head(data: bytes) -> None:
     """Check version and serial number before a library that only warns of odd ones."""
-    certificate = der.read_one(der.SEQUENCE, data)
-    body = der.Reader(certificate.read(der.SEQUENCE))
+    body = read_signed(data)
     version = der.Reader(body.read(_VERSION))
     if der.read_integer(version.read(der.INTEGER)) != 2:
         raise der.DerError("not version 3")

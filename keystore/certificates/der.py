@@ -21,7 +21,7 @@ SEQUENCE: Final = 0x30
 _CONTEXT: Final = 0x80
 _CONSTRUCTED: Final = 0x20
 _SHORT_LENGTH: Final = 0x80
-_LONGEST: Final = 0xFFFF
+_LONGEST: Final = 0xFFFFFF
 _TIME: Final = re.compile(rb"\d{14}Z")
 
 
@@ -83,13 +83,13 @@ class Reader:
 
 
 def write(tag: int, *parts: bytes) -> bytes:
-    """Return one element; `ValueError` when its content is longer than 65,535 bytes."""
+    """Return one element; `ValueError` when its content is longer than 16 million bytes."""
     content = b"".join(parts)
     if len(content) < _SHORT_LENGTH:
         return bytes((tag, len(content))) + content
     if len(content) > _LONGEST:
-        raise ValueError("an element has at most 65,535 bytes")
-    digits = len(content).to_bytes(2).lstrip(b"\0")
+        raise ValueError("an element has at most 16 million bytes")
+    digits = len(content).to_bytes(3).lstrip(b"\0")
     return bytes((tag, _SHORT_LENGTH + len(digits))) + digits + content
 
 

@@ -12,6 +12,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from keystore.certificates import der
+from keystore.certificates.certificate import PARSE_FAULTS
 from keystore.certificates.errors import CertificateRejected, RejectReason
 from keystore.certificates.payload import Payload, PayloadKind, find_payload
 from keystore.certificates.picture import LONGEST_PICTURE, picture_format, read_picture
@@ -119,7 +120,7 @@ def _pem(text: str, wanted: PayloadKind) -> Payload | None:
         if kind is PayloadKind.REVOCATIONS:
             return Payload(kind, x509.load_pem_x509_crl(data).public_bytes(Encoding.DER))
         certificates = [one.public_bytes(Encoding.DER) for one in x509.load_pem_x509_certificates(data)]
-    except (ValueError, TypeError):
+    except PARSE_FAULTS:
         raise CertificateRejected(RejectReason.UNREADABLE, "the PEM text is damaged or not complete") from None
     shown = PayloadKind.ANCHOR if wanted is PayloadKind.ANCHOR else PayloadKind.CERTIFICATE
     return Payload(shown, b"".join(certificates))

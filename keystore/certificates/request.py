@@ -9,13 +9,12 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import AttributeOID, NameOID, SignatureAlgorithmOID
 
-from keystore.certificates.certificate import CURVE
+from keystore.certificates.certificate import CURVE, PARSE_FAULTS, read_signed
 from keystore.certificates.errors import CertificateRejected, RejectReason
 
 LONGEST_REQUEST: Final = 4096
@@ -61,6 +60,7 @@ def read_request(data: bytes) -> CertificateRequest:
     if len(data) > LONGEST_REQUEST:
         raise CertificateRejected(RejectReason.TOO_LARGE, f"a request has at most {LONGEST_REQUEST} bytes")
     try:
+        read_signed(data)
         request = x509.load_der_x509_csr(data)
         key = request.public_key()
         algorithm = request.signature_algorithm_oid
@@ -69,7 +69,7 @@ def read_request(data: bytes) -> CertificateRequest:
             for oid in (NameOID.ORGANIZATION_NAME, NameOID.COMMON_NAME)
         }
         proven = request.is_signature_valid
-    except (ValueError, TypeError, UnsupportedAlgorithm):
+    except PARSE_FAULTS:
         raise CertificateRejected(RejectReason.MALFORMED, "this is no well-formed certificate request") from None
     if not isinstance(key, ec.EllipticCurvePublicKey) or key.curve.name != CURVE:
         raise CertificateRejected(RejectReason.WRONG_KEY_TYPE, "the request's key is not of curve P-256")

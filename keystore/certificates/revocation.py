@@ -11,10 +11,9 @@ from datetime import datetime
 from typing import Final
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.x509.oid import SignatureAlgorithmOID
 
-from keystore.certificates.certificate import FieldCertificate
+from keystore.certificates.certificate import PARSE_FAULTS, FieldCertificate, read_signed
 from keystore.certificates.errors import CertificateRejected, RejectReason
 
 LONGEST_LIST: Final = 1 << 20
@@ -44,6 +43,7 @@ def read_list(data: bytes) -> RevocationList:
     if len(data) > LONGEST_LIST:
         raise CertificateRejected(RejectReason.TOO_LARGE, f"a revocation list has at most {LONGEST_LIST} bytes")
     try:
+        read_signed(data)
         revocations = x509.load_der_x509_crl(data)
         extensions = revocations.extensions
         number = extensions.get_extension_for_class(x509.CRLNumber).value.crl_number
@@ -56,11 +56,12 @@ def read_list(data: bytes) -> RevocationList:
             serials.add(entry.serial_number)
         algorithm = revocations.signature_algorithm_oid
         this_update = revocations.last_update_utc
+        issuer = revocations.issuer.public_bytes()
     except x509.ExtensionNotFound:
         raise CertificateRejected(
             RejectReason.MALFORMED, "the revocation list has no number, or does not say whose it is"
         ) from None
-    except (ValueError, TypeError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType, UnsupportedAlgorithm):
+    except PARSE_FAULTS:
         raise CertificateRejected(RejectReason.MALFORMED, "this is no well-formed revocation list") from None
     if critical:
         raise CertificateRejected(
@@ -70,7 +71,6 @@ def read_list(data: bytes) -> RevocationList:
         raise CertificateRejected(RejectReason.WRONG_ALGORITHM, "the list is not signed by ECDSA with SHA-256")
     if next_update is None or key_id is None or next_update < this_update or number < 0:
         raise CertificateRejected(RejectReason.MALFORMED, "the revocation list does not say when the next is due")
-    issuer = revocations.issuer.public_bytes()
     return RevocationList(data, revocations, issuer, key_id, number, this_update, next_update, frozenset(serials))
 
 

@@ -23,10 +23,10 @@ def make_desk(seed: int = 1, now: datetime = START) -> CertificateDesk:
     return CertificateDesk.create("Desk", "certs@desk.example", now, Random(seed).randbytes)
 
 
-def grant_of(level: str, organisation: str = ORGANISATION, **scope: frozenset[str]) -> Grant:
+def grant_of(level: str, organisation: str = ORGANISATION) -> Grant:
     capabilities = level_named(level)
     assert capabilities is not None
-    return Grant(capabilities, Scope(organisation, **scope))
+    return Grant(capabilities, Scope(organisation))
 
 
 def token_of(desk: CertificateDesk, level: str = "installer", now: datetime = START) -> Token:

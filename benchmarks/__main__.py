@@ -1,10 +1,10 @@
-"""`python -m benchmarks`, as `make bench` runs it: all measurements."""
+"""`python -m benchmarks`, as `make bench` runs it: all quick measurements."""
 
 from __future__ import annotations
 
 import sys
 
-from benchmarks.replay import main
+from benchmarks import replay, start
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(replay.main(sys.argv[1:]) or start.main([]))

@@ -116,7 +116,7 @@ class LearnedDecoder:
         self.formats = shipped_formats() if formats is None else formats
         self.fragments = Fragments.none()
         self.search_formats: FormatSearch | None = None
-        self._keys = keys
+        self.keys = keys
         self._profiles = shipped_profiles() if profiles is None else profiles
         self._already_decrypted = already_decrypted
         self._by_meter: dict[FrameFormat, dict[bytes, tuple[MeterPlan, ...]]] = {}
@@ -136,10 +136,10 @@ class LearnedDecoder:
         """Decode in full, and learn; with `keys` in place of the decoder's own, no plan is made."""
         raw = RawFrame(frame) if isinstance(frame, bytes) else frame
         if raw.link is not Link.MBUS:
-            return self.lorawan.decode(raw, self._keys if keys is None else keys)
+            return self.lorawan.decode(raw, self.keys if keys is None else keys)
         telegram = self._decoded(
             raw,
-            self._keys if keys is None else keys,
+            self.keys if keys is None else keys,
             already_decrypted=already_decrypted or self._already_decrypted,
         )
         if keys is None and not already_decrypted:
@@ -254,7 +254,7 @@ class LearnedDecoder:
             return MeterPlan.of(plan, data, None)
         addresses = (meter, link_address) if plan.ell_start is None else (link_address or meter,)
         for address in addresses:
-            keys: Sequence[Key] = self._keys(address) if address is not None else ()
+            keys: Sequence[Key] = self.keys(address) if address is not None else ()
             usable = [key for key in keys if len(key.value) == BLOCK]
             if usable:
                 return MeterPlan.of(plan, data, usable[0])

@@ -36,6 +36,12 @@ def data(line: str, *, flush: bool = False) -> None:
         sys.stdout.flush()
 
 
+def data_lines(text: str) -> None:
+    """Write whole lines of data at once, each with its line feed, and hand them on."""
+    sys.stdout.write(text)
+    sys.stdout.flush()
+
+
 def talk(line: str) -> None:
     """Write one line of talk."""
     sys.stderr.write(f"{safe_text(line, TALK_LIMIT)}\n")
@@ -66,10 +72,11 @@ class Progress:
         self._count = 0
         self._shown = sys.stderr.isatty()
 
-    def step(self, part: float | None = None) -> None:
-        """Count one; `part` is how much of the whole is done, 0 to 1."""
-        self._count += 1
-        if self._shown and self._count % self.EVERY == 0:
+    def step(self, part: float | None = None, count: int = 1) -> None:
+        """Count one, or several; `part` is how much of the whole is done, 0 to 1."""
+        before = self._count // self.EVERY
+        self._count += count
+        if self._shown and self._count // self.EVERY != before:
             percent = "" if part is None else f"  {part:4.0%}"
             sys.stderr.write(f"\r{self._count} {self._unit}{percent}")
             sys.stderr.flush()

@@ -6,7 +6,6 @@ import time
 from argparse import ArgumentParser, ArgumentTypeError, BooleanOptionalAction, Namespace
 from collections.abc import Iterator
 from contextlib import closing
-from itertools import chain
 from pathlib import Path
 
 from fieldtool.cli import output
@@ -18,8 +17,11 @@ from fieldtool.errors import InputError, UsageError
 from fieldtool.exit_codes import ExitCode
 from fieldtool.export.lines import outcome_text
 from fieldtool.lazy_keys import LazyKeys
-from fieldtool.replay.capture import STDIN, open_capture
-from fieldtool.replay.run import Again, DecoderSource, Shown, Tally, paced, replay, replay_in_processes, tallied
+from fieldtool.replay.block_replay import BlockReplay, Replayed
+from fieldtool.replay.capture import STDIN, Block, open_blocks, open_capture, open_captures
+from fieldtool.replay.processes import Task, replay_in_processes
+from fieldtool.replay.run import Tally, paced
+from fieldtool.replay.second_pass import SecondPass
 from protocols.captures.model import BadLine, CaptureItem
 from protocols.learned import LearnedDecoder
 from protocols.mbus.compact import FormatLibrary
@@ -80,11 +82,14 @@ def _run(arguments: Namespace) -> ExitCode:
     formats = formats_in_use(arguments)
     with closing(LazyKeys(arguments.store, arguments.passphrase_file)) as store:
         decoder = _decoder(arguments, store, formats.library)
-        for result in tallied(_results(arguments, files, store, decoder), tally):
-            if isinstance(result, BadLine):
-                _talk_of_bad_line(result, tally)
-            else:
-                output.data(result.text)
+        reading = _Reading(files)
+        for replayed in _replayed(arguments, reading, decoder):
+            for _, text in replayed.runs:
+                output.data_lines(text)
+            tally.add(replayed)
+            reading.show(replayed.outcomes.total())
+            _talk_of_bad_lines(replayed.bad_lines, tally.bad_lines)
+        reading.end()
         if store.reason:
             output.talk(store.reason)
     keep_formats(formats, decoder.formats)
@@ -99,56 +104,68 @@ def _decoder(arguments: Namespace, store: LazyKeys, formats: FormatLibrary) -> L
     return LearnedDecoder((lambda _: given) if given else store, formats=formats, profiles=profiles_in_use(arguments))
 
 
-def _results(
-    arguments: Namespace, files: list[Path], store: LazyKeys, decoder: LearnedDecoder
-) -> Iterator[Shown | BadLine]:
+class _Reading:
+    """The files, and how far they were read."""
+
+    def __init__(self, files: list[Path]) -> None:
+        self.files = files
+        self.from_stdin = any(str(path) == STDIN for path in files)
+        self._whole = 0 if self.from_stdin else sum(path.stat().st_size for path in files)
+        self._read = 0
+        self._progress = output.Progress("telegrams")
+
+    def blocks(self) -> Iterator[Block]:
+        """All files in blocks of lines."""
+        for path in self.files:
+            yield from open_blocks(path, self._count)
+
+    def items(self) -> Iterator[CaptureItem]:
+        """All files, line by line."""
+        for path in self.files:
+            yield from open_capture(path, self._count)
+
+    def _count(self, size: int) -> None:
+        self._read += size
+
+    def show(self, telegrams: int) -> None:
+        """Show that so many more telegrams were decoded."""
+        self._progress.step(self._read / self._whole if self._whole else None, telegrams)
+
+    def end(self) -> None:
+        """Wipe what was shown."""
+        self._progress.end()
+
+
+def _replayed(arguments: Namespace, reading: _Reading, decoder: LearnedDecoder) -> Iterator[Replayed]:
     form = "json" if arguments.json else "lines"
-    items = _items(files)
-    again = _again(files) if arguments.second_pass else None
+    # Standard input can be read only once.
+    again = tuple(reading.files) if arguments.second_pass and not reading.from_stdin else None
     if arguments.jobs == 1:
-        if arguments.speed != AS_FAST_AS_POSSIBLE:
-            items = paced(items, arguments.speed)
-        return replay(items, decoder, form, again)
+        ahead = None if again is None else SecondPass(lambda: open_captures(again), decoder)
+        decoder.search_formats = ahead
+        replay = BlockReplay(decoder, form, ahead=ahead)
+        if arguments.speed == AS_FAST_AS_POSSIBLE:
+            yield from map(replay.replay, reading.blocks())
+        else:
+            yield from map(replay.replay_item, paced(reading.items(), arguments.speed))
+        return
     if arguments.speed != AS_FAST_AS_POSSIBLE:
         raise UsageError("--speed and --jobs exclude each other", "several processes decode as fast as they can")
-    given = tuple(arguments.key)
-    if not given:
-        # Each process opens the store itself; if that cannot work, say so before they start.
-        store.open()
-        if store.is_open and not store.has_passphrase_file:
-            raise UsageError("--jobs needs the passphrase from a file", "give --passphrase-file FILE")
-    source = DecoderSource(given, arguments.store, arguments.passphrase_file, arguments.profiles, decoder.formats)
-    return replay_in_processes(items, arguments.jobs, source, form, again=again, here=decoder)
+    task = Task(form, tuple(arguments.key), arguments.profiles, decoder.formats, again)
+    blocks, one_at_a_time = reading.blocks(), reading.from_stdin
+    for replayed, formats in replay_in_processes(
+        blocks, arguments.jobs, task, decoder.keys, one_at_a_time=one_at_a_time
+    ):
+        decoder.formats = formats
+        yield replayed
 
 
-def _again(files: list[Path]) -> Again | None:
-    """What opens the same files once more; standard input can be read only once."""
-    if any(str(path) == STDIN for path in files):
-        return None
-    return lambda: chain.from_iterable(map(open_capture, files))
-
-
-def _items(files: list[Path]) -> Iterator[CaptureItem]:
-    sizes = [path.stat().st_size if str(path) != STDIN else 0 for path in files]
-    whole = sum(sizes) if all(sizes) else 0
-    progress = output.Progress("telegrams")
-    read = 0
-
-    def more(count: int) -> None:
-        nonlocal read
-        read += count
-        progress.step(read / whole if whole else None)
-
-    for path in files:
-        yield from open_capture(path, more)
-    progress.end()
-
-
-def _talk_of_bad_line(bad: BadLine, tally: Tally) -> None:
-    if tally.bad_lines <= BAD_LINES_SHOWN:
-        output.talk(f"line {bad.line}: {bad.problem}")
-    elif tally.bad_lines == BAD_LINES_SHOWN + 1:
-        output.talk("further lines without a telegram are only counted")
+def _talk_of_bad_lines(bad_lines: list[BadLine], so_far: int) -> None:
+    for number, bad in enumerate(bad_lines, so_far - len(bad_lines) + 1):
+        if number <= BAD_LINES_SHOWN:
+            output.talk(f"line {bad.line}: {bad.problem}")
+        elif number == BAD_LINES_SHOWN + 1:
+            output.talk("further lines without a telegram are only counted")
 
 
 def _sum_up(tally: Tally, took_s: float) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BufferedReader
@@ -43,6 +43,12 @@ def open_capture(path: Path, progress: Progress | None = None) -> Iterator[Captu
     """
     with _opened(path) as (file, source):
         yield from parse_lines(lines_of(file, progress), source)
+
+
+def open_captures(paths: Iterable[Path]) -> Iterator[CaptureItem]:
+    """Yield the entries and bad lines of several captures, one after the other."""
+    for path in paths:
+        yield from open_capture(path)
 
 
 def open_blocks(path: Path, progress: Progress | None = None) -> Iterator[Block]:

@@ -13,20 +13,16 @@ class SecondPass:
     """Reads ahead in a capture, as a decoder's `search_formats`, for the full frame that teaches a missing format.
 
     It reads on from where it stopped last, so a capture is decoded twice at most, and not at all where nothing is
-    missing. `again` opens the capture anew; whoever goes through it calls `pass_by` for every item.
+    missing. `again` opens the capture anew; whoever goes through it keeps `passed`, the number of items behind.
     """
 
     def __init__(self, again: Callable[[], Iterable[CaptureItem]], decoder: LearnedDecoder) -> None:
         self._again = again
         self._decoder = decoder
         self._ahead: Iterator[CaptureItem] | None = None
-        self._passed = 0
+        self.passed = 0
         self._read = 0
         self._busy = False
-
-    def pass_by(self) -> None:
-        """Count one item of the capture that is behind."""
-        self._passed += 1
 
     def __call__(self, signature: int) -> FormatLibrary | None:
         """Return the formats that were learned up to the one with this signature, None when the capture ends first."""
@@ -46,7 +42,7 @@ class SecondPass:
             self._ahead = iter(self._again())
         for item in self._ahead:
             self._read += 1
-            if self._read > self._passed and isinstance(item, CaptureEntry):
+            if self._read > self.passed and isinstance(item, CaptureEntry):
                 self._decoder.sight(item.frame)
                 if self._decoder.formats.get(signature) is not None:
                     return True

@@ -10,9 +10,11 @@ from pathlib import Path
 import pytest
 
 from fieldtool.formats_file import choose_formats, load_formats, save_formats
-from fieldtool.replay.run import DecoderSource, Shown, replay, replay_in_processes
+from fieldtool.replay.capture import Block
+from fieldtool.replay.processes import Task, replay_in_processes
 from fieldtool.replay.second_pass import SecondPass
-from protocols.captures.model import BadLine, CaptureEntry, CaptureItem
+from protocols.captures.model import CaptureEntry, CaptureItem
+from protocols.decode import no_keys
 from protocols.learned import LearnedDecoder
 from protocols.mbus.compact import MAX_FORMATS, FormatLibrary, format_signature, shipped_formats
 from protocols.mbus.encode import compact_from_full
@@ -77,21 +79,25 @@ def test_several_files_are_one_capture(run: Run, tmp_path: Path) -> None:
     assert outcomes(run("replay", first, second, "--json", "--key", KEY.hex()).out) == ["ok"] * 4
 
 
-def test_one_and_several_processes_agree(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("fieldtool.replay.run.CHUNK", 7)
-    items: list[CaptureItem] = [
-        CaptureEntry(10 * acc + number, RawFrame(frame(acc, compact=acc != 9, meter=meter)))
-        for acc in (1, 2, 3, 9, 2, 8, 11)
-        for number, meter in enumerate(METERS)
-    ]
-    items.insert(3, BadLine(4, "no hex"))
-    source = DecoderSource((Key(KEY, "given"),))
-    alone = list(replay(items, source.decoder(), "json", lambda: items))
-    together = list(replay_in_processes(items, 2, source, "json", again=lambda: items))
-    assert together == alone
-    shown = [json.loads(one.text) for one in alone if isinstance(one, Shown)]
-    assert {one["outcome"] for one in shown} == {"ok"}
-    assert [one["findings"] == [] for one in shown] == [True] * 16 + [False] * 8 + [True] * 4
+@pytest.mark.parametrize("second_pass", [True, False])
+def test_one_and_several_processes_agree(run: Run, tmp_path: Path, second_pass: bool) -> None:
+    order = (1, 2, 3, 9, 2, 8, 11) if second_pass else (9, 1, 2, 3, 2, 8, 11)
+    frames = [frame(acc, compact=acc != 9, meter=meter) for acc in order for meter in METERS]
+    path = write(tmp_path / "air.hex", frames)
+    words = ["replay", path, "--json", "--key", KEY.hex(), "--second-pass" if second_pass else "--no-second-pass"]
+    alone = run(*words)
+    assert run(*words, "--jobs", "3").out == alone.out
+    assert set(outcomes(alone.out)) == {"ok"}
+    assert sum(json.loads(line)["findings"] != [] for line in alone.lines) == (8 if second_pass else 20)
+
+
+def test_processes_learn_formats_of_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    frames = [frame(9, compact=False), *(frame(acc, compact=True, meter=meter) for acc in (1, 2) for meter in METERS)]
+    blocks = [Block(number, data.hex().encode(), "air.hex") for number, data in enumerate(frames, start=1)]
+    task = Task("json", (Key(KEY, "given"),))
+    shown = list(replay_in_processes(blocks, 2, task, no_keys))
+    assert [outcomes(text) for replayed, _ in shown for _, text in replayed.runs] == [["ok"]] * len(frames)
+    assert shown[-1][1].get(format_signature(HEADERS)) is not None
 
 
 def test_a_capture_is_read_ahead_at_most_once() -> None:

@@ -5,17 +5,13 @@ from __future__ import annotations
 import json
 import time
 import tracemalloc
-from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from fieldtool.replay.capture import lines_of, open_capture
-from fieldtool.replay.run import DecoderSource, Shown, paced, replay, replay_in_processes
+from fieldtool.replay.capture import lines_of
+from fieldtool.replay.run import paced
 from protocols.captures.lines import parse_lines
-from protocols.captures.model import BadLine, CaptureEntry
-from protocols.learned import LearnedDecoder
 from protocols.model import RawFrame
 from simulators.bench import Bench
 from simulators.scenario import Scenario
@@ -95,33 +91,6 @@ def test_lines_in_constant_memory(tmp_path: Path) -> None:
     tracemalloc.stop()
     assert lines == [1001, 6, 4]
     assert peak < 1_000_000
-
-
-def test_a_replay_streams(frames: tuple[RawFrame, ...]) -> None:
-    taken = 0
-
-    def endless() -> Iterator[CaptureEntry]:
-        nonlocal taken
-        while True:
-            taken += 1
-            yield CaptureEntry(taken, frames[taken % len(frames)])
-
-    results = replay(endless(), LearnedDecoder(), "json")
-    for _ in range(3):
-        next(results)
-    assert taken == 3
-
-
-def test_several_processes_give_what_one_gives(capture: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("fieldtool.replay.run.CHUNK", 20)
-    with capture.open("a") as file:
-        file.write("zz\n")
-    source = DecoderSource()
-    alone = list(replay(open_capture(capture), source.decoder(), "json"))
-    together = list(replay_in_processes(open_capture(capture), 2, source, "json"))
-    assert together == alone
-    assert isinstance(alone[-1], BadLine)
-    assert Counter(type(one) for one in alone)[Shown] > 40
 
 
 def test_jobs_from_the_command_line(run: Run, capture: Path, frames: tuple[RawFrame, ...]) -> None:

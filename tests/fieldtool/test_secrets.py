@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from fieldtool.lazy_keys import LazyKeys
-from fieldtool.replay.run import DecoderSource
+from fieldtool.replay.processes import Task
 from keystore.formats import KemVariant, devices_from_records, write_csv, write_kem
 from keystore.model import KeyRecord
 from keystore.vault import KdfParameters
@@ -150,7 +150,7 @@ def test_a_crash_report_holds_no_secret(run: Run, store: Path, tmp_path: Path, m
 
 def test_values_that_carry_keys_do_not_show_them() -> None:
     key = Key(CANARY_KEY, "given")
-    assert leaks(repr(key) + str(key) + repr(DecoderSource((key,))) + repr(LazyKeys("x", "y"))) == []
+    assert leaks(repr(key) + str(key) + repr(Task("json", (key,))) + repr(LazyKeys("x", "y"))) == []
 
 
 def test_the_demonstration_shows_no_key_of_its_own() -> None:

@@ -6,7 +6,7 @@ import sys
 import time
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TextIO
@@ -89,8 +89,7 @@ def shower(*, json: bool, record: TextIO | None = None) -> Callable[[Heard], Non
 
     def show(heard: Heard) -> None:
         if record is not None:
-            record.write(f"{format_line(heard.telegram.frame)}\n")
-            record.flush()
+            _write_record(record, format_line(heard.telegram.frame))
         if not heard.duplicate:
             output.data(telegram_json(heard.telegram) if json else _line(heard.telegram, utc_offset), flush=True)
 
@@ -100,7 +99,7 @@ def shower(*, json: bool, record: TextIO | None = None) -> Callable[[Heard], Non
 def show_news(listening: Listening, show: Callable[[Heard], None], limit_s: float | None) -> None:
     """Show what comes until the time is over or all sources have ended; source events are talk.
 
-    Raises `ReceiverError` when no source could ever be connected.
+    Raises `ReceiverError` when no source could ever be connected, or all broke off for good.
     """
     deadline = None if limit_s is None else time.monotonic() + limit_s
     while deadline is None or time.monotonic() < deadline:
@@ -109,10 +108,11 @@ def show_news(listening: Listening, show: Callable[[Heard], None], limit_s: floa
         ended = listening.drained
         news = listening.next(wait_s)
         _tell(news, show)
-        failure = listening.never_connected()
+        over = ended and news is None
+        failure = listening.all_failed() if over else listening.never_connected()
         if failure is not None:
             raise ReceiverError(failure.detail, failure.hint)
-        if ended and news is None:
+        if over:
             return
 
 
@@ -146,7 +146,22 @@ def _open_record(path: Path) -> TextIO:
     try:
         return path.open("a", encoding="ascii", newline="\n")
     except OSError as error:
-        raise OutputError(f"{path} cannot be written: {error.strerror}", "choose another file for --record") from error
+        raise _no_record(str(path), error) from error
+
+
+def _write_record(record: TextIO, line: str) -> None:
+    try:
+        record.write(f"{line}\n")
+        record.flush()
+    except OSError as error:
+        # What is still waiting to be written must not fail once more when the file is closed.
+        with suppress(OSError):
+            record.close()
+        raise _no_record(record.name, error) from error
+
+
+def _no_record(name: str, error: OSError) -> OutputError:
+    return OutputError(f"{name} cannot be written: {error.strerror}", "choose another file for --record")
 
 
 LISTEN = Command(_configure, _run)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import signal
@@ -22,9 +23,13 @@ _HELP = ("-h", "--help")
 _END_SIGNALS = ("SIGTERM", "SIGHUP")
 """Windows has only the first."""
 
+_NO_ROOM = frozenset({errno.ENOSPC, errno.EFBIG, errno.EIO, getattr(errno, "EDQUOT", errno.ENOSPC)})
+"""What a full disk, a quota, a limit or a dying device says to who writes."""
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code; no exception leaves it."""
+    _open_closed_streams()
     output.prepare()
     words = sys.argv[1:] if argv is None else list(argv)
     try:
@@ -32,8 +37,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             code = _run(words)
             sys.stdout.flush()
     except BrokenPipeError:
-        # Who read the output has enough; a second failure while Python closes it would be a traceback.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # Who read the output has enough.
+        _let_go_of_output()
         return ExitCode.OK
     except KeyboardInterrupt:
         return ExitCode.INTERRUPTED
@@ -43,8 +48,28 @@ def main(argv: Sequence[str] | None = None) -> int:
         output.failure(error.message, error.hint)
         return error.exit_code
     except Exception as error:  # noqa: BLE001 - the last door: a bug becomes one line and a file
-        return _unexpected(error)
+        return _no_room(error) if isinstance(error, OSError) and error.errno in _NO_ROOM else _unexpected(error)
     return code
+
+
+def _open_closed_streams() -> None:
+    """Let a program that was started with closed streams run: what it says there goes nowhere."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115 - open until the end
+
+
+def _let_go_of_output() -> None:
+    """Send what is still to be written nowhere: a second failure while Python closes it would be a traceback."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _no_room(error: OSError) -> int:
+    _let_go_of_output()
+    output.failure(
+        f"{error.filename or 'the output'} cannot be written: {error.strerror}", "make room, or write to another place"
+    )
+    return ExitCode.USAGE
 
 
 @contextmanager

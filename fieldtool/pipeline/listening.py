@@ -85,21 +85,23 @@ class Listening:
 
     @property
     def drained(self) -> bool:
-        """True when all sources have ended and everything they handed over was decoded."""
+        """True when all sources are over and everything they handed over was decoded."""
         with self._lock:
             events = list(self._states.values())
-        over = all(event is not None and event.state is SourceState.ENDED for event in events)
+        over = all(event is not None and event.over for event in events)
         if over:
             self._frames.close()
         return over and self._pipeline.idle
 
     def never_connected(self) -> SourceEvent | None:
         """Return the failure when every source has failed and none was ever connected."""
+        return None if self._connected else self.all_failed()
+
+    def all_failed(self) -> SourceEvent | None:
+        """Return the first source's failure when every source has failed, whatever came before."""
         with self._lock:
-            events = list(self._states.values())
-            if self._connected or any(event is None or event.state is not SourceState.FAILED for event in events):
-                return None
-            return events[0]
+            failures = [event for event in self._states.values() if event and event.state is SourceState.FAILED]
+            return failures[0] if failures and len(failures) == len(self._states) else None
 
     def take_unseen(self) -> int:
         """Return how many telegrams and events were dropped because `next` was called too seldom."""

@@ -23,13 +23,22 @@ class SourceState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SourceEvent:
-    """A change of a source's state: what happened, what to do about it (may be empty), and when."""
+    """A change of a source's state: what happened, what to do about it (may be empty), and when.
+
+    `final` says that nothing comes after a failure.
+    """
 
     source: str
     state: SourceState
     detail: str
     at: datetime
     hint: str = ""
+    final: bool = False
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing more comes from this source."""
+        return self.final or self.state is SourceState.ENDED
 
 
 Tell: TypeAlias = Callable[[SourceEvent], None]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
+from itertools import chain, islice
 from pathlib import Path
 
 from fieldtool.errors import InputError
@@ -12,7 +13,7 @@ from fieldtool.replay import open_capture
 from fieldtool.sources.events import SourceEvent, SourceState, Tell
 from fieldtool.sources.queue import FrameQueue
 from fieldtool.sources.url import ReceiverUrl
-from protocols.captures.model import BadLine
+from protocols.captures.model import BadLine, CaptureItem
 
 PUT_PATIENCE_S = 0.1
 JOIN_S = 2.0
@@ -34,9 +35,16 @@ class FileSource:
 
     def start(self, frames: FrameQueue, tell: Tell) -> None:
         """Open the file, which may raise `InputError`, and begin to read it."""
-        if not self._path.is_file():
+        if self._path.is_dir():
+            raise InputError(f"{self._path} is a folder", "name a capture in it")
+        if not self._path.exists():
             raise InputError(f"{self._path}: there is no such file", "check the name")
-        self._thread = threading.Thread(target=self._run, args=(frames, tell), name=f"file-{self.name}", daemon=True)
+        items = open_capture(self._path)
+        # A file tells by its beginning whether it is a capture at all; a pipe may have nothing to tell yet.
+        first = tuple(islice(items, 1)) if self._path.is_file() else ()
+        self._thread = threading.Thread(
+            target=self._run, args=(chain(first, items), frames, tell), name=f"file-{self.name}", daemon=True
+        )
         self._thread.start()
 
     def stop(self) -> None:
@@ -45,11 +53,11 @@ class FileSource:
         if self._thread is not None:
             self._thread.join(JOIN_S)
 
-    def _run(self, frames: FrameQueue, tell: Tell) -> None:
+    def _run(self, items: Iterable[CaptureItem], frames: FrameQueue, tell: Tell) -> None:
         tell(SourceEvent(self.name, SourceState.CONNECTED, f"reading {self._path}", self._now()))
         bad = 0
         try:
-            for item in open_capture(self._path):
+            for item in items:
                 if isinstance(item, BadLine):
                     bad += 1
                     continue
@@ -58,7 +66,7 @@ class FileSource:
                 if self._stop.is_set():
                     return
         except InputError as error:
-            tell(SourceEvent(self.name, SourceState.FAILED, error.message, self._now(), error.hint))
+            tell(SourceEvent(self.name, SourceState.FAILED, error.message, self._now(), error.hint, final=True))
             return
         detail = f"end of {self._path}" + (f"; {bad} lines held no telegram" if bad else "")
         tell(SourceEvent(self.name, SourceState.ENDED, detail, self._now()))

@@ -40,6 +40,8 @@ _GONE_HINTS: dict[str, str] = {
 }
 _BUSY_HINT = "close the other program that uses the port, then try again"
 _NETWORK_HINT = "check that the other side runs and that host and port are right"
+_NETWORK_LOST_HINT = "check that the other side runs; most serve one listener at a time"
+_LOST_HINT = "plug it in again"
 _NETWORK = ("socket://", "rfc2217://")
 
 
@@ -82,7 +84,7 @@ def open_port(target: str, baud: int, pause: Callable[[float], None] = time.slee
 
     Raises `PortBusy`, `PortDenied`, `PortGone`, or `ReceiverError` for anything else that the system says.
     """
-    exclusive = True if sys.platform != "win32" and not target.startswith(_NETWORK) else None
+    exclusive = True if sys.platform != "win32" and not is_network(target) else None
     for attempt in range(EINVAL_RETRIES):
         try:
             port = serial.serial_for_url(
@@ -106,6 +108,16 @@ def open_port(target: str, baud: int, pause: Callable[[float], None] = time.slee
     raise AssertionError("unreachable: the last attempt returns or raises")
 
 
+def is_network(target: str) -> bool:
+    """Whether a port is reached over the network."""
+    return target.startswith(_NETWORK)
+
+
+def lost_hint(target: str) -> str:
+    """Return what to do when the connection to a port is lost."""
+    return _NETWORK_LOST_HINT if is_network(target) else _LOST_HINT
+
+
 def _terminal_errors() -> tuple[type[Exception], ...]:
     """The exception of tcsetattr and tcdrain, which is no OSError; Windows has none."""
     if sys.platform == "win32":
@@ -117,14 +129,13 @@ def _terminal_errors() -> tuple[type[Exception], ...]:
 
 def _port_error(target: str, error: OSError | ValueError) -> ReceiverError:
     """Tell what an operating system means; pyserial keeps the cause in errno, in the context, or in the text only."""
-    network = target.startswith(_NETWORK)
     number = getattr(error, "errno", None) or getattr(error.__context__, "errno", None)
     text = str(error)
     if number in (errno.EACCES, errno.EPERM):
         return PortDenied(f"{target}: the system does not let you open this port", _hint(_DENIED_HINTS))
     if number in (errno.EAGAIN, errno.EBUSY) or "PermissionError" in text:
         return PortBusy(f"{target} is in use by another program", _BUSY_HINT)
-    if network:
+    if is_network(target):
         return PortGone(f"{target}: nobody answers there", _NETWORK_HINT)
     if number in (errno.ENOENT, errno.ENODEV, errno.ENXIO, errno.ENOTDIR) or "FileNotFoundError" in text:
         return PortGone(f"{target} does not exist", _hint(_GONE_HINTS))

@@ -12,7 +12,7 @@ from itertools import chain
 from fieldtool.errors import ReceiverError, ReceiverSilent, UsageError
 from fieldtool.sources.events import SourceEvent, SourceState, Tell
 from fieldtool.sources.queue import FrameQueue
-from fieldtool.sources.serial_port import SerialPort, open_port
+from fieldtool.sources.serial_port import SerialPort, is_network, lost_hint, open_port
 from fieldtool.sources.url import ReceiverUrl
 from protocols.model import RawFrame
 from protocols.receivers.events import Damaged, Failed, Frame, HostEvent, HostSession, Ready, Send
@@ -75,9 +75,8 @@ class SerialReceiver:
             except ReceiverError as error:
                 self._report(tell, error.message, error.hint)
             except OSError as error:
-                self._report(
-                    tell, f"{self._url.target}: the connection was lost ({_reason(error)})", "plug it in again"
-                )
+                lost = f"{self._url.target}: the connection was lost ({_reason(error, self._url.target)})"
+                self._report(tell, lost, lost_hint(self._url.target))
             port = None
             if self._reported is SourceState.CONNECTED:
                 attempt = 0
@@ -126,8 +125,8 @@ def single_mode(mode: str) -> str | None:
     return mode.strip().upper() if "," not in mode else None
 
 
-def _reason(error: OSError) -> str:
-    return error.strerror or "the port is gone"
+def _reason(error: OSError, target: str) -> str:
+    return error.strerror or ("the other side closed it" if is_network(target) else "the port is gone")
 
 
 def open_source(url: ReceiverUrl, now: Callable[[], datetime], name: str | None = None) -> SerialReceiver:

@@ -237,6 +237,34 @@ def test_a_reader_that_has_enough_is_no_failure(capture: Path) -> None:
     assert b"BrokenPipe" not in talk
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs the device that is always full")
+@pytest.mark.parametrize("words", [("--help",), ("decode", GAS_HEX, "--key", GAS_KEY), ("listen", "file:-", "--json")])
+def test_output_that_finds_no_room_is_told_in_two_lines(words: tuple[str, ...], capture: Path) -> None:
+    named = [word.replace("file:-", f"file:{capture}") for word in words]
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [*FIELDTOOL, *named], stdout=full, stderr=subprocess.PIPE, encoding="utf-8", cwd=ROOT, check=False
+        )
+    assert done.returncode == 2
+    assert "fieldtool: the output cannot be written: No space left on device\n  make room" in done.stderr
+    assert "Exception" not in done.stderr
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs the device that is always full")
+def test_a_recording_that_finds_no_room_names_its_file(run: Run, capture: Path) -> None:
+    ran = run("listen", f"file:{capture}", "--lines", "--record", "/dev/full")
+    assert ran.code == 2
+    assert "fieldtool: /dev/full cannot be written: No space left on device\n" in ran.err
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a shell that closes streams")
+@pytest.mark.parametrize(("closed", "code"), [(">&-", 0), ("2>&-", 0), ("<&-", 0), (">&- 2>&- <&-", 0)])
+def test_closed_streams_are_no_failure(closed: str, code: int) -> None:
+    line = " ".join((*FIELDTOOL, "decode", GAS_HEX, "--key", GAS_KEY, closed))
+    done = subprocess.run(["/bin/sh", "-c", line], capture_output=True, encoding="utf-8", cwd=ROOT, check=False)
+    assert (done.returncode, done.stderr) == (code, "")
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are sent otherwise on Windows")
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 0)])
 def test_a_simulated_receiver_says_where_and_ends_in_order(number: int, code: int) -> None:

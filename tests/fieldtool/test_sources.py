@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import sys
 import threading
 import time
@@ -15,7 +16,10 @@ from typing import ClassVar
 import pytest
 import serial
 
+from fieldtool.cli.listen import show_news
 from fieldtool.errors import FieldToolError, InputError, PortBusy, PortDenied, PortGone, ReceiverError, UsageError
+from fieldtool.pipeline.listening import Heard, Listening
+from fieldtool.replay.capture import open_capture
 from fieldtool.sources import serial_port
 from fieldtool.sources.events import SourceEvent, SourceState
 from fieldtool.sources.file import FileSource
@@ -24,6 +28,8 @@ from fieldtool.sources.registry import OPTIONS, SOURCES, open_source
 from fieldtool.sources.serial_port import open_port
 from fieldtool.sources.serial_receiver import SerialReceiver
 from fieldtool.sources.url import parse_url
+from protocols.captures.model import CaptureItem
+from protocols.learned import LearnedDecoder
 from protocols.model import RawFrame
 from simulators.air import Transmission
 from simulators.bench import Bench
@@ -273,6 +279,9 @@ def test_a_stick_is_pulled_out_and_put_back(bench: Bench) -> None:
     finally:
         source.stop()
     assert told.states == [SourceState.CONNECTED, SourceState.LOST, SourceState.RECOVERED]
+    plugged = bench.at.startswith("/")
+    assert ("plug it in" in told.events[1].hint) is plugged
+    assert ("one listener at a time" in told.events[1].hint) is not plugged
 
 
 def test_frames_say_when_where_and_how_strongly(bench: Bench) -> None:
@@ -330,6 +339,49 @@ def test_a_capture_is_a_source(capture: Path, frames: tuple[RawFrame, ...]) -> N
 def test_a_capture_that_is_not_there() -> None:
     with pytest.raises(InputError):
         FileSource(Path("nowhere.hex"), utc_now).start(FrameQueue(), Told())
+
+
+@pytest.mark.parametrize(("content", "message"), [(b"\x7fELF\0\0", "no text file"), ("abc".encode("utf-16"), "UTF-16")])
+def test_a_file_that_is_no_capture_cannot_begin(content: bytes, message: str, tmp_path: Path) -> None:
+    path = tmp_path / "capture.hex"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=message):
+        FileSource(path, utc_now).start(FrameQueue(), Told())
+
+
+def test_a_folder_is_no_capture(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="is a folder"):
+        FileSource(tmp_path, utc_now).start(FrameQueue(), Told())
+
+
+@needs_pty
+def test_a_pipe_is_a_source_too(capture: Path, frames: tuple[RawFrame, ...], tmp_path: Path) -> None:
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    queue, told = FrameQueue(), Told()
+    source = FileSource(path, utc_now)
+    source.start(queue, told)
+    path.write_bytes(capture.read_bytes())
+    wait_for(lambda: SourceState.ENDED in told.states)
+    source.stop()
+    assert len(queue) == len(frames)
+
+
+def test_listening_to_a_file_that_breaks_off_ends(capture: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = open_capture(capture)
+
+    def breaks_off(path: Path) -> Iterator[CaptureItem]:
+        yield next(whole)
+        raise InputError(f"{path}: Input/output error", "check the name and whether you may read it")
+
+    monkeypatch.setattr("fieldtool.sources.file.open_capture", breaks_off)
+    listening = Listening([FileSource(capture, utc_now)], LearnedDecoder())
+    heard: list[Heard] = []
+    listening.start()
+    with pytest.raises(ReceiverError, match="Input/output error"):
+        show_news(listening, heard.append, None)
+    listening.stop()
+    assert len(heard) == 1
 
 
 def test_stopping_a_file_source_that_nobody_reads(capture: Path) -> None:

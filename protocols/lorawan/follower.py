@@ -59,7 +59,7 @@ class LorawanFollower:
         """Decode by a plan where one fits, else in full."""
         name = plan_name(frame.data) if frame.link is Link.LORAWAN else None
         plan = None if name is None else self._plans.get(name)
-        if plan is not None:
+        if plan is not None and said_profile(frame) == said_profile(plan.template.frame):
             session = self._ahead.get(plan.dev_addr) or self._session(plan)
             followed = None if session is None else follow_plan(plan, frame, session)
             if followed is not None:
@@ -85,10 +85,15 @@ class LorawanFollower:
         if len(sessions) != 1 or not telegram.ok or not goes_on:
             return
         session = sessions[0]
-        filed = telegram.frame.lora.profile if telegram.frame.lora is not None else None
-        plan = learn_plan(telegram, session, find_meter(facts.dev_eui, filed or session.keys.profile))
+        profile = said_profile(telegram.frame) or session.keys.profile
+        plan = learn_plan(telegram, session, find_meter(facts.dev_eui, profile))
         if plan is None:
             return
         if len(self._plans) >= MAX_PLANS:
             self._plans.clear()
         self._plans[name] = plan
+
+
+def said_profile(frame: RawFrame) -> str | None:
+    """The meter's profile that the receiver names."""
+    return None if frame.lora is None else frame.lora.profile

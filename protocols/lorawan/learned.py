@@ -58,7 +58,8 @@ class Plan:
     """What the uplinks of one device, port and size have in common.
 
     `template` is the telegram that taught it, `order` the record that each reading is read from; `as_recorded` says
-    that no rule changes what a record says. `status` is what a carried telegram's header says, None without one.
+    that no rule changes what a record says. `status` is what a carried telegram's header says, None without one;
+    the recipes `before` name its flags first.
     """
 
     template: Telegram
@@ -68,6 +69,7 @@ class Plan:
     app_key: bytes
     read: Read
     recipe: Recipe
+    before: tuple[Recipe, ...]
     order: tuple[int, ...]
     as_recorded: bool
     status: Status | None
@@ -119,7 +121,10 @@ def follow_plan(plan: Plan, frame: RawFrame, session: Session) -> tuple[LorawanS
         readings = [results[position] for position in plan.order]
     else:
         readings = [each.result(results[each.position], contents[each.position]) for each in plan.recipe.readings]
-    status = plan.recipe.status(plan.status or Status(None, flags), contents)
+    status: Status | None = plan.status or Status(None, flags)
+    for recipe in plan.before:
+        status = recipe.status(status, contents)
+    status = plan.recipe.status(status, contents)
     confirmed = fcnt if _UPLINKS[data[0]] else session.confirmed_up
     after = Session(
         session.keys,
@@ -148,10 +153,11 @@ def learn_plan(telegram: Telegram, session: Session, meter: LoraMeter | None) ->
     transport = _transport(telegram)
     status = None if transport is None else status_of(transport[0])
     read = _reader(telegram, meter, None if transport is None else transport[1])
-    recipe = _recipe(telegram, meter, status)
-    if read is None or recipe is None:
+    if read is None:
         return None
-    return Plan(
+    recipes = _recipes(telegram, meter)
+    recipe = recipes[-1]
+    plan = Plan(
         template=telegram,
         dev_addr=keys.dev_addr,
         wire=telegram.data[1:5],
@@ -159,10 +165,12 @@ def learn_plan(telegram: Telegram, session: Session, meter: LoraMeter | None) ->
         app_key=app_key.value,
         read=read,
         recipe=recipe,
+        before=recipes[:-1],
         order=tuple(planned.position for planned in recipe.readings),
         as_recorded=not any(planned.changes for planned in recipe.readings),
         status=status,
     )
+    return plan if _reproduces(plan) else None
 
 
 def _transport(telegram: Telegram) -> tuple[TransportLayer, int] | None:
@@ -183,25 +191,27 @@ def _reader(telegram: Telegram, meter: LoraMeter, access_number_at: int | None) 
     return _binary_reader(telegram, meter)
 
 
-def _recipe(telegram: Telegram, meter: LoraMeter, status: Status | None) -> Recipe | None:
-    """How the records became readings: by the meter's rules, or by the profile of the carried telegram's address."""
+def _recipes(telegram: Telegram, meter: LoraMeter) -> tuple[Recipe, ...]:
+    """How records become readings and flags, one recipe behind the other; the last one names the readings.
+
+    A carried telegram is read by the profile of its own address first, then by the meter's rules where it has some.
+    """
+    inner = None if telegram.meter is None else shipped_profiles().find(telegram.meter)
+    own = meter_rules(meter) if inner is None or meter.rules is not None else None
+    profiles = [profile for profile in (inner, own) if profile is not None]
+    return tuple(recipe_of(telegram.records, profile) for profile in profiles or (None,))
+
+
+def _reproduces(plan: Plan) -> bool:
+    """Whether a plan's recipes make of the template's records what the general decoder made of them."""
+    telegram = plan.template
     records = telegram.records
-    contents = [record.data for record in records]
-    flags = telegram.status.flags if telegram.status is not None else ()
-    profiles = [meter_rules(meter)]
-    if telegram.meter is not None:
-        profiles.append(shipped_profiles().find(telegram.meter))
-    for profile in profiles:
-        recipe = recipe_of(records, profile)
-        readings = tuple(
-            planned.filled((record.value, record.quality), record.data)
-            for planned in recipe.readings
-            for record in (records[planned.position],)
-        )
-        taken = status or Status(None, () if recipe.words else flags)
-        if readings == telegram.readings and recipe.status(taken, contents) == telegram.status:
-            return recipe
-    return None
+    readings = tuple(
+        planned.filled((record.value, record.quality), record.data)
+        for planned in plan.recipe.readings
+        for record in (records[planned.position],)
+    )
+    return readings == telegram.readings
 
 
 def _records_reader(telegram: Telegram, meter: LoraMeter, access_number_at: int | None) -> Read | None:

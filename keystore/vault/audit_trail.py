@@ -31,7 +31,7 @@ class AuditTrail:
         self._use = use
         self._written = written
 
-    def note(self, action: str, subject: str = "", **detail: str) -> None:
+    def note(self, action: str, subject: str = "", /, **detail: str) -> None:
         """Append an entry, in a transaction of its own; it is on the disk when this returns.
 
         `subject` is the meter, file or slot; the details are short texts. Neither may hold a key or a passphrase.

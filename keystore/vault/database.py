@@ -117,17 +117,27 @@ def connect(path: Path, busy_timeout_s: float) -> sqlite3.Connection:
             check_same_thread=False,
         )
         try:
-            for setting in _SETTINGS:
-                connection.execute(setting)
+            with _schema_readable(path):
+                for setting in _SETTINGS:
+                    connection.execute(setting)
         except BaseException:
             connection.close()
             raise
     return connection
 
 
+@contextmanager
+def _schema_readable(path: Path) -> Iterator[None]:
+    """Catch what comes of a damaged schema: SQLite quotes it in its message, and Python cannot read the quote."""
+    try:
+        yield
+    except UnicodeDecodeError:
+        raise Damaged(f"keystore {path} does not have the tables of a keystore", _RESTORE) from None
+
+
 def check_schema(connection: sqlite3.Connection, path: Path) -> None:
     """Raise unless the file holds exactly the tables of the format: no trigger or view may stand behind them."""
-    with faults_named(path):
+    with faults_named(path), _schema_readable(path):
         (application_id,) = connection.execute("PRAGMA application_id").fetchone()
         (version,) = connection.execute("PRAGMA user_version").fetchone()
         found = connection.execute("SELECT name, sql FROM sqlite_schema WHERE sql IS NOT NULL").fetchall()

@@ -286,7 +286,8 @@ class Door:
     def _begin(self, session: Session) -> None:
         """Let the session in, look at what is remembered of the store, and write down what happened while locked."""
         self._file_key = session.keys.file
-        self._unsealed = seal.sealed_generation(self._file.connection, self.path) != session.state().generation
+        generation = session.state().generation
+        self._unsealed = seal.was_left_behind(self._file.connection, self.path, self._file_key, generation)
         self._check_history(session)
         with self._door:
             self._session = session

@@ -76,6 +76,16 @@ def sealed_generation(connection: sqlite3.Connection, path: Path) -> int:
         return int.from_bytes(_body(connection, path)[:8])
 
 
+def was_left_behind(connection: sqlite3.Connection, path: Path, file_key: bytes, generation: int) -> bool:
+    """True for a seal of an earlier generation, as a process that was ended before it could seal leaves it."""
+    with faults_named(path):
+        body = _body(connection, path)
+    if body == UNSEALED:
+        return True
+    sealed_at = int.from_bytes(body[:8])
+    return sealed_at < generation and primitives.same_bytes(body[8 : 8 + _TAG_BYTES], _tag(file_key, sealed_at))
+
+
 def _body(connection: sqlite3.Connection, path: Path) -> bytes:
     row = connection.execute("SELECT body FROM seal WHERE id = 1").fetchone()
     if row is None or not isinstance(row[0], bytes) or len(row[0]) != BODY_BYTES:

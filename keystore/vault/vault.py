@@ -158,7 +158,10 @@ class Vault(Door):
         witness is kept, in `history`.
         """
         with self._using() as session:
-            return verify_session(session, least_generation)
+            report = verify_session(session, least_generation)
+            if not report.ok:
+                self._unsealed = False  # what is wrong must not be sealed when the store is closed
+            return report
 
     def _change(
         self,

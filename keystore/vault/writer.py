@@ -87,7 +87,7 @@ class Writer:
             self._write_items()
         return self._session.plain(item_id, kind)
 
-    def note(self, action: str, subject: str = "", **detail: str) -> None:
+    def note(self, action: str, subject: str = "", /, **detail: str) -> None:
         """Append an entry to the audit log."""
         clerk = self._session.clerk
         self.append(AuditEntry(0, clerk.now(), action, subject, clerk.actor, detail))

@@ -206,11 +206,11 @@ class LearnedDecoder:
     def _match_kind(self, raw: bytes, data: bytes, frame_format: FrameFormat) -> Match | None:
         """Fit a plan of the meter's kind to a meter, or to a layout, that was not heard yet."""
         for plan in self._by_kind.get(_kind(data, frame_format), ()):
-            if not plan.suits(data) or _may_be_b(raw, frame_format):
-                continue
-            known = self._fitted(plan, data)
+            known = self._fitted(plan, data) if plan.suits(data) else None
             plain = None if known is None else known.open(data)
             if known is not None and plain is not None:
+                if plan.fits_shortened and _may_be_b(raw, frame_format):
+                    return None
                 self._keep(known, data, frame_format)
                 return known, data, plain
         return None
@@ -246,18 +246,18 @@ class LearnedDecoder:
         """Fit a plan to the sender of `data`; None when `decode` would read its telegrams differently."""
         template = plan.template
         meter, link_address = plan.addresses(data)
-        if meter is None or (link_address is None) != (template.link_address is None):
+        if (link_address is None) != (template.link_address is None):
             return None
         if self._profiles.find(meter) is not plan.profile:
             return None
         if not plan.needs_key:
-            return MeterPlan.of(plan, data, None)
+            return MeterPlan.of(plan, data, meter, link_address)
         addresses = (meter, link_address) if plan.ell_start is None else (link_address or meter,)
         for address in addresses:
             keys: Sequence[Key] = self.keys(address) if address is not None else ()
             usable = [key for key in keys if len(key.value) == BLOCK]
             if usable:
-                return MeterPlan.of(plan, data, usable[0])
+                return MeterPlan.of(plan, data, meter, link_address, usable[0])
         return None
 
 

@@ -77,7 +77,7 @@ class Plan:
             len(data) == self.size and int.from_bytes(data[: self.start], "big") & self.clear_mask == self.clear_fixed
         )
 
-    def addresses(self, data: bytes) -> tuple[Address | None, Address | None]:
+    def addresses(self, data: bytes) -> tuple[Address, Address | None]:
         """The meter's own address and the sender's (None when they are the same), as `Telegram` has them."""
         link = Address.from_wire(data[2:HEADER_SIZE])
         if self.number_at is None:
@@ -102,7 +102,7 @@ class MeterPlan:
     """
 
     plan: Plan
-    meter: Address | None
+    meter: Address
     link_address: Address | None
     key: Key | None
     number: bytes
@@ -110,20 +110,13 @@ class MeterPlan:
     iv_address: bytes
 
     @classmethod
-    def of(cls, plan: Plan, data: bytes, key: Key | None) -> MeterPlan:
-        """Fit a plan to the meter that sent `data`."""
-        meter, link_address = plan.addresses(data)
+    def of(
+        cls, plan: Plan, data: bytes, meter: Address, link_address: Address | None, key: Key | None = None
+    ) -> MeterPlan:
+        """Fit a plan to the meter that sent `data`, whose addresses are those of `Plan.addresses`."""
         sender = (link_address if plan.ell_start is not None else None) or meter
         number = b"" if plan.number_at is None else data[plan.number_at : plan.number_at + NUMBER_SIZE]
-        return cls(
-            plan,
-            meter,
-            link_address,
-            key,
-            number,
-            b"" if key is None else key.value,
-            b"" if sender is None else sender.to_wire(),
-        )
+        return cls(plan, meter, link_address, key, number, b"" if key is None else key.value, sender.to_wire())
 
     def open(self, data: bytes) -> bytes | None:
         """The plain bytes behind the clear part of a frame that this plan fits; None when it does not fit.

@@ -198,7 +198,7 @@ def _own(meter_plan: MeterPlan) -> dict[str, str]:
         "address_detail": meter_plan.address_detail,
         "key_detail": meter_plan.key_detail,
         "key_check_value": meter_plan.key_check_value,
-        "number": "" if meter is None else meter.number,
+        "number": meter.number,
         "link_number": "" if link_address is None else link_address.number,
     }
     return {name: value_json(text) for name, text in texts.items()}

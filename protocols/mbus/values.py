@@ -92,7 +92,7 @@ def raw_number(field: DataField, data: bytes, *, signed: bool = True) -> Raw:
     """Return the unscaled number, None for the field's invalid pattern, or the text of an LVAR string."""
     match field.form:
         case Form.INTEGER:
-            return _integer(data, signed=signed)
+            return integer(data, signed=signed)
         case Form.BCD:
             return bcd(data)
         case Form.REAL:
@@ -149,7 +149,8 @@ def scale(header: RecordHeader, raw: int | Decimal) -> Decimal | int:
     return value if header.offset is None else _EXACT.add(value, header.offset)
 
 
-def _integer(data: bytes, *, signed: bool) -> int | None:
+def integer(data: bytes, *, signed: bool) -> int | None:
+    """Read type B or, unsigned, type C; None for the pattern that says "no value"."""
     if not signed:
         number = int.from_bytes(data, "little")
         return None if number == (1 << 8 * len(data)) - 1 and data else number
@@ -170,7 +171,7 @@ def _variable(data: bytes, *, signed: bool) -> Raw:
         return int(digits) if lvar in _BCD_POSITIVE else -int(digits)
     if len(content) > LONGEST_NUMBER:
         return content[::-1].hex().upper()
-    return _integer(content, signed=signed)
+    return integer(content, signed=signed)
 
 
 def _text(content: bytes) -> str:

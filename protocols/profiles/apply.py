@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from protocols.mbus.values import Result, bcd, real
-from protocols.model import Quality, Reading, Record, Status
+from protocols.mbus.values import Result, bcd, integer, real
+from protocols.model import Function, Quality, Reading, Record, Status
 from protocols.profiles.model import TEXTS, CodeRule, NumberCoding, Profile, ReadingRule, Selector, StatusRule
 from protocols.text import text_from_bytes
 
@@ -73,11 +73,12 @@ class PlannedReading:
             return result
         if data in self.rule.invalid:
             return None, Quality.INVALID
+        quality = Quality.ERROR_STATE if self.reading.function is Function.ERROR else Quality.GOOD
         if self.rule.scale is not None:
             number = _number(data, self.rule.coding)
-            return (number * self.rule.scale, Quality.GOOD) if number is not None else (None, Quality.INVALID)
+            return (number * self.rule.scale, quality) if number is not None else (None, Quality.INVALID)
         if self.rule.coding in TEXTS:
-            return _text(self.reading.source, data, self.rule.coding), Quality.GOOD
+            return _text(self.reading.source, data, self.rule.coding), quality
         return result
 
     def filled(self, result: Result, data: bytes) -> Reading:
@@ -265,7 +266,7 @@ def _number(data: bytes, coding: NumberCoding) -> int | Decimal | None:
         return bcd(data)
     if coding is NumberCoding.REAL:
         return real(data) if len(data) == _REAL_LENGTH else None
-    return int.from_bytes(data, "little", signed=coding is NumberCoding.SIGNED)
+    return integer(data, signed=coding is NumberCoding.SIGNED)
 
 
 def _text(source: str, data: bytes, coding: NumberCoding) -> str:

@@ -34,6 +34,9 @@ def read(rule: str, records: str) -> Reading:
         ('name = "f"\nheader = "05FF5A"\nscale = "0.1"\ncoding = "real"', "05ff5a 0000fa43", "f", Decimal("50.0")),
         ('name = "f"\nheader = "05FF5A"\nscale = "0.1"\ncoding = "real"', "05ff5a 0000c07f", "f", None),
         ('name = "f"\nheader = "02FF5A"\nscale = "0.1"\ncoding = "signed"', "02ff5a feff", "f", Decimal("-0.2")),
+        ('name = "f"\nheader = "02FF5A"\nscale = "0.1"\ncoding = "signed"', "02ff5a 0080", "f", None),
+        ('name = "f"\nheader = "02FF5A"\nscale = "0.1"', "02ff5a ffff", "f", None),
+        ('name = "f"\nheader = "02FF5A"\nscale = "0.1"', "02ff5a 0080", "f", Decimal("3276.8")),
         ('name = "p"\nheader = "0DFF10"\ncoding = "text"', "0dff10 03 434241", "p", "ABC"),
         ('name = "p"\nheader = "0DFF10"\ncoding = "text_in_order"', "0dff10 03 414243", "p", "ABC"),
         ('name = "p"\nheader = "03FF10"\ncoding = "text"', "03ff10 434241", "p", "ABC"),
@@ -56,6 +59,9 @@ def read(rule: str, records: str) -> Reading:
         "real",
         "not-a-number",
         "signed",
+        "signed-no-value",
+        "unsigned-no-value",
+        "unsigned",
         "text",
         "text-in-order",
         "fixed-text",
@@ -70,6 +76,13 @@ def test_a_rule(rule: str, records: str, name: str, value: object) -> None:
     assert reading.name == name
     assert reading.value == value
     assert (reading.quality is Quality.INVALID) == (value is None)
+
+
+@pytest.mark.parametrize("rule", ['scale = "0.1"', 'coding = "text"'])
+def test_a_value_during_an_error_state_stays_one(rule: str) -> None:
+    reading = read(f'name = "f"\nheader = "32FF5A"\n{rule}', "32ff5a 3132")
+    assert reading.value is not None
+    assert reading.quality is Quality.ERROR_STATE
 
 
 def test_a_storage_between_the_steps_keeps_its_generic_name() -> None:

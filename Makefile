@@ -9,7 +9,7 @@ BIN := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 READY := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format profiles conformance fuzz fuzz-import bench clean
+.PHONY: help demo test check format profiles conformance fuzz fuzz-import fuzz-lorawan bench clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -41,6 +41,9 @@ fuzz: $(READY) ## decode a million mutated frames; takes minutes
 
 fuzz-import: $(READY) ## read a million changed key files of all formats; takes minutes
 	$(BIN)/python -m tests.fuzz.run_key_files
+
+fuzz-lorawan: $(READY) ## decode a million mutated LoRaWAN frames; takes minutes
+	$(BIN)/python -m tests.protocols.lorawan.lorawan_fuzz
 
 bench: $(READY) ## measure telegrams a second and peak memory
 	$(BIN)/python -m benchmarks

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
+from itertools import chain, islice
+from math import expm1, log1p
 from typing import Final
 
 from keystore.model import WMBUS_ROLES, KeyRecord, KeyRole, KeyStatus, Provenance
@@ -15,6 +17,8 @@ from protocols.model import Address, Key, Outcome, Telegram
 from protocols.trial import MAX_TELEGRAMS, NEEDED_TELEGRAMS, KeyTrial, trial
 
 SYSTEM: Final = "keys check"
+CHUNK_KEYS: Final = 5_000
+Progress = Callable[[int], None]
 _ENCRYPTED: Final = frozenset({Outcome.NO_KEY, Outcome.WRONG_KEY, Outcome.NOT_PERMITTED})
 
 
@@ -94,33 +98,29 @@ class HeardTelegrams:
         return {meter: count for meter, count in self._clear.items() if meter not in self._kept}
 
 
-def candidates(vault: Vault, more: Iterable[Candidate] = ()) -> list[Candidate]:
-    """Return every different wireless M-Bus key of the store, and `more` that are to be tried as well."""
-    usable = (
-        Candidate(Key(record.value, f"{record.meter_text} from {record.source.file_name}"), record)
-        for record in vault.records()
-        if record.role in WMBUS_ROLES and record.has_key and record.status is not KeyStatus.REVOKED
-    )
-    by_value: dict[bytes, Candidate] = {}
-    for candidate in (*usable, *more):
-        by_value.setdefault(candidate.key.value, candidate)
-    # Labels tell the keys of a trial apart: six hex digits of a check value would not, in a large store.
-    return [
-        replace(one, key=Key(one.key.value, f"{one.key.label} #{number}"))
-        for number, one in enumerate(by_value.values(), start=1)
-    ]
+def check(
+    vault: Vault, heard: HeardTelegrams, more: Sequence[Candidate] = (), progress: Progress | None = None
+) -> list[MeterCheck]:
+    """Return what is known of every meter that was heard, in the order of their numbers.
 
-
-def check(vault: Vault, heard: HeardTelegrams, others: Sequence[Candidate]) -> list[MeterCheck]:
-    """Return what is known of every meter that was heard, in the order of their numbers."""
+    A meter that none of its own keys opens is tried with every wireless M-Bus key of the store and with `more`; of a
+    million keys only a few thousand are held at a time. `progress` is told how many more keys have been tried.
+    """
     found = [
-        _meter_check(meter, len(telegrams), trial(telegrams, [one.key for one in others], vault.keys_for), others)
-        for meter, telegrams in heard.encrypted.items()
-    ]
-    found += [
         MeterCheck(meter, count, CheckState.CLEAR, f"{count} telegrams, none of them encrypted")
         for meter, count in heard.clear.items()
     ]
+    own: dict[Address, tuple[KeyTrial, ...]] = {}
+    for meter, telegrams in heard.encrypted.items():
+        trials = trial(telegrams, (), vault.keys_for)
+        if any(one.opened for one in trials):
+            found.append(_of_filed(vault, meter, len(telegrams), trials))
+        else:
+            own[meter] = trials
+    unopened = {meter: heard.encrypted[meter] for meter in own}
+    others = _search(unopened, chain(_stored(vault), more), progress) if unopened else {}
+    for meter, telegrams in unopened.items():
+        found.append(_of_others(meter, len(telegrams), own[meter], others.get(meter, [])))
     return sorted(found, key=lambda one: (one.meter.manufacturer, one.meter.number))
 
 
@@ -153,35 +153,80 @@ def confirm(vault: Vault, one: MeterCheck) -> None:
     vault.confirm(one.candidate.record)
 
 
-def _is_filed_key(candidate: Candidate, found: KeyTrial) -> bool:
-    record = candidate.record
-    return (
-        record is not None
-        and record.key_check_value == found.key_check_value
-        and found.meter.number in (record.number, record.adapter)
+def _stored(vault: Vault) -> Iterator[Candidate]:
+    for record in vault.records():
+        if record.role in WMBUS_ROLES and record.has_key and record.status is not KeyStatus.REVOKED:
+            label = f"{record.meter_text} from {record.source.file_name or record.source.system}"
+            yield Candidate(Key(record.value, label), record)
+
+
+def _search(
+    heard: Mapping[Address, Sequence[Telegram]], candidates: Iterator[Candidate], progress: Progress | None
+) -> dict[Address, list[tuple[KeyTrial, Candidate]]]:
+    """Return the keys that open a telegram of a meter; the odds are those of all keys that were tried."""
+    first_ones = [telegram for telegrams in heard.values() for telegram in telegrams[:NEEDED_TELEGRAMS]]
+    fitting: dict[Address, dict[bytes, Candidate]] = {}
+    tried = 0
+    while chunk := list(islice(candidates, CHUNK_KEYS)):
+        # The label says which one it was: six hex digits of a check value would not, in a large store.
+        keys = [Key(one.key.value, str(index)) for index, one in enumerate(chunk)]
+        for result in trial(first_ones, keys):
+            candidate = chunk[int(result.label)]
+            fitting.setdefault(result.meter, {}).setdefault(candidate.key.value, candidate)
+        tried += len(chunk)
+        if progress is not None:
+            progress(len(chunk))
+    found: dict[Address, list[tuple[KeyTrial, Candidate]]] = {}
+    for meter, by_value in fitting.items():
+        for candidate in by_value.values():
+            for result in trial(heard[meter], [candidate.key]):
+                found.setdefault(meter, []).append((_of_so_many(result, tried), candidate))
+    return found
+
+
+def _of_so_many(result: KeyTrial, tried: int) -> KeyTrial:
+    """Return the result of one key as that of one among so many."""
+    if result.odds >= 1:
+        return replace(result, keys_tried=tried)
+    return replace(result, keys_tried=tried, odds=-expm1(tried / result.keys_tried * log1p(-result.odds)))
+
+
+def _of_filed(vault: Vault, meter: Address, telegrams: int, trials: Sequence[KeyTrial]) -> MeterCheck:
+    """Return what is known of a meter that one of its own keys opens."""
+    best = max(trials, key=lambda one: (bool(one.opened), one.authenticated, one.opened))
+    proven = best.authenticated or best.opened >= NEEDED_TELEGRAMS
+    filed = (
+        record
+        for record in vault.find(meter.number)
+        if record.key_check_value == best.key_check_value and meter.number in (record.number, record.adapter)
+    )
+    record = next(filed, None)
+    return MeterCheck(
+        meter,
+        telegrams,
+        CheckState.FITS if proven else CheckState.FITS_ONCE,
+        best.sentence,
+        best.key_check_value,
+        None if record is None else Candidate(Key(record.value, best.label), record),
+        list(trials).index(best) if proven and record is not None else 0,
     )
 
 
-def _meter_check(meter: Address, telegrams: int, trials: Sequence[KeyTrial], others: Sequence[Candidate]) -> MeterCheck:
-    opened = [one for one in trials if one.opened]
-    if not opened:
-        if trials:
-            values = ", ".join(dict.fromkeys(one.key_check_value for one in trials))
-            sentence = f"filed key {values} opens none of {trials[0].of} telegrams, and no other filed key does"
-            return MeterCheck(meter, telegrams, CheckState.WRONG, sentence, values)
-        return MeterCheck(meter, telegrams, CheckState.MISSING, "no key is filed, and none of the filed keys opens it")
-    best = max(opened, key=lambda one: (one.authenticated, one.opened))
-    proven = best.authenticated or best.opened >= NEEDED_TELEGRAMS
-    if best.filed:
-        state = CheckState.FITS if proven else CheckState.FITS_ONCE
-        rivals = list(trials).index(best) if proven else 0
-        candidate = next((one for one in others if _is_filed_key(one, best)), None)
-        return MeterCheck(
-            meter, telegrams, state, best.sentence, best.key_check_value, candidate, rivals if candidate else 0
-        )
-    candidate = next((one for one in others if one.key.label == best.label), None)
-    several = f"; {len(opened)} keys do" if len(opened) > 1 else ""
-    label = best.label.rpartition(" #")[0]
-    sentence = f"{best.sentence} ({label}){several}"
-    state = CheckState.FOUND if best.believed and len(opened) == 1 else CheckState.POSSIBLE
+def _of_others(
+    meter: Address, telegrams: int, own: Sequence[KeyTrial], others: Sequence[tuple[KeyTrial, Candidate]]
+) -> MeterCheck:
+    """Return what is known of a meter that no key of its own opens."""
+    if not others:
+        if not own:
+            return MeterCheck(
+                meter, telegrams, CheckState.MISSING, "no key is filed, and none of the filed keys opens it"
+            )
+        values = ", ".join(dict.fromkeys(one.key_check_value for one in own))
+        sentence = f"filed key {values} opens none of {own[0].of} telegrams, and no other filed key does"
+        return MeterCheck(meter, telegrams, CheckState.WRONG, sentence, values)
+    best, candidate = max(others, key=lambda one: (one[0].authenticated, one[0].opened))
+    alike = sum(one.authenticated == best.authenticated and one.opened == best.opened for one, _ in others)
+    several = f"; {alike} keys do" if alike > 1 else ""
+    sentence = f"{best.sentence} ({candidate.key.label}){several}"
+    state = CheckState.FOUND if best.believed and alike == 1 else CheckState.POSSIBLE
     return MeterCheck(meter, telegrams, state, sentence, best.key_check_value, candidate)

@@ -24,7 +24,6 @@ from fieldtool.key_check import (
     HeardTelegrams,
     MeterCheck,
     assign,
-    candidates,
     check,
     confirm,
 )
@@ -77,7 +76,9 @@ def _run(arguments: Namespace) -> ExitCode:
     tried = _tried(arguments)
     with open_store(choose_store(arguments.store, arguments.passphrase_file)) as vault:
         heard = _from_captures(arguments.capture) if arguments.capture else _from_air(arguments)
-        results = check(vault, heard, candidates(vault, tried))
+        progress = output.Progress("keys tried")
+        results = check(vault, heard, tried, lambda count: progress.step(count=count))
+        progress.end()
         if not results:
             raise InputError("no meter was heard", "listen longer, or give another capture")
         for one in results:

@@ -17,6 +17,7 @@ from fieldtool.errors import AccessError, UsageError
 from fieldtool.exit_codes import ExitCode
 from fieldtool.key_export import Selection, export, select, unknown_meters
 from keystore.formats import WRITERS, WriteOptions, Writer, weak_password
+from keystore.passphrase_policy import POLICIES, PolicyName, judge
 from protocols.text import safe_text
 
 _FORMATS_WITH_SHORT_PASSWORDS: Final = frozenset({"kem", "kem2"})
@@ -98,8 +99,15 @@ def _password(arguments: Namespace, name: str, writer: Writer) -> str:
         password = ask_passphrase("password of the new file: ", "the new file needs a password")
         if getpass.getpass("the same again: ") != password:
             raise AccessError("the two passwords differ", "try again")
-    if name in _FORMATS_WITH_SHORT_PASSWORDS and weak_password(password):
-        output.talk("the password is easily guessed by whoever has the file: use 12 to 16 random characters")
+    if name in _FORMATS_WITH_SHORT_PASSWORDS:
+        if weak_password(password):
+            output.talk("the password is easily guessed by whoever has the file: use 12 to 16 random characters")
+    else:
+        judgement = judge(password, POLICIES[PolicyName.LENGTH])
+        if not judgement.ok:
+            raise UsageError(f"the password will not do: {judgement.line}", "choose four or more words")
+        if judgement.is_weak:
+            output.talk(f"the password is weak: {judgement.line}")
     return password
 
 

@@ -37,6 +37,7 @@ def _configure(parser: ArgumentParser) -> None:
     add("--dry-run", action="store_true", help="say what would happen, and change nothing")
     add("--yes", action="store_true", help="import without asking first")
     add("--json", action="store_true", help="print one JSON object a row, with what became of it")
+    add("--rows", action="store_true", help="print one line a row, with what became of it")
     add("--map", metavar="MAP", help="columns of a table: serial=3,key=7, or the name of a remembered mapping")
     add("--save-map", metavar="NAME", help="remember the mapping of --map under this name")
     add("--delimiter", type=mark, metavar="C", help="delimiter of the table, instead of finding it out; tab for a tab")
@@ -76,11 +77,11 @@ def _run(arguments: Namespace) -> ExitCode:
         results, shared = _import(vault, files, dry_run=arguments.dry_run)
     if not asks:
         _talk_of(results, shared, dry_run=arguments.dry_run)
-    if arguments.json:
+    if arguments.json or arguments.rows:
         verdicts = [verdict for one in results for verdict in one.put.verdicts]
         for outcome in row_outcomes(files, verdicts):
-            output.data(json.dumps(_facts(outcome)))
-    else:
+            output.data(json.dumps(_facts(outcome)) if arguments.json else _line(outcome))
+    if not arguments.json:
         for imported in results:
             output.data(_summary(imported, dry_run=arguments.dry_run))
     if not arguments.dry_run:
@@ -151,6 +152,15 @@ def _summary(imported: Imported, *, dry_run: bool) -> str:
     return (
         f"{safe_text(imported.path.name)}: {len(put.verdicts)} keys: {put.new} {would}new, {put.same} the same, "
         f"{put.changed} {would}changed; {imported.quarantined} rows not imported"
+    )
+
+
+def _line(outcome: RowOutcome) -> str:
+    row, record = outcome.row, outcome.row.record
+    role = "" if record is None else record.role_text
+    why = row.reason or "; ".join(row.warnings)
+    return safe_text(
+        f"{row.row:>7}  {outcome.verdict:11}  {row.meter:16}  {role:16}  {why}".rstrip(), output.TALK_LIMIT
     )
 
 

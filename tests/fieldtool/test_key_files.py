@@ -95,6 +95,14 @@ def test_every_row_gets_a_verdict(run: Run, store: Path, table: Path) -> None:
     assert rows[2]["warnings"] == ["the serial number has 1 digits: filed with leading zeros"]
     assert ran.code == 1
     assert no_key_shown(ran)
+    lines = run("keys", "import", table, "--rows").lines
+    assert [line.split()[:3] for line in lines[:4]] == [
+        ["2", "same", "63001468"],
+        ["3", "same", "63001469"],
+        ["4", "same", "7"],
+        ["5", "quarantined", "8"],
+    ]
+    assert lines[4].startswith("keys.csv: 3 keys")
 
 
 def test_wrong_rows_are_written_beside_the_file_with_their_keys_masked(run: Run, store: Path, tmp_path: Path) -> None:
@@ -332,6 +340,18 @@ def test_weak_kem_passwords_and_impossible_ones(run: Run, filled: Path, tmp_path
     assert long.code == 2
     assert "1 to 16 bytes" in long.err
     assert run("keys", "export", tmp_path / "x.what", "--yes").code == 2
+
+
+def test_a_package_needs_a_passphrase_worth_its_name(
+    run: Run, filled: Path, tmp_path: Path, password_file: Path
+) -> None:
+    package = tmp_path / "a.keys"
+    password_file.write_text("short")
+    refused = run("keys", "export", package, "--yes", "--password-file", password_file)
+    assert (refused.code, package.exists()) == (2, False)
+    assert "3 more characters" in refused.err
+    password_file.write_text("password")
+    assert "the password is weak" in run("keys", "export", package, "--yes", "--password-file", password_file).err
 
 
 def test_a_package_goes_into_another_store(

@@ -53,11 +53,11 @@ def check_files(files: Iterable[Case]) -> Findings:
         began = time.process_time()
         try:
             outcome, rows = _read(case)
+            took_s = time.process_time() - began
             if number % MEASURED_EVERY == 0:
                 found.largest = max(found.largest, _memory_of(case))
         except Exception as error:
             raise Broken(f"{case.name}: {type(error).__name__}: {error}: {case.data.hex()}") from error
-        took_s = time.process_time() - began
         found.files += 1
         found.outcomes[outcome] += 1
         found.rows += rows

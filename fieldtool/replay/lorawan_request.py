@@ -94,26 +94,30 @@ def _keys(request: Mapping[str, Any], reception: LoraReception, version: str) ->
         gen_app_key=keys.get("gen_app_key"),
         profile=profile,
     )
-    session = _session(keys, reception.dev_eui or "", profile, version)
-    return GivenKeys((roots,) if keys.keys() & set(_ROOTS) else (), (session,) if session is not None else ())
+    sessions = _sessions(keys, reception.dev_eui or "", profile, version)
+    return GivenKeys((roots,) if keys.keys() & set(_ROOTS) else (), sessions)
 
 
-def _session(keys: Mapping[str, Key], dev_eui: str, profile: str | None, version: str) -> SessionKeys | None:
-    if not keys.keys() & {*_SESSION_1_0, *_SESSION_1_1}:
-        return None
-    nwk_s_key = keys.get("nwk_s_key")
-    if version == V1_0 or nwk_s_key is not None:
-        return SessionKeys.of_1_0("", nwk_s_key or keys.get("f_nwk_s_int_key"), keys.get("app_s_key"), dev_eui, profile)
-    return SessionKeys(
-        "",
-        f_nwk_s_int_key=keys.get("f_nwk_s_int_key"),
-        s_nwk_s_int_key=keys.get("s_nwk_s_int_key"),
-        nwk_s_enc_key=keys.get("nwk_s_enc_key"),
-        app_s_key=keys.get("app_s_key"),
-        version=V1_1,
-        dev_eui=dev_eui,
-        profile=profile,
-    )
+def _sessions(keys: Mapping[str, Key], dev_eui: str, profile: str | None, version: str) -> tuple[SessionKeys, ...]:
+    """The session that the roles make; keys of 1.1 are tried as those of a device on a 1.0 network as well."""
+    found: list[SessionKeys] = []
+    if keys.keys() & set(_SESSION_1_1[:3]):
+        found.append(
+            SessionKeys(
+                "",
+                f_nwk_s_int_key=keys.get("f_nwk_s_int_key"),
+                s_nwk_s_int_key=keys.get("s_nwk_s_int_key"),
+                nwk_s_enc_key=keys.get("nwk_s_enc_key"),
+                app_s_key=keys.get("app_s_key"),
+                version=V1_1,
+                dev_eui=dev_eui,
+                profile=profile,
+            )
+        )
+    network = keys.get("nwk_s_key") or (keys.get("f_nwk_s_int_key") if version == V1_0 else None)
+    if network is not None or ("app_s_key" in keys and not found):
+        found.append(SessionKeys.of_1_0("", network, keys.get("app_s_key"), dev_eui, profile))
+    return tuple(found)
 
 
 def _version(request: Mapping[str, Any]) -> str:

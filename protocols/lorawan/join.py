@@ -12,7 +12,7 @@ from protocols.crypto import key_check_value
 from protocols.lorawan import layers
 from protocols.lorawan.cipher import open_join_accept
 from protocols.lorawan.decoding import LorawanDecoding
-from protocols.lorawan.diagnosis import Mistake, root_mistake
+from protocols.lorawan.diagnosis import JOIN_ROLES, Mistake, root_mistake
 from protocols.lorawan.facts import MicState
 from protocols.lorawan.keys import RootKeys, SessionKeys, js_enc_key, js_int_key, session_1_0, session_1_1
 from protocols.lorawan.mic import JOIN_REQUEST_TYPE, join_accept_mic, join_accept_mic_1_1, request_mic
@@ -133,7 +133,7 @@ def _join_keys(filed: Sequence[RootKeys]) -> Iterator[_Fit]:
 def _js_int_key(roots: RootKeys, dev_eui: str | None, root: Key | None = None) -> Key | None:
     if roots.js_int_key is not None:
         return roots.js_int_key
-    nwk_key = roots.nwk_key or root
+    nwk_key = root or roots.nwk_key
     return None if nwk_key is None or not dev_eui else js_int_key(nwk_key, dev_eui)
 
 
@@ -144,11 +144,11 @@ def decode_join_accept(decoding: LorawanDecoding) -> None:
     unchecked = False
     tried: list[tuple[str, Key]] = []
     for join in waiting:
-        for role, key in _accept_keys(join):
+        for role, key in _accept_keys(join, plain=decoding.hints.plaintext_input):
             tried.append((role, key))
             plain = decoding.data if decoding.hints.plaintext_input else open_join_accept(key.value, decoding.data)
             accept = parse_join_accept(plain)
-            state = _accept_state(join, key, accept, plain[0])
+            state = _accept_state(join, role, key, accept, plain[0])
             unchecked = unchecked or state is MicState.NOT_CHECKED
             if state is MicState.VERIFIED:
                 _follow(decoding, join, role, key, accept, plain)
@@ -183,9 +183,14 @@ def _waiting(decoding: LorawanDecoding) -> Iterator[PendingJoin]:
         )
 
 
-def _accept_keys(join: PendingJoin) -> Iterator[tuple[str, Key]]:
-    """The keys that may encrypt an accept: a root key, or JSEncKey after a rejoin request (L2 1.1, 6.2.3)."""
+def _accept_keys(join: PendingJoin, *, plain: bool) -> Iterator[tuple[str, Key]]:
+    """The keys that may encrypt an accept: a root key, or JSEncKey after a rejoin request (L2 1.1, 6.2.3).
+
+    One that came in plain can be checked with JSIntKey alone.
+    """
     roots = join.roots
+    if plain and roots.js_int_key is not None:
+        yield "JSIntKey", roots.js_int_key
     if join.request_type == JOIN_REQUEST_TYPE:
         for fit in _join_keys((roots,)):
             yield fit.role, fit.key
@@ -195,11 +200,11 @@ def _accept_keys(join: PendingJoin) -> Iterator[tuple[str, Key]]:
         yield "JSEncKey", js_enc_key(roots.nwk_key, join.dev_eui)
 
 
-def _accept_state(join: PendingJoin, key: Key, accept: JoinAccept, mhdr: int) -> MicState:
+def _accept_state(join: PendingJoin, role: str, key: Key, accept: JoinAccept, mhdr: int) -> MicState:
     if not accept.opt_neg:
         computed = join_accept_mic(key.value, mhdr, accept.body)
     else:
-        int_key = _js_int_key(join.roots, join.dev_eui, key)
+        int_key = _js_int_key(join.roots, join.dev_eui, key if role in JOIN_ROLES else None)
         if int_key is None or join.join_eui is None or join.dev_nonce < 0:
             return MicState.NOT_CHECKED
         computed = join_accept_mic_1_1(
@@ -235,28 +240,28 @@ def _follow(
         return
     decoding.say(dev_nonce=join.dev_nonce)
     keys = _session_keys(join, role, key, accept)
+    if keys is None:
+        decoding.notes.append("no root key is filed: the session keys cannot be derived")
+        return
+    if role == "AppKey" and accept.opt_neg:
+        decoding.notes.append("a 1.1 network answered: the key filed as AppKey is the device's NwkKey")
     if keys.app_s_key is None:
         decoding.notes.append("no AppKey is filed: the session's payloads stay encrypted")
     decoding.sessions = decoding.sessions.with_join(Session(keys, joined=True))
 
 
-def _session_keys(join: PendingJoin, role: str, key: Key, accept: JoinAccept) -> SessionKeys:
+def _session_keys(join: PendingJoin, role: str, key: Key, accept: JoinAccept) -> SessionKeys | None:
+    """Derive the session; None without the root keys. What the accept proves of a key counts, not how it is filed."""
     roots = join.roots
+    nwk_key = key if role in JOIN_ROLES else roots.nwk_key
+    if nwk_key is None:
+        return None
+    nonce, dev_addr = accept.join_nonce, accept.dev_addr
     if not accept.opt_neg:
-        return session_1_0(
-            key, accept.join_nonce, accept.net_id, join.dev_nonce, accept.dev_addr, join.dev_eui, roots.profile
-        )
-    nwk_key = roots.nwk_key or key
-    return session_1_1(
-        nwk_key,
-        None if roots.app_key is nwk_key else roots.app_key,
-        accept.join_nonce,
-        join.join_eui or "",
-        join.dev_nonce,
-        accept.dev_addr,
-        join.dev_eui,
-        roots.profile,
-    )
+        return session_1_0(nwk_key, nonce, accept.net_id, join.dev_nonce, dev_addr, join.dev_eui, roots.profile)
+    app_key = roots.nwk_key if role == "AppKey" else roots.app_key
+    join_eui = join.join_eui or ""
+    return session_1_1(nwk_key, app_key, nonce, join_eui, join.dev_nonce, dev_addr, join.dev_eui, roots.profile)
 
 
 def _accept(decoding: LorawanDecoding, role: str, key: Key, what: str) -> None:

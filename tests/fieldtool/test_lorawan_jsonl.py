@@ -11,6 +11,7 @@ from fieldtool.export.explain import explain, summary
 from fieldtool.export.lines import telegram_line
 from fieldtool.replay.jsonl import answer
 from protocols.learned import LearnedDecoder
+from protocols.lorawan.cipher import open_join_accept
 from protocols.lorawan.encode import (
     Acceptance,
     Asked,
@@ -78,7 +79,31 @@ def test_version_follows_from_the_roles() -> None:
     f_key, s_key, enc_key, app_key = (Key(bytes.fromhex(text)) for text in texts.values())
     keys = SessionKeys("26012f4a", f_key, s_key, enc_key, app_key, "1.1")
     data = data_frame(Message(MType.UNCONFIRMED_DATA_UP, 3, 2, b"\x01", data_rate=5, channel=1), keys)
-    assert ask(hex=data.hex(), keys=texts)["lorawan"]["mic_ok"] is True
+    for version in (None, "1.0", "1.1"):
+        found = ask(hex=data.hex(), keys=texts, lorawan=version)["lorawan"]
+        assert (found["mic_ok"], found["version"]) == (True, "1.1")
+    as_1_0 = data_frame(
+        Message(MType.UNCONFIRMED_DATA_UP, 3, 2, b"\x01"), SessionKeys.of_1_0("26012f4a", f_key, app_key)
+    )
+    assert ask(hex=as_1_0.hex(), keys=texts, lorawan="1.0")["lorawan"]["version"] == "1.0"
+
+
+def test_accept_in_plain_needs_the_integrity_key_alone() -> None:
+    root = Key(NETWORK)
+    asked = Asked("70b3d57ed0000001", 7)
+    key = js_int_key(root, "0123456789abcdef")
+    accept = join_accept(root, Acceptance("000009", "000013", "26012f4a", opt_neg=True), key, asked)
+    request = {
+        "hex": open_join_accept(NETWORK, accept).hex(),
+        "keys": {"js_int_key": key.value.hex()},
+        "plaintext_input": True,
+        "join_eui": asked.join_eui,
+        "dev_nonce": asked.dev_nonce,
+        "join_req_type": 255,
+    }
+    found = ask(**request)["lorawan"]
+    assert (found["mic_ok"], found["join_nonce"], found["dev_addr"]) == (True, "000009", "26012f4a")
+    assert ask(**{**request, "dev_nonce": 8})["lorawan"]["mic_ok"] is False
 
 
 @pytest.mark.parametrize(

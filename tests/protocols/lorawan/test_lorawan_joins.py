@@ -247,3 +247,37 @@ def test_session_keys_are_not_shown() -> None:
         assert key.value.hex() not in shown
         assert repr(key.value)[2:-1] not in shown
     assert isinstance(keys, SessionKeys)
+
+
+@pytest.mark.parametrize(
+    ("roots", "readable"),
+    [(RootKeys(DEV_EUI, app_key=NWK_KEY, nwk_key=APP_KEY), True), (RootKeys(DEV_EUI, app_key=NWK_KEY), False)],
+    ids=["swapped", "filed as AppKey alone"],
+)
+def test_1_1_root_keys_in_each_others_place(roots: RootKeys, readable: bool) -> None:
+    filed = Filed((roots,))
+    request, accept, keys = joining_1_1(5)
+    sessions = hear(request, filed).sessions
+    heard = hear(accept, filed, sessions)
+    assert "the key filed as AppKey is the device's NwkKey" in heard.telegram.notes[0]
+    facts = hear(uplink(1, keys), filed, heard.sessions).telegram.lorawan
+    assert facts is not None
+    assert facts.mic_ok is True
+    assert (facts.plaintext is not None) is readable
+
+
+def test_join_server_keys_alone_prove_an_accept_but_give_no_session() -> None:
+    roots = RootKeys(DEV_EUI, js_int_key=js_int_key(NWK_KEY, DEV_EUI), js_enc_key=js_enc_key(NWK_KEY, DEV_EUI))
+    filed = Filed((roots,))
+    again = rejoin_request(js_int_key(NWK_KEY, DEV_EUI), 1, JOIN_EUI, DEV_EUI, 3)
+    answer = join_accept(
+        js_enc_key(NWK_KEY, DEV_EUI),
+        Acceptance("0000a8", NET_ID, DEV_ADDR, opt_neg=True),
+        js_int_key(NWK_KEY, DEV_EUI),
+        Asked(JOIN_EUI, 3, 1),
+    )
+    sessions = hear(again, filed).sessions
+    heard = hear(answer, filed, sessions)
+    assert heard.telegram.ok
+    assert any("cannot be derived" in note for note in heard.telegram.notes)
+    assert heard.sessions.at(DEV_ADDR) == ()

@@ -12,6 +12,7 @@ from fieldtool.sources.url import ReceiverUrl, parse_url
 
 SOURCES: dict[str, str] = {
     "im871a": "fieldtool.sources.serial_receiver:open_source",
+    "gwmp": "fieldtool.sources.gateway:open_source",
     "file": "fieldtool.sources.file:open_source",
     "sim": "fieldtool.sources.simulated:open_source",
 }

@@ -1,0 +1,133 @@
+"""The JSON body of PUSH_DATA: received packets (`rxpk`) with their radio facts; what else it holds is passed over."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Final, TypeAlias
+
+from protocols.errors import BadField
+from protocols.lorawan.facts import LoraReception
+from protocols.receivers.events import Damaged
+from protocols.receivers.gwmp.datagram import LAYER
+from protocols.receivers.lora_radio import data_rate_text, radio_of, reception
+
+MAX_PACKETS: Final = 256
+"""Packets of one datagram that are looked at; a concentrator hands over at most 16 at a time."""
+
+CRC_OK: Final = 1
+NO_CRC: Final = 0
+CRC_BAD: Final = -1
+HZ: Final = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Packet:
+    """One packet: PHYPayload, strength, radio facts, and the gateway's own time where it has one.
+
+    `stat` is 1 for a good CRC and 0 for none, which is what downlinks have.
+    """
+
+    data: bytes = field(repr=False)
+    rssi_dbm: int | None
+    lora: LoraReception
+    at: datetime | None = None
+    stat: int = CRC_OK
+
+
+Received: TypeAlias = Packet | Damaged
+
+
+def parse_push(body: bytes) -> list[Received]:
+    """Return the packets of a body, each good or with what is wrong with it; `BadField` when it is no JSON object."""
+    try:
+        members = json.loads(body)
+    except (ValueError, RecursionError):
+        raise BadField("the body is no JSON", layer=LAYER, offset=0) from None
+    if not isinstance(members, dict):
+        raise BadField("the body is no JSON object", layer=LAYER, offset=0)
+    packets = members.get("rxpk", [])
+    if not isinstance(packets, list):
+        raise BadField("rxpk is no list", layer=LAYER, offset=0)
+    return [_received(packet) for packet in packets[:MAX_PACKETS]]
+
+
+def _received(packet: object) -> Received:
+    if not isinstance(packet, dict):
+        return Damaged("a packet of rxpk is no object", b"")
+    text = packet.get("data")
+    data = _base64(text) if isinstance(text, str) else None
+    if data is None:
+        return Damaged("a packet's data are no Base64", b"")
+    if packet.get("stat", CRC_OK) == CRC_BAD:
+        return Damaged("the packet's CRC was wrong", data)
+    if packet.get("modu", "LORA") != "LORA":
+        return Damaged("the packet was sent in FSK, not in LoRa", data)
+    size = packet.get("size", len(data))
+    if size != len(data):
+        return Damaged(f"the packet has {len(data)} bytes, its size is another", data)
+    return _packet(packet, data)
+
+
+def _packet(packet: Mapping[str, Any], data: bytes) -> Packet:
+    radio = radio_of(str(packet.get("datr"))) or (None, None)
+    frequency = _number(packet.get("freq"))
+    rssi, snr = _number(packet.get("rssi")), _number(packet.get("lsnr"))
+    return Packet(
+        data,
+        None if rssi is None else round(rssi),
+        reception(None if frequency is None else round(frequency * HZ), *radio, snr),
+        _time(packet.get("time")),
+        NO_CRC if packet.get("stat") == NO_CRC else CRC_OK,
+    )
+
+
+def _base64(text: str) -> bytes | None:
+    """Decode Base64, whose padding some forwarders leave out."""
+    try:
+        return base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
+    except (binascii.Error, ValueError):
+        return None
+
+
+def _number(value: object) -> float | None:
+    """A number that can be used, None for anything else."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or abs(value) >= HZ:
+        return None
+    return float(value) if math.isfinite(value) else None
+
+
+def _time(value: object) -> datetime | None:
+    try:
+        at = datetime.fromisoformat(value) if isinstance(value, str) else None
+        return None if at is None or at.tzinfo is None else at.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
+def push_body(packets: Sequence[Packet]) -> bytes:
+    """Build the body that a gateway sends; the inverse of `parse_push`."""
+    return json.dumps({"rxpk": [_members(packet) for packet in packets]}, separators=(",", ":")).encode()
+
+
+def _members(packet: Packet) -> dict[str, object]:
+    lora = packet.lora
+    members: dict[str, object] = {"stat": packet.stat, "modu": "LORA", "codr": "4/5"}
+    if packet.at is not None:
+        members["time"] = packet.at.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+    if lora.frequency_hz is not None:
+        members["freq"] = lora.frequency_hz / HZ
+    if lora.spreading_factor is not None and lora.bandwidth_hz is not None:
+        members["datr"] = data_rate_text(lora.spreading_factor, lora.bandwidth_hz)
+    if packet.rssi_dbm is not None:
+        members["rssi"] = packet.rssi_dbm
+    if lora.snr_db is not None:
+        members["lsnr"] = lora.snr_db
+    members["size"] = len(packet.data)
+    members["data"] = base64.b64encode(packet.data).decode()
+    return members

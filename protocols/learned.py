@@ -10,12 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from protocols.crypto import BLOCK
 from protocols.decode import decode, decode_fragments, learn, no_keys, unknown_format
 from protocols.errors import ProtocolError
-from protocols.lorawan.follower import LorawanFollower
 from protocols.mbus.compact import FormatLibrary, shipped_formats
 from protocols.mbus.values import Result
 from protocols.model import Key, KeyLookup, Link, Outcome, RawFrame, Status, Telegram
@@ -24,6 +23,9 @@ from protocols.profiles.registry import ProfileRegistry, shipped_profiles
 from protocols.wmbus.fragments import Fragments
 from protocols.wmbus.link import HEADER_SIZE, FrameFormat, may_lack_crcs, strip_crcs
 from protocols.wmbus.transport import status_flags
+
+if TYPE_CHECKING:
+    from protocols.lorawan.follower import LorawanFollower
 
 PLANS_A_METER = 8
 """Layouts kept a meter: Kamstrup's full and compact frames, a monthly one, the meters behind one radio adapter."""
@@ -112,7 +114,7 @@ class LearnedDecoder:
         already_decrypted: bool = False,
         lorawan: LorawanFollower | None = None,
     ) -> None:
-        self.lorawan = LorawanFollower() if lorawan is None else lorawan
+        self._lorawan = lorawan
         self.formats = shipped_formats() if formats is None else formats
         self.fragments = Fragments.none()
         self.search_formats: FormatSearch | None = None
@@ -123,6 +125,15 @@ class LearnedDecoder:
         self._by_kind: dict[bytes, tuple[Plan, ...]] = {}
         self._meters = self._plans = 0
         self.forget()
+
+    @property
+    def lorawan(self) -> LorawanFollower:
+        """What follows LoRaWAN devices; it and its modules are made when the first of their frames comes."""
+        if self._lorawan is None:
+            from protocols.lorawan.follower import LorawanFollower
+
+            self._lorawan = LorawanFollower()
+        return self._lorawan
 
     def forget(self) -> None:
         """Drop all plans, and with them the keys they hold; formats stay."""

@@ -13,7 +13,7 @@ from random import Random
 
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, multiple, rule
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, multiple, rule
 
 from keystore.certificates import enrolment
 from keystore.certificates.clock import judge_clock
@@ -24,7 +24,7 @@ from keystore.certificates.standing import standing_of
 from keystore.certificates.token import Token
 from keystore.certificates.wallet import PendingRequest, Wallet, decode_wallet, encode_wallet
 from simulators.certificate_desk.desk import CertificateDesk
-from simulators.certificate_desk.issuing import issue_certificate
+from simulators.certificate_desk.issuing import Authority, issue_certificate
 from tests.keystore.certificates.desks import DAY, START, bytes_of, grant_of, make_desk, trusting
 
 LEVELS = st.sampled_from(["installer", "commissioner", "service", "test", "service+test"])
@@ -81,9 +81,22 @@ class Enrolment(RuleBasedStateMachine):
         self.wallet = decode_wallet(encode_wallet(after))
         return True
 
-    @initialize(target=tokens)
-    def first_order(self) -> object:
-        return self.order("service")
+    @initialize(target=answers, level=LEVELS)
+    def begin(self, level: str) -> object:
+        """Most runs begin with a certificate in use: what can go wrong then is the question."""
+        return self.enrol(level, "tag 0", activate=True)
+
+    @rule(target=answers, level=LEVELS, tag=TAGS, activate=st.booleans())
+    def enrol(self, level: str, tag: str, activate: bool) -> object:
+        """All steps in a row, as most people do it."""
+        pending = self.request(self.order(level), tag)
+        if not isinstance(pending, PendingRequest):
+            return multiple()
+        answer = self.answer(pending)
+        if isinstance(answer, bytes):
+            self.import_it(answer, activate)
+            return answer
+        return multiple()
 
     @rule(target=tokens, level=LEVELS)
     def order(self, level: str) -> Token:
@@ -113,28 +126,33 @@ class Enrolment(RuleBasedStateMachine):
         )
         return bytes_of(signed)
 
-    @rule(target=answers, pending=requests, level=LEVELS)
-    def answer_of_an_impostor(self, pending: PendingRequest, level: str) -> bytes:
-        key = pending.key.open().public_key()
-        grant, issuer = grant_of(level), self.impostor.issuer
-        made = issue_certificate(key, "x", grant, self.true_time, 300 * DAY, issuer, self.random.randbytes)
-        return made.data + issuer.certificate.data + self.impostor.anchor.certificate.data
+    @rule(level=LEVELS, tag=TAGS)
+    def answered_by_an_impostor(self, level: str, tag: str) -> None:
+        """A desk of the same names, which sends its issuer and its anchor along, or claims to be the real issuer."""
+        pending = self.request(self.order(level), tag)
+        if isinstance(pending, PendingRequest):
+            key, grant = pending.key.open().public_key(), grant_of(level)
+            real, false = self.desk.issuer.certificate, self.impostor.issuer
+            claimed = Authority(real, false.key)
+            for issuer, issuers in (
+                (false, false.certificate.data + self.impostor.anchor.certificate.data),
+                (claimed, real.data),
+            ):
+                made = issue_certificate(key, "x", grant, self.true_time, 80 * DAY, issuer, self.random.randbytes)
+                self.import_it(made.data + issuers, activate=True)
 
-    @rule(target=answers, pending=requests)
-    def answer_above_the_order(self, pending: PendingRequest) -> object:
+    @rule(tag=TAGS)
+    def answered_above_the_order(self, tag: str) -> None:
         """The desk itself signs more than was ordered."""
-        missing = grant_of("service+test").capabilities & ~pending.token.capabilities
-        if not missing:
-            return multiple()
-        key = pending.key.open().public_key()
-        made = issue_certificate(
-            key, "x", grant_of("service+test"), self.true_time, 300 * DAY, self.desk.issuer, self.random.randbytes
-        )
-        return made.data + self.desk.issuer.certificate.data
+        pending = self.request(self.order("installer"), tag)
+        if isinstance(pending, PendingRequest):
+            key, grant, issuer = pending.key.open().public_key(), grant_of("service"), self.desk.issuer
+            made = issue_certificate(key, "x", grant, self.true_time, 80 * DAY, issuer, self.random.randbytes)
+            self.import_it(made.data + issuer.certificate.data, activate=True)
 
-    @rule(target=answers, answer=answers, place=st.integers(0, 400), value=st.integers(1, 255))
-    def altered(self, answer: bytes, place: int, value: int) -> bytes:
-        return answer[:place] + bytes((answer[place] ^ value,)) + answer[place + 1 :]
+    @rule(answer=answers, place=st.integers(0, 400), value=st.integers(1, 255))
+    def altered_on_the_way(self, answer: bytes, place: int, value: int) -> None:
+        self.import_it(answer[:place] + bytes((answer[place] ^ value,)) + answer[place + 1 :], activate=True)
 
     @rule(answer=answers, activate=st.booleans())
     def import_it(self, answer: bytes, activate: bool) -> None:
@@ -171,6 +189,8 @@ class Enrolment(RuleBasedStateMachine):
         if self.model.issued:
             serial = data.draw(st.sampled_from(sorted(self.model.issued)))
             self.desk.revoke(f"{serial:016x}", self.true_time)
+            if data.draw(st.booleans()):
+                self.take_list(self.publish())
 
     @rule(target=lists)
     def publish(self) -> bytes:
@@ -186,11 +206,19 @@ class Enrolment(RuleBasedStateMachine):
             for serial, issued in self.model.issued.items():
                 issued.revoked = serial in taken.serials
 
-    @rule(days=st.sampled_from([0, 1, 20, 40, 80, 200]))
+    @rule(days=st.sampled_from([1, 20, 40, 80, 80, 200]))
     def time_passes(self, days: int) -> None:
+        """The program is used once a day or so, with the right clock."""
         self.true_time += days * DAY
+        self.offset = timedelta(0)
+        self.the_program_is_used()
 
-    @rule(days=st.sampled_from([-1000, -30, -2, 0, 0, 0, 2, 30, 1000]))
+    @rule()
+    def no_list_comes_for_long(self) -> None:
+        self.take_list(self.publish())
+        self.time_passes(50)
+
+    @rule(days=st.sampled_from([-1000, -30, -2, 0, 2, 30, 1000]))
     def the_clock_is_set(self, days: int) -> None:
         self.offset = days * DAY
 
@@ -212,10 +240,6 @@ class Enrolment(RuleBasedStateMachine):
         assert self.wallet.latest_seen is not None
         assert self.wallet.latest_seen >= self.now
         self.model.latest_seen = self.wallet.latest_seen
-
-    @rule(token=consumes(tokens))
-    def the_token_is_lost(self, token: Token) -> None:
-        """Nothing follows from a token that nobody has."""
 
     @rule()
     def somebody_else_is_trusted_no_longer(self) -> None:
@@ -263,4 +287,4 @@ class Enrolment(RuleBasedStateMachine):
 
 
 TestEnrolment = Enrolment.TestCase
-TestEnrolment.settings = settings(max_examples=25, stateful_step_count=30)
+TestEnrolment.settings = settings(max_examples=60, stateful_step_count=30)

@@ -287,4 +287,4 @@ class Enrolment(RuleBasedStateMachine):
 
 
 TestEnrolment = Enrolment.TestCase
-TestEnrolment.settings = settings(max_examples=60, stateful_step_count=30)
+TestEnrolment.settings = settings(max_examples=100, stateful_step_count=30)

@@ -74,7 +74,7 @@ def _make(make: Callable[[int], bytes], count: int, path: Path) -> None:
 
 def _import(folder: Path) -> Measured:
     path = folder / "keys"
-    with Vault.create(folder / "keys.vault", "made up", CHEAP) as vault:
+    with Vault.create(folder / "keys.vault", "made-up passphrase", CHEAP) as vault:
         began, used = time.perf_counter(), time.process_time()
         file = KeyFile(path, path.read_bytes(), ReadOptions(password=PASSWORD), datetime.now(UTC))
         imported, _ = import_files(vault, [file])

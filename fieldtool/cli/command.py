@@ -36,10 +36,23 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "keys check": ("fieldtool.cli.keys_check:CHECK", "hold the filed keys against a capture or the live air"),
     "keys list": ("fieldtool.cli.keys:LIST", "list the keys of the store, by check value"),
     "keys find": ("fieldtool.cli.keys:FIND", "find the keys of a meter"),
+    "certs request": ("fieldtool.cli.certs:REQUEST", "make a key and a certificate request from a token"),
+    "certs import": ("fieldtool.cli.certs:IMPORT", "import the certificate that answers a request"),
+    "certs list": ("fieldtool.cli.certs_shown:LIST", "list certificates and requests, and the level in use"),
+    "certs use": ("fieldtool.cli.certs:USE", "choose the certificate in use"),
+    "certs show": ("fieldtool.cli.certs_shown:SHOW", "show a certificate, and what the level in use allows"),
+    "certs revocations": ("fieldtool.cli.certs_shown:REVOCATIONS", "import and list revocation lists"),
+    "certs trust": ("fieldtool.cli.certs_shown:TRUST", "install, list and remove trust anchors"),
+    "certs clock": ("fieldtool.cli.certs:CLOCK", "show or settle what is thought of this computer's clock"),
+    "certs remove": ("fieldtool.cli.certs:REMOVE", "forget a certificate with its key, or a request"),
     "profiles list": ("fieldtool.cli.profiles:LIST", "list the meter families that are known by name"),
     "profiles show": ("fieldtool.cli.profiles:SHOW", "show what is known of one meter family"),
     "profiles check": ("fieldtool.cli.profiles:CHECK", "check meter profiles of your own, and run their tests"),
     "simulate receiver": ("fieldtool.cli.simulate:RECEIVER", "run a simulated receiver with simulated meters"),
+    "simulate desk": (
+        "fieldtool.cli.simulate_desk:DESK",
+        "run a certificate desk: orders, tokens, signing, revocation",
+    ),
     "simulate scenario": ("fieldtool.cli.simulate:SCENARIO", "list the meters of a scenario"),
 }
 """Command words to where it is and one line of help; a command is imported when it is run."""

@@ -19,8 +19,9 @@ class Decoding:
     """What is known so far of one frame; becomes a `Telegram`.
 
     `data` is the frame without CRCs, with trailing bytes; `size` is where the frame proper ends. `plain` is `data`
-    with decrypted regions replaced. `footer` is a layer that stands behind the application layer. `crcs_removed` says
-    that the frame holds no link-layer CRCs, whatever its bytes look like.
+    with decrypted regions replaced; `cut` bytes behind `size` are the rest of an encrypted block. `footer` is a layer
+    that stands behind the application layer. `crcs_removed` says that the frame holds no link-layer CRCs, whatever its
+    bytes look like.
     """
 
     frame: RawFrame
@@ -32,6 +33,7 @@ class Decoding:
     ladder: Ladder = field(default_factory=Ladder)
     data: bytes = b""
     size: int = 0
+    cut: int = 0
     plain: bytes = b""
     layers: list[Layer] = field(default_factory=list)
     link_address: Address | None = None
@@ -57,7 +59,8 @@ class Decoding:
         """Put decrypted bytes in their place."""
         end = opened.start + len(opened.plaintext)
         self.plain = self.plain[: opened.start] + opened.plaintext + self.plain[end:]
-        self.size = max(self.size, end)
+        self.cut = opened.cut
+        self.size = end if opened.cut else max(self.size, end)
         if opened.tag_size:
             self.footer = Opaque("security", end, end + opened.tag_size, "authentication tag")
             self.size = end

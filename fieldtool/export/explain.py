@@ -34,7 +34,8 @@ def summary(telegram: Telegram) -> str:
     lines = [_headline(telegram)]
     if telegram.problem is not None:
         lines.append(f"  {safe_text(telegram.problem)}")
-        lines.extend(f"  next: {safe_text(step.next)}" for step in telegram.verdict if step.next is not None)
+        steps = dict.fromkeys(step.next for step in telegram.verdict if step.next is not None)
+        lines.extend(f"  next: {safe_text(step)}" for step in steps)
     for finding in telegram.findings:
         lines.append(f"  {_finding_mark(finding)} {_finding(finding)}")
         if finding.kind in NEXT:
@@ -106,7 +107,7 @@ def _reading(reading: Reading) -> str:
     if reading.function != "instantaneous":
         place.insert(0, str(reading.function))
     detail = f"  ({', '.join(place)})" if place else ""
-    return f"  {safe_text(reading.name):32}{measured_text(reading)}{detail}"
+    return f"  {safe_text(reading.name):31} {measured_text(reading)}{detail}"
 
 
 def _tree(telegram: Telegram) -> Iterator[str]:

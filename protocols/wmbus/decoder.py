@@ -12,7 +12,7 @@ from protocols.model import Address, Outcome, Rung, Status, Telegram
 from protocols.wmbus.afl import parse_afl
 from protocols.wmbus.ci import Content, ci_field
 from protocols.wmbus.control import DOWNLINK
-from protocols.wmbus.decryption import open_diehl_payload, open_extended_link, open_transport
+from protocols.wmbus.decryption import CUT_NEXT, open_diehl_payload, open_extended_link, open_transport
 from protocols.wmbus.ell import parse_ell
 from protocols.wmbus.link import FrameFormat, LinkFrame, parse_link, size_before_last_crc, strip_crcs
 from protocols.wmbus.security.diehl import diehl_frame
@@ -22,7 +22,6 @@ UNSUPPORTED_NEXT = "keep the telegram; what it needs is named above"
 NETWORK_SIZE = 2
 BEHIND_NETWORK = frozenset({Content.AUTHENTICATION, Content.RECORDS, Content.COMPACT, Content.FORMAT, Content.NOTHING})
 
-CUT_NEXT = "receive it again, or check how it was captured; values before the damage are shown"
 DAMAGED_NEXT = "receive it again; values before the damage are shown"
 
 FORMAT_DETAIL = {
@@ -144,9 +143,12 @@ def _application(decoding: Decoding, transport: TransportLayer) -> None:
     address = decoding.identity or decoding.meter
     decoding.profile = decoding.profiles.find(address) if address is not None else None
     application = _read_application(decoding, transport)
-    if isinstance(application.problem, Truncated):
+    if isinstance(application.problem, Truncated) and not decoding.cut:
         application = _without_last_crc(decoding, transport, application)
     decoding.layers.append(application)
+    if decoding.cut:
+        end = decoding.size + decoding.cut
+        decoding.layers.append(Opaque("encrypted", decoding.size, end, "encrypted block that is cut"))
     if application.flags or application.content is Content.MANUFACTURER:
         decoding.status = _status_with(decoding.status, application)
     decoding.records = application.records
@@ -157,7 +159,9 @@ def _application(decoding: Decoding, transport: TransportLayer) -> None:
     elif isinstance(problem, Unsupported):
         decoding.ladder.failed(Rung.RECORDS, Outcome.UNSUPPORTED, str(problem), UNSUPPORTED_NEXT)
     else:
-        decoding.ladder.failed(Rung.RECORDS, Outcome.DAMAGED, str(problem), DAMAGED_NEXT)
+        damaged_before = decoding.ladder.outcome is Outcome.DAMAGED
+        next_step = CUT_NEXT if damaged_before else DAMAGED_NEXT
+        decoding.ladder.failed(Rung.RECORDS, Outcome.DAMAGED, str(problem), next_step)
 
 
 def _read_application(decoding: Decoding, transport: TransportLayer) -> Application:

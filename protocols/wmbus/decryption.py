@@ -19,6 +19,8 @@ from protocols.wmbus.security.diehl import PUBLIC_KEYS, DiehlFrame, diehl_in_cle
 from protocols.wmbus.security.makers import MakerProtection, maker_protection
 from protocols.wmbus.transport import SECURITY_NAMES, TransportLayer
 
+CUT_NEXT = "receive it again, or check how it was captured; values before the damage are shown"
+
 MODE_CLEAR = 0
 MODE_RESERVED_CLEAR = 6
 """Reserved, but sent by Hydrodigit water meters with clear payloads."""
@@ -136,7 +138,8 @@ def _protected(decoding: Decoding, transport: TransportLayer) -> Protected:
         raise BadField("an encrypted frame without an address", layer="transport", offset=transport.start)
     return Protected(
         data=decoding.plain[: decoding.size],
-        trailing=decoding.plain[decoding.size :],
+        # Behind a damaged block lies the rest of the frame as received, CRCs included.
+        trailing=b"" if decoding.ladder.failed_at(Rung.FRAME) else decoding.plain[decoding.size :],
         address=address,
         transport=transport,
         afl=decoding.afl,
@@ -197,6 +200,9 @@ def _not_encrypted(decoding: Decoding, security: Security | None) -> None:
 def _accept_key(decoding: Decoding, base: Security, key: Key, keys: Sequence[Key], opened: Opened) -> None:
     check_value = key_check_value(key.value)
     decoding.ladder.passed(Rung.KEY, key_detail(key))
+    if opened.cut:
+        detail = f"{base.name}: {opened.proof}, but the last encrypted block is cut and cannot be decrypted"
+        decoding.ladder.failed(Rung.DECRYPTION, Outcome.DAMAGED, detail, CUT_NEXT)
     decoding.ladder.passed(Rung.DECRYPTION, f"{base.name}: {opened.proof}")
     tried = tuple(key_check_value(k.value) for k in keys[: keys.index(key) + 1])
     decoding.security = replace(base, key_check_value=check_value, authenticated=opened.authenticated, tried=tried)

@@ -136,7 +136,7 @@ def _reads(decoding: Decoding, transport: TransportLayer, opened: Opened) -> boo
     """Whether all of the decrypted payload can be read."""
     end = opened.start + len(opened.plaintext)
     plain = decoding.plain[: opened.start] + opened.plaintext + decoding.plain[end : decoding.size]
-    size = max(decoding.size, end) - opened.tag_size
+    size = end if opened.cut else max(decoding.size, end) - opened.tag_size
     address = decoding.identity or decoding.meter
     profile = decoding.profiles.find(address) if address is not None else None
     payloads = profile.payloads if profile is not None else ()

@@ -130,3 +130,15 @@ def test_readings_in_words(reading: Reading, text: str) -> None:
 
 def test_outcomes_all_have_a_glyph() -> None:
     assert set(OUTCOME_GLYPHS) == set(Outcome)
+
+
+def test_a_cut_telegram_says_once_what_to_do() -> None:
+    cut = decode(bytes.fromhex(GAS_HEX)[:-1], lambda _: (Key(bytes.fromhex(GAS_KEY), "given"),))
+    lines = summary(cut).splitlines()
+    assert sum(line.startswith("  next: ") for line in lines) == 1
+    assert [line.split()[0] for line in lines[3:]] == ["volume", "datetime"]
+
+
+def test_a_long_name_stands_apart_from_its_value() -> None:
+    telegram = decode(bytes.fromhex("12449315785634123303 7A01000000 01BB56 05"))
+    assert "  volume_flow_duration_of_last_lower_limit_exceed 5 h" in summary(telegram).splitlines()

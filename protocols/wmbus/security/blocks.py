@@ -11,12 +11,16 @@ from protocols.wmbus.security.model import CHECK_BYTES, Protected
 
 @dataclass(frozen=True, slots=True)
 class Region:
-    """The cipher text, where it starts, and what had to be tolerated to get it."""
+    """The whole blocks of cipher text, where they start, and what had to be tolerated to get them.
+
+    `cut` counts the bytes behind them that are less than a block: cipher text too, but nothing can decrypt it.
+    """
 
     start: int
     ciphertext: bytes
     notes: tuple[str, ...] = ()
     consumed_trailing: int = 0
+    cut: int = 0
 
 
 def encrypted_region(protected: Protected) -> Region:
@@ -38,7 +42,7 @@ def encrypted_region(protected: Protected) -> Region:
     if not whole:
         raise Truncated("frame ends inside the first encrypted block", layer="transport", offset=len(protected.data))
     note = f"{protected.transport.encrypted_blocks} encrypted blocks announced, {whole // BLOCK} present"
-    return Region(start, available[:whole], (note,))
+    return Region(start, available[:whole], (note,), cut=len(available) - whole)
 
 
 def starts_with_check_bytes(protected: Protected) -> bool:

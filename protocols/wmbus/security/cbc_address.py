@@ -38,7 +38,9 @@ class CbcAddress:
         plaintext = aes_cbc_decrypt(key, iv, region.ciphertext)
         if not plaintext.startswith(CHECK_BYTES):
             raise DecryptFailed("check bytes 2F2F do not appear", layer="transport", offset=region.start)
-        return Opened(region.start, plaintext, CHECK_BYTES_FIT, False, region.notes, region.consumed_trailing)
+        return Opened(
+            region.start, plaintext, CHECK_BYTES_FIT, False, region.notes, region.consumed_trailing, cut=region.cut
+        )
 
 
 MODE_5 = CbcAddress(5)

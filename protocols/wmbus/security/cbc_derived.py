@@ -54,7 +54,9 @@ class CbcDerived:
                 offset=region.start,
             )
         proof = "MAC fits" if mac_fits else CHECK_BYTES_FIT
-        return Opened(region.start, plaintext, proof, mac_fits is True, region.notes, region.consumed_trailing)
+        return Opened(
+            region.start, plaintext, proof, mac_fits is True, region.notes, region.consumed_trailing, cut=region.cut
+        )
 
 
 def _keys(protected: Protected, key: bytes) -> tuple[bytes, bytes]:

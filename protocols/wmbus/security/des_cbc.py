@@ -15,23 +15,24 @@ DAYS_BACK = 2
 """The meter's date may lag behind the day of reception: today, yesterday and the day before are tried."""
 
 
-def des_region(protected: Protected) -> bytes:
-    """The encrypted bytes: as many as the low byte of the configuration word counts, in whole blocks."""
+def des_region(protected: Protected) -> tuple[bytes, int]:
+    """The encrypted bytes in whole blocks, and how many of those that the configuration word counts are left over."""
     size = (protected.transport.configuration or 0) & 0xFF
     start = protected.transport.end
     available = protected.data[start : start + size]
     whole = len(available) // DES_BLOCK * DES_BLOCK
     if not whole:
         raise Truncated("frame ends inside the first encrypted block", layer="transport", offset=len(protected.data))
-    return available[:whole]
+    return available[:whole], len(available) - whole
 
 
 def _open(protected: Protected, key: bytes, vectors: Iterator[tuple[bytes, str]]) -> Opened:
-    ciphertext = des_region(protected)
+    ciphertext, cut = des_region(protected)
     for vector, note in vectors:
         plaintext = des_cbc_decrypt(key, vector, ciphertext)
         if plaintext.startswith(CHECK_BYTES):
-            return Opened(protected.transport.end, plaintext, CHECK_BYTES_FIT, notes=(note,) if note else ())
+            notes = (note,) if note else ()
+            return Opened(protected.transport.end, plaintext, CHECK_BYTES_FIT, notes=notes, cut=cut)
     raise DecryptFailed("check bytes 2F2F do not appear", layer="transport", offset=protected.transport.end)
 
 

@@ -40,7 +40,8 @@ class Opened:
     """Plain text of the frame's bytes `start:end`, what proved the key in words, and oddities.
 
     `authenticated` is True only when a MAC over the message verified. `consumed_trailing` counts bytes behind the
-    frame that the encrypted region needed, `tag_size` those of a tag behind the payload.
+    frame that the encrypted region needed, `tag_size` those of a tag behind the payload, `cut` those behind `end` that
+    are less than a block and stay encrypted.
     """
 
     start: int
@@ -50,6 +51,7 @@ class Opened:
     notes: tuple[str, ...] = ()
     consumed_trailing: int = 0
     tag_size: int = 0
+    cut: int = 0
 
 
 class SecurityMode(Protocol):

@@ -9,7 +9,7 @@ BIN := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 READY := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format profiles conformance fuzz fuzz-import fuzz-lorawan bench clean
+.PHONY: help demo test check format profiles conformance fuzz fuzz-import fuzz-lorawan torture bench clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -44,6 +44,9 @@ fuzz-import: $(READY) ## read a million changed key files of all formats; takes 
 
 fuzz-lorawan: $(READY) ## decode a million mutated LoRaWAN frames; takes minutes
 	$(BIN)/python -m tests.protocols.lorawan.lorawan_fuzz
+
+torture: $(READY) ## kill a thousand processes while they write a keystore, and cut the power as often; takes minutes
+	$(BIN)/python -m tools.torture_keystore
 
 bench: $(READY) ## measure telegrams a second and peak memory
 	$(BIN)/python -m benchmarks

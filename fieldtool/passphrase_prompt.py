@@ -98,6 +98,9 @@ def _posix_keys(number: int) -> Iterator[ReadKey | None]:
         return
     try:
         tty.setcbreak(number)
+        now = termios.tcgetattr(number)
+        now[3] &= ~termios.ISIG  # Ctrl-C comes as a key, so that the terminal is put right before anything ends
+        termios.tcsetattr(number, termios.TCSADRAIN, now)
         yield read_key
     finally:
         termios.tcsetattr(number, termios.TCSADRAIN, before)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ from fieldtool.cli import output
 from fieldtool.cli.asking import asked_text, confirmed
 from fieldtool.cli.certs_text import certificate_facts, standing_line
 from fieldtool.cli.command import Command
+from fieldtool.cli.question import can_ask
 from fieldtool.enrolment import Enrolment, read_source, write_request
 from fieldtool.exit_codes import ExitCode
 from keystore.certificates.clock import ClockState
@@ -32,7 +32,7 @@ def opened(arguments: Namespace, *, mend: bool = False) -> Iterator[Enrolment]:
     with open_store(choose_store(arguments.store, arguments.passphrase_file)) as vault:
         certificates = Enrolment(vault, enrolment.now())
         clock = certificates.attend_clock()
-        if clock.state is ClockState.FAR_AHEAD and not mend and sys.stdin.isatty():
+        if clock.state is ClockState.FAR_AHEAD and not mend and can_ask():
             if confirmed(clock.reason, yes=False):
                 certificates.confirm_clock()
         elif not clock.is_trusted and not mend:

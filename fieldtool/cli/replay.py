@@ -46,7 +46,7 @@ def _configure(parser: ArgumentParser) -> None:
         "--second-pass",
         action=BooleanOptionalAction,
         default=True,
-        help="read compact frames also when the full frame of their format comes later (default; not for stdin)",
+        help="read compact frames also when the full frame of their format comes later (default; not for pipes)",
     )
     add_key_option(parser)
     add_profiles_option(parser)
@@ -75,8 +75,10 @@ def _jobs(text: str) -> int:
 def _run(arguments: Namespace) -> ExitCode:
     files = [Path(name) for name in arguments.files]
     for path in files:
-        if str(path) != STDIN and not path.is_file():
+        if str(path) != STDIN and not path.exists():
             raise InputError(f"{path}: there is no such file", "check the name")
+        if path.is_dir():
+            raise InputError(f"{path} is a folder", "name the captures in it")
     tally = Tally()
     began = time.monotonic()
     formats = formats_in_use(arguments)
@@ -109,8 +111,8 @@ class _Reading:
 
     def __init__(self, files: list[Path]) -> None:
         self.files = files
-        self.from_stdin = any(str(path) == STDIN for path in files)
-        self._whole = 0 if self.from_stdin else sum(path.stat().st_size for path in files)
+        self.from_pipe = any(str(path) == STDIN or not path.is_file() for path in files)
+        self._whole = 0 if self.from_pipe else sum(path.stat().st_size for path in files)
         self._read = 0
         self._progress = output.Progress("telegrams")
 
@@ -138,8 +140,8 @@ class _Reading:
 
 def _replayed(arguments: Namespace, reading: _Reading, decoder: LearnedDecoder) -> Iterator[Replayed]:
     form = "json" if arguments.json else "lines"
-    # Standard input can be read only once.
-    again = tuple(reading.files) if arguments.second_pass and not reading.from_stdin else None
+    # A pipe can be read only once.
+    again = tuple(reading.files) if arguments.second_pass and not reading.from_pipe else None
     if arguments.jobs == 1:
         ahead = None if again is None else SecondPass(lambda: open_captures(again), decoder)
         decoder.search_formats = ahead
@@ -152,7 +154,7 @@ def _replayed(arguments: Namespace, reading: _Reading, decoder: LearnedDecoder) 
     if arguments.speed != AS_FAST_AS_POSSIBLE:
         raise UsageError("--speed and --jobs exclude each other", "several processes decode as fast as they can")
     task = Task(form, tuple(arguments.key), arguments.profiles, decoder.formats, again)
-    blocks, one_at_a_time = reading.blocks(), reading.from_stdin
+    blocks, one_at_a_time = reading.blocks(), reading.from_pipe
     for replayed, formats in replay_in_processes(
         blocks, arguments.jobs, task, decoder.keys, one_at_a_time=one_at_a_time
     ):

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
+import threading
 import time
 import tracemalloc
 from pathlib import Path
@@ -44,6 +47,24 @@ def test_all_well_is_exit_code_0(run: Run, tmp_path: Path) -> None:
     path.write_text(f"telegram=|{GAS_HEX}|+1\ntelegram=|{GAS_HEX}|+2\n")
     assert run("replay", path, path, "--key", GAS_KEY).code == 0
     assert run("replay", "-", "--key", GAS_KEY, stdin=path.read_bytes()).code == 0
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such pipes")
+@pytest.mark.parametrize("options", [(), ("--jobs", "2"), ("--speed", "1000000")])
+def test_a_pipe_is_replayed_as_a_file_is(run: Run, capture: Path, options: tuple[str, ...]) -> None:
+    pipe = capture.with_name("air.pipe")
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=lambda: pipe.write_bytes(capture.read_bytes()))
+    writer.start()
+    ran = run("replay", pipe, "--key", GAS_KEY, *options)
+    writer.join()
+    assert (ran.code, ran.lines) == (1, run("replay", capture, "--key", GAS_KEY).lines)
+
+
+def test_a_folder_is_no_capture(run: Run, tmp_path: Path) -> None:
+    ran = run("replay", tmp_path)
+    assert ran.code == 2
+    assert "is a folder" in ran.err
 
 
 @pytest.mark.parametrize(

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, TypeVar
 
 from protocols.model import Address, Key
 
 if TYPE_CHECKING:
+    from keystore.model import KeyRecord
     from keystore.vault import Vault
+    from keystore.vault.documents import DocumentShelf
+    from protocols.lorawan.follower import LorawanFollower
+
+_T = TypeVar("_T")
 
 
 class LazyKeys:
@@ -32,6 +37,17 @@ class LazyKeys:
 
     def __call__(self, address: Address) -> Sequence[Key]:
         """Return the keys filed for an address, best first."""
+        return self._asked(lambda vault: vault.keys_for(address))
+
+    def device_records(self, identifier: str) -> Sequence[KeyRecord]:
+        """Return the LoRaWAN keys filed under a DevEUI or DevAddr, best first."""
+        return self._asked(lambda vault: vault.device_records(identifier))
+
+    def documents(self) -> DocumentShelf | None:
+        """Return what else is sealed in the store, None while there is none that is unlocked."""
+        return self._vault.receivers_documents if self._vault is not None and self.is_open else None
+
+    def _asked(self, ask: Callable[[Vault], Sequence[_T]]) -> Sequence[_T]:
         if not self._opened:
             self.open()
         if self._vault is None:
@@ -39,7 +55,7 @@ class LazyKeys:
         from keystore.errors import KeystoreError, Locked
 
         try:
-            keys = self._vault.keys_for(address)
+            found = ask(self._vault)
         except Locked:
             self.unavailable = "store locked"
             return ()
@@ -49,7 +65,7 @@ class LazyKeys:
             self._faults += 1
             return ()
         self.unavailable = ""
-        return keys
+        return found
 
     def open(self) -> None:
         """Open the store now."""
@@ -109,3 +125,18 @@ class LazyKeys:
         if self._vault is not None:
             self._vault.close()
             self._vault = None
+
+
+def follower_maker(store: LazyKeys, given: Sequence[Key]) -> Callable[[], LorawanFollower]:
+    """Return what makes a decoder's follower of LoRaWAN devices: with the given keys if any, else the store's.
+
+    Nothing of LoRaWAN is loaded before it is called.
+    """
+
+    def make() -> LorawanFollower:
+        from fieldtool.lorawan_keys import FiledLorawanKeys, given_lorawan_keys
+        from protocols.lorawan.follower import LorawanFollower
+
+        return LorawanFollower(given_lorawan_keys(given) if given else FiledLorawanKeys(store.device_records))
+
+    return make

@@ -47,6 +47,9 @@ class KeyRole(StrEnum):
 WMBUS_ROLES = (KeyRole.WMBUS_DEK, KeyRole.PRIOS64)
 """Roles whose keys open wireless M-Bus telegrams."""
 
+LORAWAN_ROLES = frozenset(role for role in KeyRole if role.startswith("lorawan_"))
+"""Roles of the keys of LoRaWAN devices and sessions."""
+
 
 class KeyStatus(StrEnum):
     """Whether a key is to be used: tried, tried last, never tried."""

@@ -102,7 +102,8 @@ class LearnedDecoder:
     """Decodes one frame after the other and remembers formats, fragments and layouts; belongs to one thread.
 
     `keys` must give the same keys for an address as long as it is used: call `forget()` when they change.
-    `search_formats` is asked when a compact frame needs a format that is not known.
+    `search_formats` is asked when a compact frame needs a format that is not known, `make_follower` for what follows
+    LoRaWAN devices, once, when the first of their frames comes.
     """
 
     def __init__(
@@ -118,6 +119,7 @@ class LearnedDecoder:
         self.formats = shipped_formats() if formats is None else formats
         self.fragments = Fragments.none()
         self.search_formats: FormatSearch | None = None
+        self.make_follower: Callable[[], LorawanFollower] | None = None
         self.keys = keys
         self._profiles = shipped_profiles() if profiles is None else profiles
         self._already_decrypted = already_decrypted
@@ -130,13 +132,18 @@ class LearnedDecoder:
     def lorawan(self) -> LorawanFollower:
         """What follows LoRaWAN devices; it and its modules are made when the first of their frames comes."""
         if self._lorawan is None:
-            from protocols.lorawan.follower import LorawanFollower
+            if self.make_follower is not None:
+                self._lorawan = self.make_follower()
+            else:
+                from protocols.lorawan.follower import LorawanFollower
 
-            self._lorawan = LorawanFollower()
+                self._lorawan = LorawanFollower()
         return self._lorawan
 
     def forget(self) -> None:
-        """Drop all plans, and with them the keys they hold; formats stay."""
+        """Drop all plans, and with them the keys they hold; formats and LoRaWAN sessions stay."""
+        if self._lorawan is not None:
+            self._lorawan.forget()
         self._by_meter = {frame_format: {} for frame_format in FrameFormat}
         self._by_kind = {}
         self._meters = self._plans = 0

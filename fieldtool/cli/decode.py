@@ -17,7 +17,7 @@ from fieldtool.errors import UsageError
 from fieldtool.exit_codes import ExitCode
 from fieldtool.export.explain import explain, summary
 from fieldtool.export.telegram_json import telegram_json
-from fieldtool.lazy_keys import LazyKeys
+from fieldtool.lazy_keys import LazyKeys, follower_maker
 from protocols.captures.lines import parse_lines
 from protocols.captures.model import PLAIN_HEX, BadLine, NotRecognised, Pasted
 from protocols.captures.paste import recognise
@@ -48,6 +48,7 @@ def _run(arguments: Namespace) -> ExitCode:
             keys = lambda _: given  # noqa: E731
         profiles = profiles_in_use(arguments)
         decoder = LearnedDecoder(keys, profiles=profiles, already_decrypted=arguments.already_decrypted)
+        decoder.make_follower = follower_maker(store, arguments.key)
         decoder.search_formats = formats_when_needed(arguments)
         code = _jsonl(arguments, decoder) if arguments.jsonl else _telegrams(arguments, decoder)
         if store.reason:

@@ -21,8 +21,9 @@ from fieldtool.errors import OutputError, ReceiverError, UsageError
 from fieldtool.exit_codes import ExitCode
 from fieldtool.export.lines import outcome_text, telegram_line
 from fieldtool.export.telegram_json import telegram_json
-from fieldtool.lazy_keys import LazyKeys
+from fieldtool.lazy_keys import LazyKeys, follower_maker
 from fieldtool.pipeline.listening import Heard, Listening, News
+from fieldtool.session_book import SessionBook
 from fieldtool.sources.events import SourceEvent
 from fieldtool.sources.registry import open_source
 from protocols.captures.hex_lines import format_line
@@ -66,8 +67,10 @@ def _run(arguments: Namespace) -> ExitCode:
             store.open()
         keys = (lambda _: given) if given else store
         decoder = LearnedDecoder(keys, formats=formats.library, profiles=profiles)
+        decoder.make_follower = follower_maker(store, given)
         stack.callback(lambda: keep_formats(formats, decoder.formats))
-        listening = Listening(sources, decoder, keys_epoch=lambda: store.epoch)
+        book = None if given else SessionBook(store.documents)
+        listening = Listening(sources, decoder, keys_epoch=lambda: store.epoch, session_book=book)
         listening.start()
         stack.callback(listening.stop)
         if store.reason:
@@ -128,7 +131,7 @@ def _tell(news: News | None, show: Callable[[Heard], None]) -> None:
 def sum_up(listening: Listening) -> None:
     """Say what was received, as talk."""
     counters = listening.reception.counters
-    meters = sum(row.address is not None for row in listening.reception.rows())
+    meters = sum(row.sender is not None for row in listening.reception.rows())
     dropped = f", {counters.dropped} dropped" if counters.dropped else ""
     output.talk(
         f"{counters.received} telegrams of {meters} meters: {counters.shown} ok, {counters.no_key} no key, "

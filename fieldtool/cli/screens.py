@@ -13,9 +13,10 @@ from fieldtool.demo import Demo, running_demo
 from fieldtool.errors import UsageError
 from fieldtool.exit_codes import ExitCode
 from fieldtool.formats_file import FormatsFile
-from fieldtool.lazy_keys import LazyKeys
+from fieldtool.lazy_keys import LazyKeys, follower_maker
 from fieldtool.pipeline.listening import Listening
 from fieldtool.pipeline.reception import Reception
+from fieldtool.session_book import SessionBook
 from fieldtool.sources.events import Source
 from fieldtool.tui.app import run
 from fieldtool.tui.session import Session
@@ -58,7 +59,14 @@ def listening_screens(
             store.open()
         keys = (lambda _: given) if given else store
         decoder = LearnedDecoder(keys, formats=formats.library, profiles=profiles)
-        listening = Listening(sources, decoder, news_size=WITHOUT_NEWS, keys_epoch=lambda: store.epoch)
+        decoder.make_follower = follower_maker(store, given)
+        listening = Listening(
+            sources,
+            decoder,
+            news_size=WITHOUT_NEWS,
+            keys_epoch=lambda: store.epoch,
+            session_book=None if given else SessionBook(store.documents),
+        )
         listening.start()
         try:
             run(

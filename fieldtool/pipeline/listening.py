@@ -6,7 +6,7 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from fieldtool.pipeline.pipeline import KeysEpoch, Pipeline
 from fieldtool.pipeline.reception import Reception
@@ -14,6 +14,9 @@ from fieldtool.sources.events import Source, SourceEvent, SourceState
 from fieldtool.sources.queue import BoundedQueue, FrameQueue
 from protocols.learned import LearnedDecoder
 from protocols.model import Telegram
+
+if TYPE_CHECKING:
+    from fieldtool.session_book import SessionBook
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +43,13 @@ class Listening:
         reception: Reception | None = None,
         news_size: int = 10_000,
         keys_epoch: KeysEpoch = lambda: 0,
+        session_book: SessionBook | None = None,
     ) -> None:
         self.reception = reception or Reception()
         self._sources = tuple(sources)
         self._frames = FrameQueue()
         self._news: BoundedQueue[News] | None = BoundedQueue(news_size) if news_size else None
-        self._pipeline = Pipeline(self._frames, decoder, self.reception, (self._hear,), keys_epoch)
+        self._pipeline = Pipeline(self._frames, decoder, self.reception, (self._hear,), keys_epoch, session_book)
         self._lock = threading.Lock()
         self._states: dict[str, SourceEvent | None] = {source.name: None for source in self._sources}
         self._connected: set[str] = set()

@@ -35,12 +35,16 @@ def main_reading(telegram: Telegram) -> Reading | None:
         return None
     if telegram.profile is not None:
         return usable[0]
-    medium = telegram.meter.medium if telegram.meter is not None else ""
+    medium = telegram.meter.medium if telegram.meter is not None else _device_medium(telegram)
     for quantity in (*_QUANTITIES_OF_MEDIUM.get(medium, ()), *_QUANTITIES):
         of_quantity = [r for r in usable if r.quantity == quantity]
         if of_quantity:
             return min(of_quantity, key=_distance_from_now)
     return usable[0]
+
+
+def _device_medium(telegram: Telegram) -> str:
+    return "" if telegram.lorawan is None else telegram.lorawan.medium or ""
 
 
 def alarms(telegram: Telegram) -> tuple[str, ...]:

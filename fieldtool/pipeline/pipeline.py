@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Sequence
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from fieldtool.pipeline.reception import Reception
 from fieldtool.sources.queue import FrameQueue
@@ -13,6 +13,9 @@ from protocols.crypto import forget_keys
 from protocols.learned import LearnedDecoder
 from protocols.model import Telegram
 from protocols.plausibility import Judge, with_findings
+
+if TYPE_CHECKING:
+    from fieldtool.session_book import SessionBook
 
 POLL_S = 0.1
 JOIN_S = 5.0
@@ -39,6 +42,7 @@ class Pipeline:
         reception: Reception,
         subscribers: Sequence[Subscriber] = (),
         keys_epoch: KeysEpoch = lambda: 0,
+        session_book: SessionBook | None = None,
     ) -> None:
         self._frames = frames
         self._decoder = decoder
@@ -46,7 +50,8 @@ class Pipeline:
         self._judge = Judge()
         self._subscribers = tuple(subscribers)
         self._keys_epoch = keys_epoch
-        self._epoch = 0
+        self._epoch: int | None = None
+        self._session_book = session_book
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="pipeline", daemon=True)
         self.bug: Exception | None = None
@@ -69,6 +74,7 @@ class Pipeline:
     def _run(self) -> None:
         try:
             self._decode_all()
+            self._keep_sessions()
         except Exception as bug:  # noqa: BLE001 - the last door of this thread: who waits for telegrams raises it again
             self.bug = bug
 
@@ -83,6 +89,8 @@ class Pipeline:
                 duplicate = not self._reception.accept(telegram)
                 for subscriber in self._subscribers:
                     subscriber(telegram, duplicate)
+                if telegram.lorawan is not None and telegram.lorawan.join_nonce is not None and telegram.ok:
+                    self._keep_sessions()
             elif self._stop.is_set():
                 return
         _log.debug("the queue is closed and empty")
@@ -91,6 +99,14 @@ class Pipeline:
         """Forget what this thread remembers of keys when they may have changed: a locked store opens nothing."""
         epoch = self._keys_epoch()
         if epoch != self._epoch:
+            if self._epoch is not None:
+                self._decoder.forget()
+                forget_keys()
             self._epoch = epoch
-            self._decoder.forget()
-            forget_keys()
+            if self._session_book is not None:
+                self._session_book.follow(self._decoder.lorawan)
+
+    def _keep_sessions(self) -> None:
+        """Keep what was followed: after each join, and at the end with the counters heard since."""
+        if self._session_book is not None:
+            self._session_book.keep(self._decoder.lorawan)

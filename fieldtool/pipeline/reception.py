@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
+from typing import TypeAlias
 
 from fieldtool.pipeline.main_reading import alarms, main_reading
 from protocols.model import Address, Outcome, Reading, Telegram
@@ -22,16 +23,34 @@ DUPLICATE_WINDOW = timedelta(seconds=10)
 """The same bytes again within this time were heard twice; later, the meter repeats itself."""
 
 
+Sender: TypeAlias = Address | str | None
+"""Who sends: a meter by its address, a LoRaWAN device by its DevEUI or else DevAddr; None when it cannot be read."""
+
+
+def sender_of(telegram: Telegram) -> Sender:
+    """Return what the telegrams of one meter have in common.
+
+    A LoRaWAN device keeps its DevEUI over joins, whatever meters' telegrams it carries.
+    """
+    if telegram.lorawan is not None and telegram.lorawan.device is not None:
+        return telegram.lorawan.device
+    return telegram.meter
+
+
 @dataclass(frozen=True, slots=True)
 class MeterRow:
-    """What is known of one meter, or of all frames without a readable address (`address` is None).
+    """What is known of one meter, or of all frames without a readable address (`sender` is None).
+
+    `address` is None for a LoRaWAN device that carries no meter's telegrams; `medium` is then what its profile says.
 
     `outcome`, `problem`, `profile` and `alarms` are those of the newest telegram; `main_reading` is that of the
     newest telegram that had one, so that a damaged frame does not wipe the reading off the screen.
     """
 
+    sender: Sender
     address: Address | None
     link_address: Address | None
+    medium: str | None
     telegrams: int
     first_at: datetime
     last_at: datetime
@@ -75,6 +94,8 @@ class _Meter:
     last_at: datetime
     telegrams: int = 0
     main: Reading | None = None
+    address: Address | None = None
+    medium: str | None = None
     by_outcome: Counter[Outcome] = field(default_factory=Counter)
     recent: deque[tuple[datetime, Telegram]] = field(default_factory=deque)
 
@@ -109,8 +130,8 @@ class Reception:
         self._lock = threading.Lock()
         self._now = now
         self._meter_history_size = meter_history_size
-        self._meters: dict[Address | None, _Meter] = {}
-        self._rows: dict[Address | None, MeterRow] = {}
+        self._meters: dict[Sender, _Meter] = {}
+        self._rows: dict[Sender, MeterRow] = {}
         self._history: deque[Telegram] = deque(maxlen=history_size)
         self._counters = Counters()
         self._version = 0
@@ -120,26 +141,29 @@ class Reception:
         at = telegram.frame.at or self._now()
         with self._lock:
             self._version += 1
-            meter = self._meters.get(telegram.meter)
+            sender = sender_of(telegram)
+            meter = self._meters.get(sender)
             if meter is None:
                 meter = _Meter(first_at=at, last_at=at, recent=deque(maxlen=self._meter_history_size))
-                self._meters[telegram.meter] = meter
+                self._meters[sender] = meter
             meter.last_at = max(meter.last_at, at)
             if _is_duplicate(telegram, at, meter.recent):
                 self._count("received", "duplicates")
-                self._rows[telegram.meter] = replace(
-                    self._rows[telegram.meter], last_at=meter.last_at, rssi_dbm=telegram.frame.rssi_dbm
+                self._rows[sender] = replace(
+                    self._rows[sender], last_at=meter.last_at, rssi_dbm=telegram.frame.rssi_dbm
                 )
                 return False
             self._count("received", _COUNTER_OF_OUTCOME[telegram.outcome])
-            if telegram.meter is None:
+            if sender is None:
                 self._count("no_address")
             meter.telegrams += 1
             meter.by_outcome[telegram.outcome] += 1
             meter.main = main_reading(telegram) or meter.main
+            meter.address = telegram.meter or meter.address
+            meter.medium = _medium(telegram) or meter.medium
             meter.recent.append((at, telegram))
             self._history.append(telegram)
-            self._rows[telegram.meter] = _row(telegram, meter)
+            self._rows[sender] = _row(telegram, sender, meter)
             return True
 
     def add_dropped(self, count: int) -> None:
@@ -171,25 +195,33 @@ class Reception:
         with self._lock:
             return list(self._rows.values())
 
-    def row(self, address: Address | None) -> MeterRow | None:
+    def row(self, sender: Sender) -> MeterRow | None:
         """Return the row of one meter, None when it was never heard."""
         with self._lock:
-            return self._rows.get(address)
+            return self._rows.get(sender)
 
-    def telegrams(self, address: Address | None) -> tuple[Telegram, ...]:
+    def telegrams(self, sender: Sender) -> tuple[Telegram, ...]:
         """Return the newest telegrams of one meter, oldest first."""
         with self._lock:
-            meter = self._meters.get(address)
+            meter = self._meters.get(sender)
             return tuple(telegram for _, telegram in meter.recent) if meter is not None else ()
 
     def _count(self, *names: str) -> None:
         self._counters = replace(self._counters, **{name: getattr(self._counters, name) + 1 for name in names})
 
 
-def _row(telegram: Telegram, meter: _Meter) -> MeterRow:
+def _medium(telegram: Telegram) -> str | None:
+    if telegram.meter is not None:
+        return telegram.meter.medium
+    return None if telegram.lorawan is None else telegram.lorawan.medium
+
+
+def _row(telegram: Telegram, sender: Sender, meter: _Meter) -> MeterRow:
     return MeterRow(
-        address=telegram.meter,
+        sender=sender,
+        address=meter.address,
         link_address=telegram.link_address,
+        medium=meter.medium,
         telegrams=meter.telegrams,
         first_at=meter.first_at,
         last_at=meter.last_at,

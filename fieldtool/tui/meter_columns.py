@@ -47,9 +47,16 @@ class PlacedColumn:
 
 
 def _number(row: MeterRow, width: int, _now: datetime) -> Cell:
-    if row.address is None:
+    if row.sender is None:
         return "no address" if width >= 10 else "no addr.", "muted"
+    if row.address is None:
+        return _device(str(row.sender), width), "strong"
     return row.address.number, "strong"
+
+
+def _device(identifier: str, width: int) -> str:
+    """A DevEUI or DevAddr; of one that is too long, the end, where the devices of a maker differ."""
+    return identifier if len(identifier) <= width else f"…{identifier[1 - width :]}"
 
 
 def _maker(row: MeterRow, _width: int, _now: datetime) -> Cell:
@@ -57,7 +64,7 @@ def _maker(row: MeterRow, _width: int, _now: datetime) -> Cell:
 
 
 def _medium(row: MeterRow, _width: int, _now: datetime) -> Cell:
-    return (safe_text(row.address.medium) if row.address else NOTHING), "plain"
+    return safe_text(row.medium or NOTHING), "plain"
 
 
 def _rssi(row: MeterRow, width: int, _now: datetime) -> Cell:

@@ -20,10 +20,12 @@ class BadFilter(ValueError):
 
 
 def _number(row: MeterRow) -> tuple[str, ...]:
-    """The number as printed, and byte by byte from the back, as it is seen in hex dumps."""
-    if row.address is None:
+    """The number as printed, and byte by byte from the back, as it is seen in hex dumps; DevEUI or DevAddr too."""
+    if row.sender is None:
         return ("no address",)
-    return row.address.number, row.address.number_wire.hex()
+    device = (row.sender,) if isinstance(row.sender, str) else ()
+    number = (row.address.number, row.address.number_wire.hex()) if row.address else ()
+    return (*device, *number)
 
 
 def _maker(row: MeterRow) -> tuple[str, ...]:
@@ -31,7 +33,7 @@ def _maker(row: MeterRow) -> tuple[str, ...]:
 
 
 def _medium(row: MeterRow) -> tuple[str, ...]:
-    return (row.address.medium,) if row.address else ()
+    return (row.medium,) if row.medium else ()
 
 
 def _outcome(row: MeterRow) -> tuple[str, ...]:

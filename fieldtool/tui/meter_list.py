@@ -6,13 +6,12 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import ClassVar
 
-from fieldtool.pipeline.reception import MeterRow
+from fieldtool.pipeline.reception import MeterRow, Sender
 from fieldtool.tui.cells import Line
 from fieldtool.tui.line_list import MARKER_WIDTH, LineList
 from fieldtool.tui.meter_columns import PlacedColumn, gap_of, heading_line, place_columns, row_line
 from fieldtool.tui.meter_filter import MeterFilter
 from fieldtool.tui.meter_table import MeterTable, SortBy
-from protocols.model import Address
 
 
 class MeterList(LineList):
@@ -79,8 +78,8 @@ class MeterList(LineList):
             self._columns_width = room
         return self._columns
 
-    def _address(self) -> tuple[Address | None, ...]:
-        """The address under the cursor; empty when there is no line."""
+    def _address(self) -> tuple[Sender, ...]:
+        """The sender under the cursor; empty when there is no line."""
         return tuple(self.table.shown[self.cursor : self.cursor + 1])
 
     def _changing(self, change: Callable[[], object]) -> None:

@@ -11,7 +11,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.widgets import Static
 
-from fieldtool.pipeline.reception import MeterRow
+from fieldtool.pipeline.reception import MeterRow, Sender
 from fieldtool.tui.cells import age_text
 from fieldtool.tui.clipboard import copy_hex
 from fieldtool.tui.hex_view import HexView
@@ -46,9 +46,9 @@ class MeterScreen(LiveScreen):
         Binding("c", "copy", "Copy", tooltip="Copy this telegram as hex", id="meter.copy"),
     ]
 
-    def __init__(self, session: Session, address: Address | None) -> None:
+    def __init__(self, session: Session, sender: Sender) -> None:
         super().__init__(session)
-        self.address = address
+        self.sender = sender
         self.following = True
         self.telegram: Telegram | None = None
         self.verdict = VerdictLadder(id="verdict")
@@ -92,8 +92,8 @@ class MeterScreen(LiveScreen):
         version = self.session.reception.version
         if version != self._seen_version:
             self._seen_version = version
-            self._row = self.session.reception.row(self.address)
-            self._telegrams = self.session.reception.telegrams(self.address)
+            self._row = self.session.reception.row(self.sender)
+            self._telegrams = self.session.reception.telegrams(self.sender)
             if self.following and self._telegrams:
                 self._show(self._telegrams[-1])
         self._show_titles()
@@ -118,12 +118,19 @@ class MeterScreen(LiveScreen):
 
     def _title_text(self) -> Text:
         title = Text(no_wrap=True, overflow="ellipsis")
-        if self.address is None:
-            title.append(" Frames without a readable address", "bold")
-        else:
-            title.append(f" {safe_text(self.address.manufacturer)} {self.address.number}", "bold")
-            title.append(f"  {safe_text(self.address.medium)}, version {self.address.version}")
         row = self._row
+        address = self.sender if isinstance(self.sender, Address) else None
+        if isinstance(self.sender, str):
+            title.append(f" {safe_text(self.sender)}", "bold")
+            title.append("  LoRaWAN")
+            address = row.address if row is not None else None
+        if self.sender is None:
+            title.append(" Frames without a readable address", "bold")
+        elif address is not None:
+            title.append(f" {safe_text(address.manufacturer)} {address.number}", "bold")
+            title.append(f"  {safe_text(address.medium)}, version {address.version}")
+        elif row is not None and row.medium is not None:
+            title.append(f"  {safe_text(row.medium)}")
         if row is not None:
             if row.link_address is not None:
                 title.append(f"  through {safe_text(str(row.link_address))}")

@@ -6,9 +6,9 @@ from bisect import insort
 from collections.abc import Callable, Sequence
 from enum import StrEnum
 
-from fieldtool.pipeline.reception import MeterRow
+from fieldtool.pipeline.reception import MeterRow, Sender
 from fieldtool.tui.meter_filter import MeterFilter
-from protocols.model import Address, Outcome
+from protocols.model import Outcome
 
 
 class SortBy(StrEnum):
@@ -57,17 +57,17 @@ class MeterTable:
     """Rows in a calm order.
 
     A meter gets its place when it is first heard and keeps it, whatever its later telegrams say, until `sort` is
-    called. Newcomers are put where they belong among the places given before. `shown` are the addresses that pass the
+    called. Newcomers are put where they belong among the places given before. `shown` are the senders that pass the
     filter; the row of all frames without an address (key None) stands last.
     """
 
     def __init__(self) -> None:
         self.sorted_by = SortBy.NUMBER
         self.filter = MeterFilter()
-        self.shown: list[Address | None] = []
-        self._rows: dict[Address | None, MeterRow] = {}
-        self._order: list[tuple[_Place, Address | None]] = []
-        self._passing: set[Address | None] = set()
+        self.shown: list[Sender] = []
+        self._rows: dict[Sender, MeterRow] = {}
+        self._order: list[tuple[_Place, Sender]] = []
+        self._passing: set[Sender] = set()
 
     def __len__(self) -> int:
         return len(self.shown)
@@ -81,7 +81,7 @@ class MeterTable:
         """Return the row at a position of `shown`."""
         return self._rows[self.shown[index]]
 
-    def index_of(self, address: Address | None) -> int | None:
+    def index_of(self, address: Sender) -> int | None:
         """Return the position of a meter in `shown`, None when the filter hides it."""
         try:
             return self.shown.index(address)
@@ -92,7 +92,7 @@ class MeterTable:
         """Take over the newest rows; True when meters came into sight or left it."""
         changed = False
         for row in rows:
-            address = row.address
+            address = row.sender
             known = self._rows.get(address)
             if known is row:
                 continue
@@ -120,8 +120,10 @@ class MeterTable:
 
     def _place(self, row: MeterRow) -> _Place:
         address = row.address
-        if address is None:
+        if row.sender is None:
             return True, 0, "", 0
+        if address is None:
+            return False, _SORT_VALUES[self.sorted_by](row), str(row.sender), 0
         wire_rest = address.manufacturer_code << 16 | address.version << 8 | address.medium_code
         return False, _SORT_VALUES[self.sorted_by](row), address.number, wire_rest
 

@@ -135,7 +135,7 @@ class ReceptionScreen(LiveScreen):
         """Show everything about the meter under the cursor."""
         row = self.meters.selected
         if row is not None:
-            self.app.push_screen(MeterScreen(self.session, row.address))
+            self.app.push_screen(MeterScreen(self.session, row.sender))
 
     def action_edit_filter(self) -> None:
         """Show the filter in the title's place and type into it."""

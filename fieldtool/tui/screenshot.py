@@ -76,7 +76,7 @@ async def picture_svg(picture: Picture) -> str:
     async with app.run_test(size=(picture.width, picture.height)) as pilot:
         await pilot.pause()
         meters = app.screen.query_one(MeterList)
-        numbers = [address.number if address is not None else "" for address in meters.table.shown]
+        numbers = [sender.number if isinstance(sender, Address) else "" for sender in meters.table.shown]
         meters.put_cursor(numbers.index(_LEAKING))
         await pilot.press(*picture.keys)
         await pilot.pause()

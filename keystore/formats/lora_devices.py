@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Final
 
 from keystore.formats.server_table import ServerTable
 from keystore.formats.table_writer import table_line
-from keystore.model import KeyRecord, KeyRole
-
-LORA_ROLES: Final = frozenset(role for role in KeyRole if role.startswith("lorawan_"))
+from keystore.model import LORAWAN_ROLES, KeyRecord, KeyRole
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +39,7 @@ class LoraDevice:
 
 def holds(record: KeyRecord) -> bool:
     """True for a key of LoRaWAN whose device has a DevEUI."""
-    return record.has_key and bool(record.dev_eui) and record.role in LORA_ROLES
+    return record.has_key and bool(record.dev_eui) and record.role in LORAWAN_ROLES
 
 
 def devices_of(records: Iterable[KeyRecord]) -> list[LoraDevice]:

@@ -10,8 +10,9 @@ from keystore.audit import AuditAction
 from keystore.errors import InUse, StorageFailed
 from keystore.lint import LintFinding, lint
 from keystore.matching import squeezed
-from keystore.model import KeyRecord, KeyRole, KeyStatus, Ownership
+from keystore.model import LORAWAN_ROLES, KeyRecord, KeyRole, KeyStatus, Ownership
 from keystore.vault.book import KeyBook
+from keystore.vault.documents import DocumentShelf
 from keystore.vault.door import Door
 from keystore.vault.merging import PutResult
 from keystore.vault.session import Session, StoreFile
@@ -39,6 +40,8 @@ class Vault(Door):
         super().__init__(file, settings)
         self._cache: dict[Address, tuple[Key, ...]] = {}
         self._used_transferred: set[bytes] = set()
+        self.receivers_documents = DocumentShelf(lambda: self._using(by_user=False), self._written)
+        """The documents as receivers use them: it does not put off the lock of a store that nobody uses."""
 
     @property
     def count(self) -> int:
@@ -105,6 +108,22 @@ class Vault(Door):
                         self._cache.clear()
                     self._cache[address] = keys
             return keys
+
+    def device_records(self, identifier: str) -> tuple[KeyRecord, ...]:
+        """Return the usable LoRaWAN keys filed under a DevEUI or DevAddr, best first; for receivers, as `keys_for`."""
+        with self._using(by_user=False) as session:
+            self._follow_writers(session)
+            found = [
+                record
+                for record in KeyBook(session).find(identifier, None, None)
+                if record.value
+                and record.role in LORAWAN_ROLES
+                and record.status is not KeyStatus.REVOKED
+                and identifier in (record.dev_eui, record.dev_addr)
+            ]
+            given_away = {r.value for r in found if r.ownership is Ownership.TRANSFERRED}
+            unaudited = {r.value for r in found if r.value in given_away and not self._note_use(session, r)}
+            return tuple(record for record in found if record.value not in unaudited)
 
     def confirm(self, record: KeyRecord) -> None:
         """Put a key that telegrams proved first among the keys of its meter and role; the others become superseded.

@@ -43,6 +43,12 @@ class LorawanFollower:
         self._ahead.clear()
         return self._sessions
 
+    def resume(self, sessions: Sessions) -> None:
+        """Go on with other sessions than those heard so far, as after the keys were locked or unlocked."""
+        self._ahead.clear()
+        self._plans.clear()
+        self._sessions = sessions
+
     def forget(self) -> None:
         """Drop all plans, and with them the keys they hold; sessions stay."""
         self._plans.clear()

@@ -75,13 +75,13 @@ def _received(packet: object) -> Received:
 
 
 def _packet(packet: Mapping[str, Any], data: bytes) -> Packet:
-    radio = radio_of(str(packet.get("datr"))) or (None, None)
+    spreading_factor, bandwidth_hz = radio_of(str(packet.get("datr"))) or (None, None)
     frequency = _number(packet.get("freq"))
     rssi, snr = _number(packet.get("rssi")), _number(packet.get("lsnr"))
     return Packet(
         data,
         None if rssi is None else round(rssi),
-        reception(None if frequency is None else round(frequency * HZ), *radio, snr),
+        reception(None if frequency is None else round(frequency * HZ), spreading_factor, bandwidth_hz, snr),
         _time(packet.get("time")),
         NO_CRC if packet.get("stat") == NO_CRC else CRC_OK,
     )

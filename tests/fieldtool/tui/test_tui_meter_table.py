@@ -27,7 +27,7 @@ def _rows(telegrams: list[Telegram]) -> list[MeterRow]:
 
 
 def _numbers(table: MeterTable) -> list[str]:
-    return [shown.number if shown else "none" for shown in table.shown]
+    return [shown.number if isinstance(shown, Address) else "none" for shown in table.shown]
 
 
 def test_newcomers_are_put_in_their_place_and_no_address_stands_last() -> None:

@@ -18,7 +18,7 @@ from fieldtool.tui.meter_screen import MeterScreen
 from fieldtool.tui.meter_table import SortBy
 from fieldtool.tui.reception_screen import ReceptionScreen
 from fieldtool.tui.session import Session
-from protocols.model import Outcome
+from protocols.model import Address, Outcome
 from tests.fieldtool.tui.tui_scenes import (
     CONNECTED,
     NARROW,
@@ -244,8 +244,8 @@ def test_enter_opens_the_meter_and_escape_comes_back_to_it() -> None:
         await pilot.press("enter")
         await until(pilot, lambda: isinstance(app.screen, MeterScreen))
         assert isinstance(app.screen, MeterScreen)
-        assert app.screen.address is not None
-        assert app.screen.address.number == chosen
+        assert isinstance(app.screen.sender, Address)
+        assert app.screen.sender.number == chosen
         await pilot.press("escape")
         await until(pilot, lambda: isinstance(app.screen, ReceptionScreen))
         assert _selected_number(app) == chosen

@@ -88,6 +88,7 @@ _SYNONYMS: Final[dict[ColumnMeaning, tuple[str, ...]]] = {
     KeyColumn(KeyRole.DLMS_ENCRYPTION): ("dlms encryption key", "global unicast encryption key"),
     KeyColumn(KeyRole.DLMS_BROADCAST): ("dlms broadcast key", "global broadcast encryption key"),
     KeyColumn(KeyRole.OPTICAL): ("optical key", "optical password"),
+    KeyColumn(KeyRole.SIGFOX_PAC): ("pac", "device pac", "sigfox pac"),
 }
 """Header texts by meaning, in any spelling: case, blanks, `_`, `-` and accents do not count."""
 

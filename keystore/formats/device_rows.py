@@ -17,9 +17,9 @@ from keystore.formats.csv_cells import (
     version_cell,
 )
 from keystore.formats.csv_columns import Column, ColumnMeaning, KeyColumn
-from keystore.formats.key_text import NO_KEY_WORDS, key_from_text, looks_like_key, shown_text
+from keystore.formats.key_text import NO_KEY_WORDS, PAC_LENGTHS, key_from_text, looks_like_key, shown_text
 from keystore.matching import normal_eui
-from keystore.model import WMBUS_ROLES, KeyRecord, KeyRole, Ownership, Provenance
+from keystore.model import KEY_LENGTHS, WMBUS_ROLES, KeyRecord, KeyRole, Ownership, Provenance
 from protocols.text import safe_text
 
 CLAIM_WORDS: Final = {
@@ -193,7 +193,7 @@ def _key_row(
     value = b""
     if text.casefold() not in NO_KEY_WORDS:
         try:
-            value = _key(text)
+            value = _key(text, PAC_LENGTHS if role is KeyRole.SIGFOX_PAC else KEY_LENGTHS)
         except ValueError as error:
             return quarantined(row, meter, str(error), warnings)
         if len(value) == 8 and role is KeyRole.WMBUS_DEK:
@@ -202,7 +202,7 @@ def _key_row(
     return ImportRow(row, RowVerdict.READY, record, meter, warnings=warnings)
 
 
-def _key(text: str) -> bytes:
+def _key(text: str, lengths: tuple[int, ...]) -> bytes:
     if is_scientific(text):
         raise ValueError("the key was turned into scientific notation: its digits are lost")
-    return key_from_text(text)
+    return key_from_text(text, lengths)

@@ -16,7 +16,6 @@ _SEPARATORS = re.compile(r"[\s:_\-.]+")
 _HEX = re.compile(r"(?:0[xX])?((?:[0-9A-Fa-f]{2})+)[hH]?")
 _PLAIN_AES128 = re.compile(r"[0-9A-Fa-f]{32}")
 _BASE64_AES128 = re.compile(r"[A-Za-z0-9+/]{22}==")
-_LENGTHS_TEXT = ", ".join(str(2 * length) for length in KEY_LENGTHS)
 
 _LONG_HEX = re.compile(r"[0-9A-Fa-f]{24,}|(?:[0-9A-Fa-f]{2}[\s:_.-]){11,}[0-9A-Fa-f]{2}")
 """Much longer than a DevEUI: a key in the wrong place, or something that must be treated like one."""
@@ -37,10 +36,15 @@ def looks_like_key(text: str) -> bool:
     return len(text) > LONGEST_INNOCENT and _LONG_HEX.search(text) is not None
 
 
-def key_from_text(text: str) -> bytes:
+PAC_LENGTHS = (8, 12)
+"""Bytes of Sigfox's porting authorization code: as its network has it, and as lists of meters print it."""
+
+
+def key_from_text(text: str, lengths: tuple[int, ...] = KEY_LENGTHS) -> bytes:
     """Return the key bytes; `ValueError` says what is wrong without repeating the text.
 
-    Accepts 8, 16, 24 or 32 bytes in hex (separators, `0x` and trailing `h` ignored), or 16 bytes in Base64.
+    Accepts 8, 16, 24 or 32 bytes in hex (separators, `0x` and trailing `h` ignored) unless `lengths` says otherwise, or
+    16 bytes in Base64.
     """
     if len(text) == 32 and _PLAIN_AES128.fullmatch(text):
         return bytes.fromhex(text)
@@ -54,6 +58,7 @@ def key_from_text(text: str) -> bytes:
     if match is None:
         raise ValueError("the key is not hexadecimal")
     key = bytes.fromhex(match[1])
-    if len(key) not in KEY_LENGTHS:
-        raise ValueError(f"the key has {2 * len(key)} hex digits, not {_LENGTHS_TEXT}")
+    if len(key) not in lengths:
+        expected = ", ".join(str(2 * length) for length in lengths)
+        raise ValueError(f"the key has {2 * len(key)} hex digits, not {expected}")
     return key

@@ -63,11 +63,14 @@ read = TABLE.read
 
 def write(records: Iterable[KeyRecord]) -> bytes:
     """Return devices as this server imports them; frequency plan and versions are the importer's to choose."""
-    names = ("id", "dev_eui", "join_eui", "name", "dev_addr", "app_key", "nwk_key", "app_s_key", "f_nwk_s_int_key")
+    names = (
+        *("id", "dev_eui", "join_eui", "name", "model_id", "dev_addr"),
+        *("app_key", "nwk_key", "app_s_key", "f_nwk_s_int_key"),
+    )
     rows = (
         (
             f"eui-{device.record.dev_eui}",
-            *(device.dev_eui, device.join_eui, device.label, device.record.dev_addr.upper()),
+            *(device.dev_eui, device.join_eui, device.label, device.record.meter_type, device.record.dev_addr.upper()),
             *(device.key(role) for role in (KeyRole.LORAWAN_APP_KEY, KeyRole.LORAWAN_NWK_KEY)),
             device.key(KeyRole.LORAWAN_APP_S_KEY),
             device.key(KeyRole.LORAWAN_NWK_S_KEY) or device.key(KeyRole.LORAWAN_F_NWK_S_INT_KEY),

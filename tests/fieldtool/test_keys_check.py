@@ -138,7 +138,7 @@ def test_of_two_filed_keys_the_air_decides(
 
 def test_the_live_air(run: Run, store: Path, true_keys: dict[str, str], tmp_path: Path) -> None:
     file_keys(run, tmp_path, *true_keys.items())
-    ran = run("keys", "check", "sim:demo?speed=60", "--seconds", "1.5")
+    ran = run("keys", "check", "sim:demo?speed=60", "--seconds", "2.5")
     assert "fits" in ran.out
     assert "✗" not in ran.out
 

@@ -248,6 +248,13 @@ def test_an_eight_byte_key_is_the_old_64_bit_scheme() -> None:
     assert record.role is KeyRole.PRIOS64
 
 
+def test_a_sigfox_list_has_codes_instead_of_keys() -> None:
+    batch = read(f"Device PAC\tMeter Number\n{'0A' * 12}\t63001468\n{'0A' * 5}\t63001469\n")
+    (record,) = batch.ready
+    assert (record.role, record.value, record.number) == (KeyRole.SIGFOX_PAC, b"\x0a" * 12, "63001468")
+    assert "10 hex digits, not 16, 24" in batch.quarantined[0].reason
+
+
 def test_a_line_with_more_cells_than_the_header_is_quarantined() -> None:
     reason, _ = only_row("Serial,Key", f"63,001,468,{KEY}")
     assert "4 cells, the header 2" in reason

@@ -48,18 +48,18 @@ def noisy(image: Image.Image, sigma: float, random: Random) -> Image.Image:
 
 
 def tilted(image: Image.Image, part: float, random: Random) -> Image.Image:
-    """See it from one side: each corner moves by up to this part of the width."""
+    """See it from one side: each corner moves inwards by up to this part of the width, and nothing is cut off."""
     width, height = image.size
-    reach = part * width
-    corners = [
-        (x + random.uniform(-reach, reach), y + random.uniform(-reach, reach))
-        for x, y in ((0, 0), (0, height), (width, height), (width, 0))
-    ]
-    # A quadrilateral of the picture with a border becomes the whole of the new picture.
+    reach = 2 * part * width
     border = round(reach) + 8
     wide = Image.new("L", (width + 2 * border, height + 2 * border), 255)
     wide.paste(image, (border, border))
-    quad = [value + border for corner in corners for value in corner]
+    # A quadrilateral around the picture becomes the whole of the new one.
+    quad: list[float] = []
+    for x, y in ((0, 0), (0, 1), (1, 1), (1, 0)):
+        for at, size in ((x, width), (y, height)):
+            outwards = random.uniform(0, reach)
+            quad.append(border + (size + outwards if at else -outwards))
     return wide.transform((width, height), Image.Transform.QUAD, quad, Image.Resampling.BICUBIC, fillcolor=255)
 
 

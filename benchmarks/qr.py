@@ -35,9 +35,9 @@ Made by `python -m benchmarks.qr`; a small seeded part of it is a test. Codes ar
 token, `MTR1:` request, `MTL1:` revocation list, `MTA1:` trust anchor) and Base45 (RFC 9285) of a zlib stream. The bytes
 here are random, which cannot be deflated: real certificates make smaller codes.
 
-Each cell: {runs} codes a size, damaged, saved as JPEG of quality 85, and read. What was read was always what was written.
-All damage is synthetic, no camera was used: `photo of a screen` is a grid of pixels, a tilt of 4 %, a turn of up to 15
-degrees, half the size, dim light, blur, noise, and JPEG of quality 70.
+Each cell: {runs} codes a size, damaged, saved as JPEG of quality 85, and read. What was read was always what had been
+written. All damage is synthetic, no camera was used: `photo of a screen` is a grid of pixels, a tilt of 4 %, a turn of
+up to 15 degrees, half the size, dim light, blur, noise, and JPEG of quality 70.
 """
 
 
@@ -106,8 +106,8 @@ def page(results: list[Result], runs: int) -> str:
     mean_ms = 1000 * sum(result.seconds for result in results) / total
     lines = [
         _HEAD.format(runs=runs),
-        f"As written (Q, 6 pixels), {sum(r.read for r in kept)} of {sum(r.cell.runs for r in kept)} are read; damages in "
-        f"italics go beyond\nwhat a code should survive. Reading a picture takes {mean_ms:.0f} ms on average; {total} "
+        f"As written (Q, 6 pixels), {sum(r.read for r in kept)} of {sum(r.cell.runs for r in kept)} are read; "
+        f"damages in italics go beyond\nwhat a code should survive. Reading a picture takes {mean_ms:.0f} ms on average; {total} "
         "pictures in all.\n",
         "## As written: error correction Q, 6 pixels a module\n",
         _table(written, lambda result: result.cell.size, list(SIZES)),

@@ -174,8 +174,7 @@ def _cover_rest(decoding: Decoding) -> None:
         decoding.size = len(decoding.data)
     if decoding.position < decoding.size:
         decoding.layers.append(Opaque("unknown", decoding.position, decoding.size, "not decoded"))
-    if decoding.footer is not None:
-        decoding.layers.append(decoding.footer)
+    decoding.layers += decoding.footers
     if decoding.position < len(decoding.data):
         decoding.layers.append(Opaque("trailer", decoding.position, len(decoding.data), "bytes behind the frame"))
 

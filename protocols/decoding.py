@@ -19,8 +19,8 @@ class Decoding:
     """What is known so far of one frame; becomes a `Telegram`.
 
     `data` is the frame without CRCs, with trailing bytes; `size` is where the frame proper ends. `plain` is `data`
-    with decrypted regions replaced; `cut` bytes behind `size` are the rest of an encrypted block. `footer` is a layer
-    that stands behind the application layer. `crcs_removed` says that the frame holds no link-layer CRCs, whatever its
+    with decrypted regions replaced; `cut` bytes behind `size` are the rest of an encrypted block. `footers` are layers
+    that stand behind the application layer. `crcs_removed` says that the frame holds no link-layer CRCs, whatever its
     bytes look like.
     """
 
@@ -44,7 +44,7 @@ class Decoding:
     profile: Profile | None = None
     downlink: bool = False
     afl: AuthenticationLayer | None = None
-    footer: Layer | None = None
+    footers: list[Layer] = field(default_factory=list)
     security: Security | None = None
     status: Status | None = None
     records: tuple[Record, ...] = ()
@@ -62,6 +62,6 @@ class Decoding:
         self.cut = opened.cut
         self.size = end if opened.cut else max(self.size, end)
         if opened.tag_size:
-            self.footer = Opaque("security", end, end + opened.tag_size, "authentication tag")
+            self.footers.insert(0, Opaque("security", end, end + opened.tag_size, "authentication tag"))
             self.size = end
         self.notes.extend(opened.notes)

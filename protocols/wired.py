@@ -120,7 +120,7 @@ def decode_wired(decoding: Decoding) -> None:
         return
     decoding.message = control_words(frame.control)
     decoding.size = frame.length - FOOTER_SIZE
-    decoding.footer = WiredFooter(decoding.size, frame.length)
+    decoding.footers.append(WiredFooter(decoding.size, frame.length))
     decoding.layers.append(WiredLink(frame, CI_OFFSET))
     decoding.ladder.passed(Rung.ADDRESS, f"primary address {frame.address}")
     if frame.ci == CI_MSB_FIRST or (frame.ci == CI_LSB_FIRST and len(frame.data) == FIXED_LENGTH):

@@ -90,8 +90,7 @@ def decode_headed(data: bytes, address: Address | None, keys: KeyLookup, receive
         _fail(decoding, problem)
     if decoding.position < decoding.size:
         decoding.layers.append(Opaque("unknown", decoding.position, decoding.size, "not decoded"))
-    if decoding.footer is not None:
-        decoding.layers.append(decoding.footer)
+    decoding.layers += decoding.footers
     if decoding.position < len(data):
         decoding.layers.append(Opaque("trailer", decoding.position, len(data), "bytes behind the message"))
     found = interpret(decoding.records, decoding.status, decoding.profile)

@@ -107,8 +107,8 @@ def page(results: list[Result], runs: int) -> str:
     lines = [
         _HEAD.format(runs=runs),
         f"As written (Q, 6 pixels), {sum(r.read for r in kept)} of {sum(r.cell.runs for r in kept)} are read; "
-        f"damages in italics go beyond\nwhat a code should survive. Reading a picture takes {mean_ms:.0f} ms on average; {total} "
-        "pictures in all.\n",
+        "damages in italics go beyond\nwhat a code should survive. "
+        f"Reading a picture takes {mean_ms:.0f} ms on average; {total} pictures in all.\n",
         "## As written: error correction Q, 6 pixels a module\n",
         _table(written, lambda result: result.cell.size, list(SIZES)),
         "## By error correction and scale, all sizes together\n",

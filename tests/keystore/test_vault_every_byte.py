@@ -13,8 +13,8 @@ from keystore.vault import ProblemKind, Vault, VerifyReport
 from tests.keystore.made_up import PASSPHRASE, record_of
 from tests.keystore.raw_store import raw
 
-STEP = int(os.environ.get("FIELDTOOL_BYTE_STEP", "41"))
-"""Every how many bytes of the file one is changed; 1 takes a minute or two."""
+STEP = int(os.environ.get("FIELDTOOL_BYTE_STEP", "223"))
+"""Every how many bytes of the file one is changed; 1 takes minutes."""
 
 
 def report_of(path: Path) -> VerifyReport | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import stat
 import sys
 from dataclasses import dataclass
@@ -364,3 +365,35 @@ def test_a_tag_is_needed_and_a_bad_token_is_refused(office: Office) -> None:
     assert "the token cannot be read" in office.do("certs", "request", picture, "--tag", "x", code=4).err
     office.at(START + timedelta(days=31))
     assert "expired on 2026-12-20" in office.do("certs", "request", token, "--tag", "x", code=4).err
+
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "certificates.md"
+
+
+def commands_of_the_page() -> list[tuple[list[str], list[str]]]:
+    """The commands of the page's console blocks, each with the lines that it is said to print."""
+    found: list[tuple[list[str], list[str]]] = []
+    for block in re.findall(r"```console\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL):
+        for line in block.splitlines():
+            if line.startswith("$ fieldtool "):
+                found.append((shlex.split(line)[2:], []))
+            else:
+                found[-1][1].append(line)
+    return found
+
+
+def test_the_page_says_what_happens(bare: Office, tmp_path: Path) -> None:
+    """Run the page from an empty folder; `…` stands for what differs from run to run."""
+    (tmp_path / "keys.vault").unlink()
+    bare.monkeypatch.chdir(tmp_path)
+    fingerprint, commands = "", commands_of_the_page()
+    assert len(commands) >= 18
+    for words, lines in commands:
+        ran = bare.do(*(word.replace("FINGERPRINT", fingerprint) for word in words))
+        said = f"{ran.out}{ran.err}".splitlines()
+        if words[:3] == ["simulate", "desk", "create"]:
+            fingerprint = said[1].split()[1]
+        for line in lines:
+            wanted = line.replace("FINGERPRINT", fingerprint)
+            pattern = re.compile(re.escape(wanted).replace("…", ".*"))
+            assert any(pattern.fullmatch(one) for one in said), f"{words}: {line!r} is not among {said}"

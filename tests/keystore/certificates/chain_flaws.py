@@ -241,7 +241,7 @@ FLAWS: dict[str, Flaw] = {
     "two purposes": Flaw(
         _leaf(_set(raw.EXTENDED_KEY_USAGE, raw.purposes(FIELD_AUTHORISATION, raw.CLIENT_AUTH))),
         _R.WRONG_USAGE,
-        library="our policy for it asks that our purpose is there, not that it is alone",
+        library="asks that our purpose is there, not that it is alone",
         openssl=ANY_PURPOSE,
     ),
     "any purpose": Flaw(

@@ -166,3 +166,17 @@ def test_openssl_agrees_but_for_the_table(tmp_path: Path) -> None:
     explained = {name for name, flaw in FLAWS.items() if flaw.openssl}
     assert {name for name in accepted if FLAWS[name].reason is not None} == explained
     assert [name for name in refused if FLAWS[name].reason is None] == [], "accepted by us alone"
+
+
+def test_the_table_of_disagreements_is_in_the_docs() -> None:
+    """docs/certificates.md holds this table word for word."""
+    lines = [
+        "| flaw | ours says | the library takes it: it ... | OpenSSL takes it: it ... |",
+        "| --- | --- | --- | --- |",
+    ]
+    for name, flaw in FLAWS.items():
+        if flaw.library or flaw.openssl:
+            lines.append(f"| {name} | {str(flaw.reason).replace('_', ' ')} | {flaw.library} | {flaw.openssl} |")
+    table = "\n".join(lines)
+    page = (Path(__file__).resolve().parents[3] / "docs" / "certificates.md").read_text(encoding="utf-8")
+    assert table in page, table

@@ -59,6 +59,21 @@ with Vault.open(path, settings=settings) as vault:
         print("told:", error.message)
 """
 
+SHARE = """
+import sys
+from pathlib import Path
+from keystore.vault import Vault, VaultSettings
+from tests.keystore.made_up import PASSPHRASE, address_of, record_of
+path, first = Path(sys.argv[1]), int(sys.argv[2])
+for start in range(first, first + 200, 50):
+    with Vault.open(path, settings=VaultSettings(busy_timeout_s=30.0)) as vault:
+        vault.unlock(PASSPHRASE)
+        for number in range(start, start + 50, 5):
+            vault.put(record_of(each) for each in range(number, number + 5))
+            assert vault.keys_for(address_of(number))
+            vault.confirm(record_of(number))
+"""
+
 
 def run_apart(script: str, *arguments: object) -> list[str]:
     """Run a script in a process of its own; return its lines. The superuser, who may write anything, becomes nobody."""
@@ -117,3 +132,15 @@ def test_a_store_that_may_only_be_read_is_read(vault: Vault, store_path: Path, f
     finally:
         folder.chmod(0o755)
         shutil.rmtree(folder)
+
+
+def test_processes_that_write_at_once_share_cleanly(vault: Vault, store_path: Path) -> None:
+    vault.close()
+    arguments = [sys.executable, "-c", SHARE, str(store_path)]
+    workers = [subprocess.Popen([*arguments, str(first)], cwd=ROOT) for first in (0, 1000, 2000)]
+    assert [worker.wait(timeout=100) for worker in workers] == [0, 0, 0]
+    with Vault.open(store_path) as again:
+        again.unlock(PASSPHRASE)
+        report = again.verify()
+        assert (report.problems, report.records, report.sealed) == ((), 600, True)
+        assert again.audit.head[0] == 1 + 3 * 80

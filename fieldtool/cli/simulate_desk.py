@@ -32,7 +32,7 @@ ADDRESS = "certificates@desk.example"
 
 
 def _configure(parser: ArgumentParser) -> None:
-    parts = parser.add_subparsers(dest="what", required=True, metavar="WHAT")
+    parts = parser.add_subparsers(dest="what", required=True, metavar="WHAT", help="what the desk is to do")
     create = parts.add_parser("create", help="make a desk: a trust anchor and an authority that issues")
     create.add_argument("--name", default=NAME, help=f"its name (default: {NAME})")
     create.add_argument("--address", default=ADDRESS, help=f"where requests are mailed to (default: {ADDRESS})")

@@ -22,7 +22,8 @@ from keystore.certificates.library_check import can_be_asked, library_accepts
 from keystore.certificates.revocation import RevocationList, check_list, read_list
 from keystore.certificates.verification import verify_chain
 from tests.keystore.certificates import raw_x509 as raw
-from tests.keystore.certificates.chain_flaws import AT, FLAWS, Chain, make_chain
+from tests.keystore.certificates.chain_changes import AT, Chain, make_chain
+from tests.keystore.certificates.chain_flaws import FLAWS
 
 ROUNDS = int(os.environ.get("FIELDTOOL_CHAIN_ROUNDS", "13"))
 """How many chains of each flaw: about a thousand in all; FIELDTOOL_CHAIN_ROUNDS=60 makes five thousand."""

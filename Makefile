@@ -35,6 +35,7 @@ profiles: $(READY) ## write what is generated from the meter profiles: their ind
 
 conformance: $(READY) ## score the corpora in CORPUS=folder against tests/conformance/expected.toml
 	$(BIN)/python tests/conformance/run.py "$(CORPUS)"
+	$(BIN)/python tests/conformance/run_lora.py "$(CORPUS)"
 
 fuzz: $(READY) ## decode a million mutated frames; takes minutes
 	$(BIN)/python -m tests.fuzz.run

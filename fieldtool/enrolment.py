@@ -248,7 +248,8 @@ def write_private(path: Path, data: bytes) -> None:
     """Write a file that only the user can read; raises `OutputError`."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with os.fdopen(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, PRIVATE_MODE), "wb") as file:
+        flags = os.O_CREAT | os.O_WRONLY | os.O_TRUNC | getattr(os, "O_BINARY", 0)
+        with os.fdopen(os.open(path, flags, PRIVATE_MODE), "wb") as file:
             file.write(data)
     except OSError as error:
         raise OutputError(f"{path}: {error.strerror}", "choose another folder with --out") from error

@@ -18,6 +18,8 @@ from keystore.certificates.errors import CertificateRejected, RejectReason
 
 LONGEST_PAYLOAD: Final = 16 * 1024
 """Bytes after inflating: ten times the largest code; a deflated bomb ends here."""
+LONGEST_TEXT: Final = 32 * 1024
+"""Characters: what can hold the longest payload."""
 
 
 class PayloadKind(StrEnum):
@@ -89,6 +91,8 @@ def read_payload(text: str) -> Payload:
     if start is None:
         raise CertificateRejected(RejectReason.FOREIGN_CODE, "the code is none of the certificate desk's")
     kind = PayloadKind(start[0])
+    if len(text) > LONGEST_TEXT:
+        raise CertificateRejected(RejectReason.TOO_LARGE, f"the code has more than {LONGEST_TEXT} characters")
     try:
         packed = base45.decode(text[start.end() :].rstrip("\r\n\t"))
         inflater = zlib.decompressobj()

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from keystore.certificates.clock import judge_clock
-from keystore.certificates.errors import CertificateRejected, RejectReason
+from keystore.certificates.errors import CertificateRejected, NotPermitted, RejectReason
 from keystore.certificates.grant import Grant
 from keystore.certificates.levels import Action, Capability, level_table, level_title
 from keystore.certificates.library_check import check_with_library
@@ -50,6 +50,12 @@ class Standing:
             why = f": {'; '.join(self.reasons)}" if self.reasons else ""
             return f"to {action.text} needs level {levels}, in use is {self.title}{why}"
         return self.grant.scope.why_not(manufacturer, family, number)
+
+    def require(self, action: Action, manufacturer: str | None, family: str | None, number: str) -> None:
+        """Raise `NotPermitted` unless the action with this meter is allowed."""
+        why = self.why_not(action, manufacturer, family, number)
+        if why:
+            raise NotPermitted(why, "see: fieldtool certs show")
 
 
 def standing_of(wallet: Wallet, now: datetime) -> Standing:

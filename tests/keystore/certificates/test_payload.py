@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from random import Random
 
 import pytest
 from hypothesis import given
@@ -89,6 +90,11 @@ def test_a_bomb_ends_early() -> None:
         read_payload(bomb)
     assert caught.value.reason is RejectReason.TOO_LARGE
     assert len(read_payload(write_payload(PayloadKind.TOKEN, b"x" * LONGEST_PAYLOAD)).data) == LONGEST_PAYLOAD
+    longest = Random(1).randbytes(LONGEST_PAYLOAD)
+    assert read_payload(write_payload(PayloadKind.TOKEN, longest)).data == longest
+    with pytest.raises(CertificateRejected) as caught:
+        find_payload(PayloadKind.TOKEN + "A" * 10_000_000)
+    assert caught.value.reason is RejectReason.TOO_LARGE
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,12 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
 
 from keystore.certificates import enrolment
 from keystore.certificates.clock import ClockState, judge_clock
+from keystore.certificates.errors import NotPermitted
 from keystore.certificates.grant import Grant, Scope
 from keystore.certificates.levels import EVERYTHING, Capability, level_table
 from keystore.certificates.standing import Standing, standing_of
@@ -32,6 +35,15 @@ def test_nobody_is_a_consumer_and_may_read() -> None:
     assert told == "to set the clock needs level Installer or Commissioner or Service, in use is Consumer: " + (
         "no certificate is in use"
     )
+
+
+def test_what_is_not_permitted_is_raised() -> None:
+    desk = make_desk()
+    now = standing(enrolled(desk, trusting(desk)), DAY)
+    actions = level_table().actions
+    now.require(actions["clock"], "KAM", None, "63001468")
+    with pytest.raises(NotPermitted, match="to change the meter's key, the keystore following needs level Service"):
+        now.require(actions["change-key"], "KAM", None, "63001468")
 
 
 @pytest.mark.parametrize("level", ["installer", "commissioner", "service", "test", "service+test"])
@@ -202,9 +214,6 @@ def test_what_is_no_wallet(data: bytes, error: type[Exception]) -> None:
 def test_the_key_signs_what_the_certificate_verifies() -> None:
     desk = make_desk()
     credential = enrolled(desk, trusting(desk)).credentials[0]
-    from cryptography.hazmat.primitives.asymmetric import ec
-    from cryptography.hazmat.primitives.hashes import SHA256
-
     signature = credential.key.sign(b"challenge")
     credential.certificate.public_key.verify(signature, b"challenge", ec.ECDSA(SHA256()))
 

@@ -12,12 +12,16 @@ from pathlib import Path
 from typing import Final
 
 from fieldtool.key_import import Imported, import_files, read_key_file
+from fieldtool.lorawan_keys import FiledLorawanKeys
 from fieldtool.pipeline.listening import Listening
+from fieldtool.session_book import SessionBook
 from fieldtool.sources.simulated import KIND, SimulatedSource, best_port, load_scenario, make_bench
 from keystore.formats import ReadOptions
 from keystore.vault import KdfParameters, Vault, VaultSettings
 from protocols.learned import LearnedDecoder
+from protocols.lorawan.follower import LorawanFollower
 from simulators.portals.kamstrup import export_keys
+from simulators.portals.the_things_stack import export_devices
 from simulators.scenario import Scenario
 
 SPEED: Final = 3.0
@@ -56,7 +60,8 @@ def running_demo(speed: float = SPEED, news_size: int = 10_000) -> Iterator[Demo
         folder = Path(name)
         password = secrets.token_hex(KEM_PASSWORD_BYTES)
         files = []
-        for file in export_keys(scenario, password, datetime.now(UTC)):
+        at = datetime.now(UTC)
+        for file in (*export_keys(scenario, password, at), *export_devices(scenario, at)):
             path = folder / file.file_name
             path.write_bytes(file.data)
             files.append((path, file.password))
@@ -68,7 +73,9 @@ def running_demo(speed: float = SPEED, news_size: int = 10_000) -> Iterator[Demo
             imported = tuple(import_files(vault, key_files)[0])
             bench = make_bench(scenario, KIND, best_port(), speed=speed)
             source = SimulatedSource(bench, MODE, lambda: datetime.now(UTC))
-            listening = Listening([source], LearnedDecoder(vault.keys_for), news_size=news_size)
+            decoder = LearnedDecoder(vault.keys_for, lorawan=LorawanFollower(FiledLorawanKeys(vault.device_records)))
+            book = SessionBook(lambda: vault.receivers_documents)
+            listening = Listening([source], decoder, news_size=news_size, session_book=book)
             listening.start()
             try:
                 yield Demo(scenario, imported, listening)

@@ -13,15 +13,20 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
+from protocols.lorawan.facts import LoraReception
+from protocols.receivers.lora_radio import mode_text, reception
 from protocols.wmbus.encode import with_crcs
 from protocols.wmbus.link import FrameFormat
-from simulators.meters.model import Meter, build_meter
-from simulators.scenario import STRONGEST_DBM, WEAKEST_DBM, Scenario
+from simulators.devices.model import JOIN_ACCEPT_DELAY, EndDevice, SimulatedDevice, build_device
+from simulators.identity import STRONGEST_DBM, WEAKEST_DBM
+from simulators.meters.model import Meter, SimulatedMeter, build_meter
+from simulators.scenario import Scenario
 
 DUPLICATE_AFTER: Final = timedelta(milliseconds=200)
 """When a doubled telegram is heard for the second time."""
 
 MAX_FLIPPED_BITS: Final = 3
+BANDWIDTH_HZ: Final = 125_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +34,8 @@ class Transmission:
     """A frame as it arrives: coded with the CRCs of its format, possibly with flipped bits.
 
     `meter` is the sender's name in the scenario, `at` the virtual time, `number` counts the transmissions of an air.
+    Of LoRaWAN, `lora` says how it was sent, `coded` is the PHYPayload, and `downlink` what the network answers to a
+    device: with inverted signal and without CRC.
     """
 
     number: int
@@ -39,6 +46,8 @@ class Transmission:
     coded: bytes
     rssi_dbm: int
     damaged: bool = False
+    lora: LoraReception | None = None
+    downlink: bool = False
 
 
 @dataclass(slots=True)
@@ -63,14 +72,19 @@ class Air:
         self._meters: dict[str, Meter] = {meter.name: build_meter(meter) for meter in scenario.meters}
         self._faults = random.Random(f"{scenario.seed}/air")
         self._timing = {meter.name: meter.random("timing") for meter in scenario.meters}
+        self._devices: dict[str, EndDevice] = {device.name: build_device(device) for device in scenario.devices}
+        self._lora_faults = random.Random(f"{scenario.seed}/air/lora")
+        self._timing |= {device.name: device.random("timing") for device in scenario.devices}
         self._number = 0
         self._subscribers: list[Callable[[Transmission], None]] = []
+        everybody: tuple[SimulatedMeter | SimulatedDevice, ...] = (*scenario.meters, *scenario.devices)
         self._due: list[tuple[datetime, str]] = [
             (starts + timedelta(seconds=meter.interval_s * self._timing[meter.name].random()), meter.name)
-            for meter in scenario.meters
+            for meter in everybody
         ]
         heapq.heapify(self._due)
-        self._echoes: list[tuple[datetime, int, Transmission]] = []
+        self._later: list[tuple[datetime, int, Transmission, bool]] = []
+        """What was heard once and will be again, and, marked, what a network has yet to send."""
 
     @property
     def meters(self) -> tuple[Meter, ...]:
@@ -78,10 +92,15 @@ class Air:
         return tuple(self._meters.values())
 
     @property
+    def devices(self) -> tuple[EndDevice, ...]:
+        """The LoRaWAN devices at work, in the order of the scenario."""
+        return tuple(self._devices.values())
+
+    @property
     def next_at(self) -> datetime:
         """When something is heard next."""
         first = self._due[0][0]
-        return min(first, self._echoes[0][0]) if self._echoes else first
+        return min(first, self._later[0][0]) if self._later else first
 
     def subscribe(self, hear: Callable[[Transmission], None]) -> None:
         """Have `hear` called with every transmission that is not lost."""
@@ -104,18 +123,18 @@ class Air:
         return heard
 
     def _next(self) -> Transmission | None:
-        if self._echoes and self._echoes[0][0] <= self._due[0][0]:
-            return heapq.heappop(self._echoes)[2]
+        if self._later and self._later[0][0] <= self._due[0][0]:
+            _, _, later, new = heapq.heappop(self._later)
+            return self._through_air(later, self._lora_faults) if new else later
         at, name = self._due[0]
-        meter = self._meters[name].meter
-        swing = self._timing[name].uniform(-meter.jitter, meter.jitter)
-        heapq.heapreplace(self._due, (at + timedelta(seconds=meter.interval_s * (1 + swing)), name))
-        return self._transmit(self._meters[name], at)
+        device = self._devices.get(name)
+        sender = self._meters[name].meter if device is None else device.device
+        swing = self._timing[name].uniform(-sender.jitter, sender.jitter)
+        heapq.heapreplace(self._due, (at + timedelta(seconds=sender.interval_s * (1 + swing)), name))
+        return self._transmit(self._meters[name], at) if device is None else self._transmit_lora(device, at)
 
     def _transmit(self, meter: Meter, at: datetime) -> Transmission | None:
         self._number += 1
-        self.counters.sent += 1
-        faults, rng = self.scenario.faults, self._faults
         transmission = Transmission(
             number=self._number,
             at=at,
@@ -123,8 +142,36 @@ class Air:
             mode=meter.meter.mode,
             frame_format=meter.meter.frame_format,
             coded=with_crcs(meter.telegram(at), meter.meter.frame_format),
-            rssi_dbm=self._rssi_dbm(meter.meter.rssi_dbm),
+            rssi_dbm=self._rssi_dbm(meter.meter.rssi_dbm, self._faults),
         )
+        return self._through_air(transmission, self._faults)
+
+    def _transmit_lora(self, device: EndDevice, at: datetime) -> Transmission | None:
+        """Put an uplink on the air, and the answer of the network to a join request behind it."""
+        self._number += 1
+        sent, rng = device.send(at), self._lora_faults
+        by = device.device
+        radio = reception(sent.frequency_hz, by.spreading_factor, BANDWIDTH_HZ, by.snr_db)
+        uplink = Transmission(
+            number=self._number,
+            at=at,
+            meter=by.name,
+            mode=mode_text(radio) or "",
+            frame_format=FrameFormat.STRIPPED,
+            coded=sent.data,
+            rssi_dbm=self._rssi_dbm(by.rssi_dbm, rng),
+            lora=radio,
+        )
+        if sent.answer is not None:
+            self._number += 1
+            answer = replace(uplink, number=self._number, at=at + JOIN_ACCEPT_DELAY, coded=sent.answer, downlink=True)
+            heapq.heappush(self._later, (answer.at, answer.number, answer, True))
+        return self._through_air(uplink, rng)
+
+    def _through_air(self, transmission: Transmission, rng: random.Random) -> Transmission | None:
+        """Lose, damage or double a transmission, as the scenario says."""
+        self.counters.sent += 1
+        at, faults = transmission.at, self.scenario.faults
         # All four draws are made every time, so that one share can be changed without changing the others' outcome.
         lost, doubled, damaged, pattern = (rng.random(), rng.random(), rng.random(), rng.getrandbits(64))
         if lost < faults.loss:
@@ -136,12 +183,12 @@ class Air:
         if doubled < faults.duplicates:
             self.counters.duplicated += 1
             echo = replace(transmission, at=at + DUPLICATE_AFTER)
-            heapq.heappush(self._echoes, (echo.at, echo.number, echo))
+            heapq.heappush(self._later, (echo.at, echo.number, echo, False))
         return transmission
 
-    def _rssi_dbm(self, mean_dbm: int) -> int:
+    def _rssi_dbm(self, mean_dbm: int, rng: random.Random) -> int:
         jitter = self.scenario.faults.rssi_jitter_db
-        return min(max(mean_dbm + self._faults.randint(-jitter, jitter), WEAKEST_DBM), STRONGEST_DBM)
+        return min(max(mean_dbm + rng.randint(-jitter, jitter), WEAKEST_DBM), STRONGEST_DBM)
 
 
 def flip_bits(coded: bytes, pattern: int) -> bytes:

@@ -58,6 +58,7 @@ class Bench:
         self.air = Air(scenario, self._starts)
         self._stop = threading.Event()
         self._requests: queue.SimpleQueue[_Request] = queue.SimpleQueue()
+        self._others: list[tuple[Device, Port]] = []
         self._thread = threading.Thread(target=self._run, name=f"simulated {receiver.KIND}", daemon=True)
 
     @classmethod
@@ -87,9 +88,15 @@ class Bench:
         query = f"?mode={mode}" if mode else ""
         return f"{self.receiver.KIND}{self.port.scheme_suffix}://{self.port.address}{query}"
 
+    def add(self, receiver: Device, port: Port) -> None:
+        """Let another receiver listen to the same air, on a port of its own; before `start`."""
+        self._others.append((receiver, port))
+
     def start(self) -> Self:
-        """Plug the port and start; raises `PortError`."""
+        """Plug the ports and start; raises `PortError`."""
         self.port.plug()
+        for _, port in self._others:
+            port.plug()
         self._thread.start()
         return self
 
@@ -101,6 +108,8 @@ class Bench:
             if self._thread.is_alive():
                 raise SimulatorError(f"the {self._thread.name} did not stop within {JOIN_S:g} s", "end the program")
         self.port.unplug()
+        for _, port in self._others:
+            port.unplug()
 
     def unplug(self) -> None:
         """Take the receiver away from under its host."""
@@ -140,8 +149,19 @@ class Bench:
                 self.receiver.receive(data, now_s)
             for transmission in self.air.advance(self._starts + timedelta(seconds=(now_s - began_s) * self._speed)):
                 self.receiver.hear(transmission, now_s)
+                for other, _ in self._others:
+                    other.hear(transmission, now_s)
             for piece in self.receiver.due(now_s):
                 self.port.write(piece)
+            self._serve_others(now_s)
+
+    def _serve_others(self, now_s: float) -> None:
+        for receiver, port in self._others:
+            answer = port.read(0.0)
+            if answer:
+                receiver.receive(answer, now_s)
+            for piece in receiver.due(now_s):
+                port.write(piece)
 
     def _pause_s(self) -> float:
         next_due_s = self.receiver.next_due_s

@@ -289,10 +289,14 @@ class TcpPort(Port):
 
 
 def open_port(at: str, baud: int, link: Path | None = None) -> Port:
-    """Return the port that `pty`, `tcp` or `tcp:NUMBER` names, not yet plugged; raises `PortError`."""
+    """Return the port that `pty`, `tcp`, `tcp:NUMBER`, `udp:HOST:NUMBER` names, not yet plugged; raises `PortError`."""
     kind, _, number = at.partition(":")
     if kind == "pty" and not number:
         return PtyPort(baud, link)
     if kind == "tcp" and (not number or (number.isascii() and number.isdigit() and int(number) <= 0xFFFF)):
         return TcpPort(int(number or "0"))
-    raise PortError(f"no port {at!r}", "write pty, tcp or tcp:NUMBER with a number up to 65535")
+    if kind == "udp":
+        from simulators.udp_port import parse_udp
+
+        return parse_udp(number)
+    raise PortError(f"no port {at!r}", "write pty, tcp, tcp:NUMBER or udp:HOST:NUMBER with a number up to 65535")

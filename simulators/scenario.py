@@ -1,12 +1,12 @@
 """A scenario: which meters are on the air, how they are heard, and what the portal says of their keys.
 
-A TOML file with `[scenario]`, `[air]` and one `[[meter]]` a meter. The same file gives the same bytes at the same
-times, always. A key that is not written in the file follows from the seed and the meter's name; all are made up.
+A TOML file with `[scenario]`, `[air]`, one `[[meter]]` a meter and one `[[device]]` a LoRaWAN device. The same file
+gives the same bytes at the same times, always. A key that is not written in the file follows from the seed and the
+meter's name; all are made up.
 """
 
 from __future__ import annotations
 
-import hashlib
 import random
 import tomllib
 from dataclasses import dataclass
@@ -19,15 +19,14 @@ from typing import Final
 from protocols.model import Address, Key
 from protocols.wmbus.link import FrameFormat
 from simulators.consumption import Consumption
+from simulators.devices.model import SimulatedDevice
+from simulators.devices.table import parse_device
 from simulators.errors import ScenarioError
+from simulators.identity import STRONGEST_DBM, WEAKEST_DBM, check_identity, read_address, read_key
 from simulators.meters.model import KINDS, KeyState, Meter, SimulatedMeter, meter_class
 from simulators.table import Table
 
 DEFAULT_NAME: Final = "demo"
-KEY_SIZE: Final = 16
-STRONGEST_DBM: Final = -8
-WEAKEST_DBM: Final = -100
-"""An iM871A's RSSI code reaches from here to there."""
 
 FRAME_FORMATS: Final[dict[str, tuple[str, ...]]] = {"T1": ("A",), "C1": ("A", "B")}
 """Radio mode to its frame formats, the usual one first (EN 13757-4, Table 2)."""
@@ -53,6 +52,7 @@ class Scenario:
     since: datetime
     faults: Faults
     meters: tuple[SimulatedMeter, ...]
+    devices: tuple[SimulatedDevice, ...] = ()
 
     @classmethod
     def load(cls, path: Path | None = None) -> Scenario:
@@ -82,9 +82,10 @@ class Scenario:
         head.finish()
         faults = _faults(root.table("air"))
         meters = tuple(_meter(table, seed, since) for table in root.tables("meter"))
+        devices = tuple(parse_device(table, seed, since) for table in root.tables("device"))
         root.finish()
-        _check_unique(source, meters)
-        return cls(title, source, seed, since, faults, meters)
+        check_unique(source, meters, devices)
+        return cls(title, source, seed, since, faults, meters, devices)
 
 
 def _faults(table: Table) -> Faults:
@@ -99,7 +100,7 @@ def _meter(table: Table, seed: int, since: datetime) -> SimulatedMeter:
     table.rename(f"meter {name!r}")
     kind = table.choice("kind", tuple(KINDS))
     model = meter_class(kind)
-    address = _address(table)
+    address = read_address(table)
     mode = table.choice("mode", model.MODES, model.MODES[0])
     frame_format = table.choice("frame_format", FRAME_FORMATS[mode], FRAME_FORMATS[mode][0])
     interval_s = table.number("interval_s", low=0.1, high=86_400.0)
@@ -110,7 +111,7 @@ def _meter(table: Table, seed: int, since: datetime) -> SimulatedMeter:
     status = table.integer("status", 0, low=0, high=0xFFFF if address.manufacturer == "KAM" else 0xFF)
     adapter = _adapter(table, model)
     key, key_state = _key(table, model, f"{seed}/{name}/key")
-    _check_identity(table, model, address)
+    check_identity(table, model.MANUFACTURERS, model.MEDIA, address)
     table.finish()
     return SimulatedMeter(
         name=name,
@@ -130,22 +131,11 @@ def _meter(table: Table, seed: int, since: datetime) -> SimulatedMeter:
     )
 
 
-def _address(table: Table) -> Address:
-    manufacturer, number = table.text("manufacturer"), table.text("number")
-    version, medium = table.integer("version", low=0, high=0xFF), table.integer("medium", low=0, high=0xFF)
-    if not (len(number) == 8 and number.isascii() and number.isdigit()):
-        raise table.error("number", f"{number!r} is not an identification number", "write eight digits in quotes")
-    try:
-        return Address.of(manufacturer, number, version, medium)
-    except ValueError as error:
-        raise table.error("manufacturer", str(error), "write three letters in quotes") from error
-
-
 def _adapter(table: Table, model: type[Meter]) -> Address | None:
     if not model.NEEDS_ADAPTER:
         return None
     adapter = table.table("adapter")
-    address = _address(adapter)
+    address = read_address(adapter)
     adapter.finish()
     return address
 
@@ -156,36 +146,23 @@ def _key(table: Table, model: type[Meter], purpose: str) -> tuple[Key | None, Ke
         verb = "encrypts: its key cannot be" if model.NEEDS_KEY else "does not encrypt: its key can only be"
         hint = "write filed, missing or wrong" if model.NEEDS_KEY else "leave the key out"
         raise table.error("key", f"this kind {verb} 'none'", hint)
-    written = table.text("aes_key", "")
-    if not model.NEEDS_KEY:
-        return None, state
-    if not written:
-        return Key(hashlib.sha256(purpose.encode()).digest()[:KEY_SIZE], "scenario"), state
-    try:
-        value = bytes.fromhex(written)
-    except ValueError:
-        value = b""
-    if len(value) != KEY_SIZE:
-        raise table.error("aes_key", "not an AES-128 key", "write 32 hex digits in quotes, or leave it out")
-    return Key(value, "scenario"), state
+    key = read_key(table, "aes_key", purpose)
+    return (key if model.NEEDS_KEY else None), state
 
 
-def _check_identity(table: Table, model: type[Meter], address: Address) -> None:
-    if model.MANUFACTURERS and address.manufacturer not in model.MANUFACTURERS:
-        known = ", ".join(model.MANUFACTURERS)
-        raise table.error("manufacturer", f"{address.manufacturer} does not make this kind", f"write one of: {known}")
-    if address.medium_code not in model.MEDIA:
-        known = ", ".join(f"0x{code:02X}" for code in sorted(model.MEDIA))
-        what = f"{address.medium_code:#04x} is not what this kind measures"
-        raise table.error("medium", what, f"write one of: {known}")
-
-
-def _check_unique(source: str, meters: tuple[SimulatedMeter, ...]) -> None:
-    if not meters:
-        raise ScenarioError(f"{source}: no meters", "add at least one [[meter]]")
+def check_unique(source: str, meters: tuple[SimulatedMeter, ...], devices: tuple[SimulatedDevice, ...]) -> None:
+    """Refuse a scenario without meters, and names, numbers or DevEUIs that stand in it twice."""
+    if not meters and not devices:
+        raise ScenarioError(f"{source}: no meters", "add at least one [[meter]] or [[device]]")
     names: set[str] = set()
     numbers: dict[tuple[str, str], str] = {}
-    for meter in meters:
+    dev_euis: set[str] = set()
+    for device in devices:
+        if device.dev_eui in dev_euis:
+            raise ScenarioError(f"{source}: two devices have DevEUI {device.dev_eui}", "give each one of its own")
+        dev_euis.add(device.dev_eui)
+    everybody: tuple[SimulatedMeter | SimulatedDevice, ...] = (*meters, *devices)
+    for meter in everybody:
         if meter.name in names:
             raise ScenarioError(f"{source}: two meters are named {meter.name!r}", "give each a name of its own")
         identity = (meter.address.manufacturer, meter.address.number)

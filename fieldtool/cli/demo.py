@@ -40,7 +40,9 @@ def _run(arguments: Namespace) -> ExitCode:
 
 
 def _introduce(demo: Demo) -> None:
-    output.talk(f"{safe_text(demo.scenario.title)}: {len(demo.scenario.meters)} simulated meters")
+    output.talk(
+        f"{safe_text(demo.scenario.title)}: {len(demo.scenario.meters) + len(demo.scenario.devices)} simulated meters"
+    )
     for imported in demo.imported:
         output.talk(f"imported {imported.put.new} keys from {imported.path.name}")
 

@@ -22,7 +22,9 @@ OUTCOME_GLYPHS: dict[Outcome, str] = {
 """The same signs as on the screens."""
 
 ALARM_GLYPH = "▲"
-_METER_WIDTH = 13
+_METER_WIDTH = 16
+"""A DevEUI; the letters and number of a meter are shorter."""
+
 _MEDIUM_WIDTH = 19
 _OUTCOME_WIDTH = 15
 _NO_ADDRESS = "no address"

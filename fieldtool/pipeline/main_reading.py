@@ -33,7 +33,7 @@ def main_reading(telegram: Telegram) -> Reading | None:
     usable = [r for r in telegram.readings if r.value is not None and r.quality is Quality.GOOD]
     if not usable:
         return None
-    if telegram.profile is not None:
+    if telegram.profile is not None and usable[0].quantity != "datetime":
         return usable[0]
     medium = telegram.meter.medium if telegram.meter is not None else _device_medium(telegram)
     for quantity in (*_QUANTITIES_OF_MEDIUM.get(medium, ()), *_QUANTITIES):

@@ -36,10 +36,11 @@ _log = logging.getLogger(__name__)
 class GatewaySource:
     """Listens on a UDP port in a thread of its own; any number of gateways may send to it."""
 
-    def __init__(self, host: str, port: int, now: Callable[[], datetime]) -> None:
+    def __init__(self, host: str, port: int, now: Callable[[], datetime], name: str | None = None) -> None:
         self._host = host
         self._port = port
         self._now = now
+        self._name = name or f"{KIND} {host}:{port}"
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self._gateways: set[str] = set()
@@ -47,8 +48,8 @@ class GatewaySource:
 
     @property
     def name(self) -> str:
-        """Protocol, host and port."""
-        return f"{KIND} {self._host}:{self._port}"
+        """Protocol, host and port, unless it was named otherwise."""
+        return self._name
 
     def start(self, frames: FrameQueue, tell: Tell) -> None:
         """Bind the port, which may raise `PortBusy` or `ReceiverError`, and begin to listen."""

@@ -9,6 +9,8 @@ from pathlib import Path
 
 from fieldtool.errors import ConfigError, ReceiverError, UsageError
 from fieldtool.sources.events import Tell
+from fieldtool.sources.gateway import KIND as GATEWAY_KIND
+from fieldtool.sources.gateway import GatewaySource
 from fieldtool.sources.queue import FrameQueue
 from fieldtool.sources.registry import OPTIONS
 from fieldtool.sources.serial_receiver import DEFAULT_MODE, SerialReceiver
@@ -16,20 +18,28 @@ from fieldtool.sources.serial_receiver import open_source as open_serial
 from fieldtool.sources.url import ReceiverUrl, parse_url
 from simulators.bench import Bench
 from simulators.errors import ScenarioError, SimulatorError
+from simulators.ports import LOOPBACK
+from simulators.receivers.device import device
 from simulators.scenario import DEFAULT_NAME, Scenario
+from simulators.udp_port import UdpPort
 
 KIND = "im871a"
+GATEWAY_NAME = "gateway (simulated)"
 FASTEST = 1000.0
 
 
 class SimulatedSource:
-    """A bench with its receiver, and the source that listens to it; both start and stop together."""
+    """A bench with its receiver, and the source that listens to it; both start and stop together.
+
+    Where the scenario has LoRaWAN devices, a simulated gateway on the same air sends what it hears to this computer.
+    """
 
     def __init__(self, bench: Bench, mode: str, now: Callable[[], datetime]) -> None:
         self._bench = bench
         self._mode = mode
         self._now = now
         self._receiver: SerialReceiver | None = None
+        self._gateways: GatewaySource | None = None
 
     @property
     def name(self) -> str:
@@ -37,14 +47,21 @@ class SimulatedSource:
         return f"{self._bench.receiver.KIND} (simulated)"
 
     def start(self, frames: FrameQueue, tell: Tell) -> None:
-        """Start the simulator and connect the driver to it."""
+        """Start the simulator and connect the drivers to it."""
+        if self._bench.scenario.devices:
+            self._gateways = GatewaySource(LOOPBACK, 0, self._now, GATEWAY_NAME)
+            self._gateways.start(frames, tell)
+            forwarder = device(GATEWAY_KIND, self._bench.scenario.seed)
+            self._bench.add(forwarder, UdpPort(self._gateways.bound_port))
         start_bench(self._bench)
         url = parse_url(self._bench.url(self._mode), (self._bench.receiver.KIND,), OPTIONS)
         self._receiver = open_serial(url, self._now, name=self.name)
         self._receiver.start(frames, tell)
 
     def stop(self) -> None:
-        """Stop the driver, then the simulator."""
+        """Stop the drivers, then the simulator."""
+        if self._gateways is not None:
+            self._gateways.stop()
         if self._receiver is not None:
             self._receiver.stop()
         self._bench.stop()

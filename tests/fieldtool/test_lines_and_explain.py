@@ -46,7 +46,7 @@ def covered(text: str) -> bytes:
 
 def test_a_line() -> None:
     line = telegram_line(gas(), timedelta(hours=1))
-    assert line.startswith("09:00:00  ELS 12345678   gas                   -71 dBm  ✓ ok")
+    assert line.startswith("09:00:00  ELS 12345678      gas                   -71 dBm  ✓ ok")
     assert "volume 28504.27 m³" in line
 
 

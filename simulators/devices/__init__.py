@@ -1,0 +1,1 @@
+"""Simulated LoRaWAN end devices, and the network that answers them."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from protocols.model import Outcome
@@ -36,9 +36,15 @@ def data(line: str, *, flush: bool = False) -> None:
         sys.stdout.flush()
 
 
-def data_lines(text: str) -> None:
-    """Write whole lines of data at once, each with its line feed, and hand them on."""
-    sys.stdout.write(text)
+def data_lines(chunks: Iterable[bytes | memoryview], *, ascii_only: bool) -> None:
+    """Write whole lines of data, each with its line feed, in UTF-8 or in ASCII alone, and hand them on."""
+    stream = getattr(sys.stdout, "buffer", None) if ascii_only else None
+    if stream is None:
+        sys.stdout.write(b"".join(chunks).decode())
+    else:
+        # What is ASCII is so in every encoding of a terminal.
+        sys.stdout.flush()
+        stream.writelines(chunks)
     sys.stdout.flush()
 
 

@@ -86,8 +86,7 @@ def _run(arguments: Namespace) -> ExitCode:
         decoder = _decoder(arguments, store, formats.library)
         reading = _Reading(files)
         for replayed in _replayed(arguments, reading, decoder):
-            for _, text in replayed.runs:
-                output.data_lines(text)
+            output.data_lines(replayed.text, ascii_only=arguments.json)
             tally.add(replayed)
             reading.show(replayed.outcomes.total())
             _talk_of_bad_lines(replayed.bad_lines, tally.bad_lines)

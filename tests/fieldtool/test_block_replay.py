@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import cast
@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from fieldtool.errors import InputError
 from fieldtool.export.telegram_json import telegram_json
 from fieldtool.replay import processes
-from fieldtool.replay.block_replay import ALL, BlockReplay, Replayed, Share
+from fieldtool.replay.block_replay import BlockReplay, Replayed, Share
 from fieldtool.replay.capture import Block, open_blocks, open_capture
 from fieldtool.replay.processes import ProcessEnded, Task, replay_in_processes
 from protocols.captures.hex_lines import LINE_LIMIT, format_line
@@ -69,11 +69,25 @@ def one_by_one(path: Path, keys: KeyLookup, form: str) -> tuple[list[str], list[
     """Text and bad lines without blocks."""
     replay = BlockReplay(LearnedDecoder(keys), form)
     parts = [replay.replay_item(item) for item in open_capture(path)]
-    return [text for part in parts for _, text in part.runs], [bad for part in parts for bad in part.bad_lines]
+    return [text_of(part) for part in parts if part.text], [bad for part in parts for bad in part.bad_lines]
 
 
-def joined(parts: Sequence[Replayed]) -> tuple[str, list[BadLine]]:
-    return "".join(text for part in parts for _, text in part.runs), [bad for part in parts for bad in part.bad_lines]
+def text_of(replayed: Replayed) -> str:
+    return b"".join(replayed.text).decode()
+
+
+def joined(parts: Iterable[Replayed]) -> tuple[str, list[BadLine]]:
+    """Text and bad lines; what processes give is taken as it comes."""
+    text, bad_lines = "", []
+    for part in parts:
+        text += text_of(part)
+        bad_lines += part.bad_lines
+    return text, bad_lines
+
+
+def through_processes(path: Path, jobs: int, form: str, keys: KeyLookup) -> Iterator[Replayed]:
+    for part, _ in replay_in_processes(open_blocks(path), jobs, Task(form), keys):
+        yield part
 
 
 @pytest.mark.parametrize(("form", "size"), [("json", 100), ("json", 1 << 16), ("lines", 1000)])
@@ -115,9 +129,15 @@ def test_several_processes_give_what_one_gives(
     monkeypatch.setattr("fieldtool.replay.capture.BLOCK_SIZE", 5000)
     alone = BlockReplay(LearnedDecoder(scenario_keys), form)
     expected = [alone.replay(block) for block in open_blocks(mixed)]
-    parts = [part for part, _ in replay_in_processes(open_blocks(mixed), jobs, Task(form), scenario_keys)]
-    assert joined(parts) == joined(expected)
-    assert [+part.outcomes for part in parts] == [+part.outcomes for part in expected]
+    outcomes = []
+
+    def noted(parts: Iterator[Replayed]) -> Iterator[Replayed]:
+        for part in parts:
+            outcomes.append(+part.outcomes)
+            yield part
+
+    assert joined(noted(through_processes(mixed, jobs, form, scenario_keys))) == joined(expected)
+    assert outcomes == [+part.outcomes for part in expected]
 
 
 def test_a_replay_streams(frames: tuple[RawFrame, ...]) -> None:
@@ -169,10 +189,19 @@ def test_a_process_that_is_gone_is_told() -> None:
         list(replay_in_processes([Block(1, b"zz", "air.hex")], 2, Task("json", profiles=cast(str, Deadly())), no_keys))
 
 
-@given(st.binary(max_size=20), st.integers(1, 9))
-def test_every_sender_is_in_exactly_one_share(sender: bytes, jobs: int) -> None:
-    assert sum(Share(number, jobs).has(sender) for number in range(jobs)) == 1
-    assert ALL.has(sender)
+@given(st.lists(st.sampled_from([bytes((number, 7)) for number in range(12)]), max_size=300), st.integers(1, 5))
+def test_every_sender_has_one_process_and_all_have_as_much_to_do(senders: list[bytes], jobs: int) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Share, "SENDERS", 10)
+        shares = [Share(number, jobs) for number in range(jobs)]
+        owners: dict[bytes, set[int]] = {sender: set() for sender in senders}
+        for sender in senders:
+            having = [share.number for share in shares if share.has(sender)]
+            assert len(having) == 1
+            owners[sender].update(having)
+        assert all(len(numbers) == 1 for numbers in owners.values())
+    first_heard = list(dict.fromkeys(senders))[:10]
+    assert len({number for sender in first_heard for number in owners[sender]}) == min(jobs, len(first_heard))
 
 
 @given(st.lists(st.binary(max_size=300).map(lambda data: data.replace(b"\n", b"")), max_size=30), st.integers(1, 60))
@@ -204,3 +233,13 @@ def test_no_blocks_at_all_and_blocks_that_end_at_once() -> None:
     blocks = [Block(number, b"zz", "air.hex") for number in (1, 2, 3)]
     parts = [part for part, _ in replay_in_processes(blocks, 1, Task("json"), no_keys)]
     assert [bad.line for part in parts for bad in part.bad_lines] == [1, 2, 3]
+
+
+def test_more_text_than_shared_memory_holds(
+    mixed: Path, scenario_keys: KeyLookup, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(processes, "MEMORY", 0)
+    monkeypatch.setattr(processes, "SMALLEST_MEMORY", 4096)
+    alone = BlockReplay(LearnedDecoder(scenario_keys), "lines")
+    expected = [alone.replay(block) for block in open_blocks(mixed)]
+    assert joined(through_processes(mixed, 2, "lines", scenario_keys)) == joined(expected)

@@ -13,14 +13,18 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from fieldtool.lorawan_keys import FiledLorawanKeys
 from fieldtool.pipeline.reception import Reception
 from fieldtool.sources.events import SourceEvent, SourceState
 from fieldtool.tui.app import FieldToolApp
 from fieldtool.tui.meter_list import MeterList
 from fieldtool.tui.session import Session
+from keystore.formats import read_export
 from protocols.decode import decode
-from protocols.model import Address, Key, RawFrame
+from protocols.lorawan.follower import LorawanFollower
+from protocols.model import Address, Key, Link, RawFrame
 from simulators.air import Air
+from simulators.portals.the_things_stack import export_devices
 from simulators.scenario import Scenario
 
 STARTS = datetime(2026, 11, 20, 8, 0, tzinfo=UTC)
@@ -61,9 +65,19 @@ def simulated_session(listened: timedelta = LISTENED) -> Session:
         exported = meter.exported_key
         if exported is not None:
             keys[meter.address] = Key(exported, meter.name)
+    records = [
+        record
+        for file in export_devices(scenario, STARTS)
+        for record in read_export(file.data, file.file_name, None, imported_at=STARTS).ready
+    ]
+    devices = LorawanFollower(FiledLorawanKeys(lambda text: [r for r in records if text in (r.dev_eui, r.dev_addr)]))
     reception = Reception()
     ends = STARTS + listened
     for heard in Air(scenario, STARTS).advance(ends):
+        if heard.lora is not None:
+            frame = RawFrame(heard.coded, heard.at, "gwmp", heard.mode, heard.rssi_dbm, Link.LORAWAN, heard.lora)
+            reception.accept(devices.decode(frame))
+            continue
         frame = RawFrame(heard.coded, heard.at, "im871a", heard.mode, heard.rssi_dbm)
         reception.accept(decode(frame, lambda address: [keys[address]] if address in keys else []))
     connected = (SourceEvent(_SOURCE, SourceState.CONNECTED, "", STARTS),)

@@ -11,7 +11,7 @@ from protocols.captures.model import BadLine, CaptureEntry, CaptureItem, NotReco
 from protocols.captures.paste import recognise
 from protocols.captures.plausible import length_fits
 from protocols.captures.rtl_433 import is_heading
-from protocols.model import RawFrame
+from protocols.model import Link, RawFrame
 
 
 def parse_lines(lines: Iterable[str], source: str = "") -> Iterator[CaptureItem]:
@@ -76,7 +76,7 @@ def _recognise(text: str) -> Pasted | None:
 
 def _entry(number: int, pasted: Pasted, source: str, first: datetime | None) -> CaptureItem:
     frame = pasted.frame
-    if len(frame.data) < MIN_FRAME:
+    if len(frame.data) < MIN_FRAME and frame.link is Link.MBUS:
         return BadLine(number, f"{len(frame.data)} bytes are too few for a telegram")
     offset_s = pasted.offset_s
     if offset_s is None and pasted.local_at is not None and first is not None:

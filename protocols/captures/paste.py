@@ -13,14 +13,25 @@ from dataclasses import replace
 from importlib import import_module
 from typing import Final, TypeAlias, cast
 
-from protocols.captures import cul, esphome, iobroker, mode_t_chips, rtl_433, rtl_wmbus, simulation
+from protocols.captures import (
+    cul,
+    esphome,
+    iobroker,
+    lorawan_frame,
+    mode_t_chips,
+    network_server,
+    rtl_433,
+    rtl_wmbus,
+    simulation,
+)
 from protocols.captures.base64_text import base64_bytes
 from protocols.captures.hex_lines import parse_hex, parse_line
 from protocols.captures.loose_hex import runs_of_hex, spelled_bytes
+from protocols.captures.lorawan_frame import looks_like_lorawan
 from protocols.captures.model import PLAIN_HEX, NotRecognised, Pasted
 from protocols.captures.plausible import checksums_fit, is_whole, length_fits, length_note
 from protocols.errors import BadChecksum, ProtocolError
-from protocols.model import RawFrame
+from protocols.model import Link, RawFrame
 from protocols.wmbus.link import MIN_LENGTH
 
 TEXT_LIMIT: Final = 1 << 16
@@ -50,6 +61,7 @@ ENVELOPES: Final[dict[int, tuple[str, str]]] = {
 _OBJECTS: Final[tuple[Callable[[Mapping[str, object]], Pasted | None], ...]] = (
     rtl_433.read_object,
     iobroker.read_object,
+    network_server.read_object,
 )
 
 
@@ -86,7 +98,7 @@ def recognise_bytes(data: bytes) -> Pasted:
     in_envelope = data[:1] and data[0] in ENVELOPES
     as_chips = mode_t_chips.may_be_chips(data)
     if not (in_envelope or as_chips) or checksums_fit(data):
-        return Pasted(RawFrame(data))
+        return _bare(data)
     notes = []
     if in_envelope:
         name, target = ENVELOPES[data[0]]
@@ -101,7 +113,14 @@ def recognise_bytes(data: bytes) -> Pasted:
             return mode_t_chips.read(data)
         except ProtocolError as error:
             notes.append(f"begins like {mode_t_chips.KIND}, but {error}")
-    return Pasted(RawFrame(data), notes=tuple(notes))
+    return replace(_bare(data), notes=tuple(notes))
+
+
+def _bare(data: bytes) -> Pasted:
+    """Bytes that nothing proves: a LoRaWAN frame where they can be one, else an M-Bus frame, damaged or not."""
+    if looks_like_lorawan(data) and not checksums_fit(data):
+        return Pasted(RawFrame(data, link=Link.LORAWAN), lorawan_frame.KIND)
+    return Pasted(RawFrame(data))
 
 
 def _envelope_reader(target: str) -> EnvelopeReader:
@@ -130,7 +149,7 @@ def _of_json(text: str) -> Pasted:
         pasted = read(members)
         if pasted is not None:
             return pasted
-    raise NotRecognised("JSON of no known origin", "paste an object of rtl_433 or ioBroker, or the telegram's hex")
+    raise NotRecognised("JSON of no known origin", "paste an object of rtl_433, ioBroker or a LoRaWAN server")
 
 
 def _of_lines(text: str) -> Pasted | None:
@@ -205,12 +224,14 @@ def _columns(text: str) -> Pasted | None:
     if inner.kind == PLAIN_HEX:
         return Pasted(frame, KIND_COLUMNS, length_note(frame.data), offset_s)
     rssi_dbm = frame.rssi_dbm if inner.frame.rssi_dbm is None else inner.frame.rssi_dbm
-    frame = replace(frame, data=inner.frame.data, rssi_dbm=rssi_dbm)
+    frame = replace(frame, data=inner.frame.data, rssi_dbm=rssi_dbm, link=inner.frame.link, lora=inner.frame.lora)
     return replace(inner, frame=frame, kind=f"{inner.kind} among columns", offset_s=offset_s)
 
 
 def _words(text: str) -> Pasted | None:
-    found = {pasted.frame.data: pasted for run in runs_of_hex(text) if (pasted := _proved(run)) is not None}
+    runs = [pasted for run in runs_of_hex(text) if (pasted := _proved(run)) is not None]
+    # Nothing but a key proves a LoRaWAN frame: among words, any identifier may look like one.
+    found = {pasted.frame.data: pasted for pasted in runs if pasted.frame.link is Link.MBUS}
     if len(found) > 1:
         raise NotRecognised(f"{len(found)} telegrams in one text", "paste one at a time")
     for pasted in found.values():

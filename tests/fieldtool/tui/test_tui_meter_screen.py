@@ -285,7 +285,7 @@ def test_every_simulated_meter_can_be_walked_through() -> None:
 
     async def steps(app: FieldToolApp, pilot: Pilot[None]) -> None:
         for row in session.reception.rows():
-            await app.push_screen(MeterScreen(session, row.address))
+            await app.push_screen(MeterScreen(session, row.sender))
             await pilot.pause()
             screen = _meter(app)
             assert screen.telegram is not None

@@ -12,6 +12,7 @@ from fieldtool.sources.url import ReceiverUrl, parse_url
 
 SOURCES: dict[str, str] = {
     "im871a": "fieldtool.sources.serial_receiver:open_source",
+    "rn2483": "fieldtool.sources.serial_receiver:open_source",
     "gwmp": "fieldtool.sources.gateway:open_source",
     "file": "fieldtool.sources.file:open_source",
     "sim": "fieldtool.sources.simulated:open_source",
@@ -20,6 +21,7 @@ SOURCES: dict[str, str] = {
 
 OPTIONS: dict[str, tuple[str, ...]] = {
     "im871a": ("mode",),
+    "rn2483": ("mode",),
     "sim": ("mode", "speed"),
 }
 """What may stand behind the `?` of a URL."""

@@ -16,6 +16,7 @@ from fieldtool.sources.serial_port import SerialPort, is_network, lost_hint, ope
 from fieldtool.sources.url import ReceiverUrl
 from protocols.model import RawFrame
 from protocols.receivers.events import Damaged, Failed, Frame, HostEvent, HostSession, Ready, Send
+from protocols.receivers.lora_radio import mode_text
 from protocols.receivers.registry import Receiver, receiver
 
 BACK_OFF_S = (0.2, 0.4, 0.8, 1.5)
@@ -36,7 +37,7 @@ class SerialReceiver:
         self._url = url
         self._family = family
         self._name = name or f"{family.NAME} {url.target}"
-        self._mode = url.options.get("mode", DEFAULT_MODE)
+        self._mode = url.options.get("mode", family.DEFAULT_MODE)
         self._now = now
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
@@ -95,8 +96,9 @@ class SerialReceiver:
 
     def _take(self, event: HostEvent, port: SerialPort, session: HostSession, frames: FrameQueue, tell: Tell) -> None:
         if isinstance(event, Frame):
+            mode = single_mode(self._mode) if event.lora is None else mode_text(event.lora)
             frames.put(
-                RawFrame(event.data, self._now(), self._family.NAME, single_mode(self._mode), rssi_dbm=event.rssi_dbm)
+                RawFrame(event.data, self._now(), self._family.NAME, mode, event.rssi_dbm, event.link, event.lora)
             )
         elif isinstance(event, Send):
             port.write(event.data)

@@ -8,6 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
+from protocols.lorawan.facts import LoraReception
+from protocols.model import Link
+
 
 @dataclass(frozen=True, slots=True)
 class ReceiverInfo:
@@ -35,14 +38,17 @@ class Ready:
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """A frame off the air, L field first and without link-layer CRCs; `len(data) == data[0] + 1`.
+    """A frame off the air: of wireless M-Bus, L field first and without link-layer CRCs; of LoRaWAN, the PHYPayload.
 
-    `timestamp_s` is the receiver's own clock in seconds, None when it sends none.
+    `link` says which, `lora` what the receiver says of a LoRaWAN frame beside its bytes. `timestamp_s` is the
+    receiver's own clock in seconds, None when it sends none.
     """
 
     data: bytes
     rssi_dbm: int | None = None
     timestamp_s: int | None = None
+    link: Link = Link.MBUS
+    lora: LoraReception | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from protocols.receivers.events import HostSession
 
 REGISTRY: dict[str, str] = {
     "im871a": "protocols.receivers.im871a:Im871a",
+    "rn2483": "protocols.receivers.rn2483:Rn2483",
 }
 """Kind, as in the receiver's URL, to `module:Class`."""
 
@@ -27,6 +28,8 @@ class Receiver(Protocol):
     """Factory setting of the serial speed, 8N1."""
     MODES: ClassVar[tuple[str, ...]]
     """The radio modes it can be asked to listen to, as in the URL's `mode=`."""
+    DEFAULT_MODE: ClassVar[str]
+    """The mode where none is asked for."""
 
     @staticmethod
     def host_session(mode: str) -> HostSession:

@@ -10,6 +10,7 @@ from simulators.air import Transmission
 
 DEVICES: Final[dict[str, str]] = {
     "im871a": "simulators.receivers.im871a:Im871aStick",
+    "rn2483": "simulators.receivers.rn2483:Rn2483Stick",
     "gwmp": "simulators.receivers.gwmp:PacketForwarder",
 }
 """Kind, as in the receiver's URL, to `module:Class`."""

@@ -46,6 +46,7 @@ class Im871a:
     USB_IDS: ClassVar[tuple[tuple[int, int], ...]] = ((0x10C4, 0xEA60),)
     BAUD: ClassVar[int] = 57600
     MODES: ClassVar[tuple[str, ...]] = tuple(LISTENING_MODES[DeviceType.IM871A])
+    DEFAULT_MODE: ClassVar[str] = "c1,t1"
 
     @staticmethod
     def host_session(mode: str) -> HostSession:

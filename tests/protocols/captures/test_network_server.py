@@ -49,31 +49,16 @@ RXPK = '{"rxpk":[{"freq":868.5,"stat":1,"modu":"LORA","datr":"SF7BW125","rssi":-
 
 HEARD = LoraReception(5, None, 868_500_000, 7, 125_000, 9.0, "0004a30b001a2b3c", "49be7df1", 1, 2)
 
+MEMBERS = (
+    *("deviceInfo", "end_device_ids", "uplink_message", "rxInfo", "rx_metadata", "rssi", "data", "settings"),
+    *("frm_payload", "phyPayload", "fCnt", "f_port", "received_at", "frequency", "txInfo", "rxpk"),
+)
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=6),
     lambda inner: (
         st.lists(inner, max_size=3)
         | st.dictionaries(
-            st.sampled_from(
-                [
-                    "deviceInfo",
-                    "end_device_ids",
-                    "uplink_message",
-                    "rxInfo",
-                    "rx_metadata",
-                    "rssi",
-                    "data",
-                    "settings",
-                    "frm_payload",
-                    "phyPayload",
-                    "fCnt",
-                    "f_port",
-                    "received_at",
-                    "frequency",
-                    "txInfo",
-                    "rxpk",
-                ]
-            ),
+            st.sampled_from(MEMBERS),
             inner,
         )
     ),

@@ -1,0 +1,154 @@
+"""Host side and device side of the LoRaWAN sticks, joined: every channel is reached, and packets come through."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from fieldtool.pipeline.listening import Heard, Listening
+from fieldtool.sources.registry import open_source
+from protocols.learned import LearnedDecoder
+from protocols.model import Link
+from protocols.receivers.events import Damaged, Failed, Frame, HostEvent, Ready, Send
+from protocols.receivers.registry import REGISTRY, receiver
+from simulators.air import Air, Transmission
+from simulators.bench import Bench
+from simulators.ports import TcpPort
+from simulators.receivers.device import Device, device
+from simulators.receivers.rn2483 import Rn2483Stick
+from simulators.scenario import Faults, Scenario
+
+STARTS = datetime(2026, 11, 20, 8, tzinfo=UTC)
+STEP_S = 0.01
+LORA = tuple(kind for kind in REGISTRY if "sf" in receiver(kind).DEFAULT_MODE)
+
+SCENARIO = """
+[[device]]
+name = "x"
+kind = "axioma_w1"
+dev_eui = "8c83fc0500000001"
+join_eui = "8c83fc0500000000"
+manufacturer = "AXI"
+number = "00000001"
+version = 1
+medium = 7
+interval_s = 1
+rejoin_after = 4
+"""
+
+Wire = Callable[[bytes], list[bytes]]
+WIRES: dict[str, Wire] = {
+    "immediate": lambda data: [data],
+    "byte by byte": lambda data: [data[i : i + 1] for i in range(len(data))],
+    "noisy": lambda data: [b"\x00\xff", data, b"\xa5"],
+}
+
+
+def run(
+    kind: str, mode: str, peer: Device, wire: Wire, seconds: float = 40.0, faults: Faults | None = None
+) -> tuple[list[HostEvent], list[Transmission]]:
+    """Join a host session and a device; return the host's events and what was on the air."""
+    session = receiver(kind).host_session(mode)
+    air = Air(replace(Scenario.parse(SCENARIO, "x"), faults=faults or Faults()), STARTS)
+    events: list[HostEvent] = []
+    to_device = [session.start()]
+    on_air: list[Transmission] = []
+    for step in range(int(seconds / STEP_S)):
+        now_s = step * STEP_S
+        for data in to_device:
+            for piece in wire(data):
+                peer.receive(piece, now_s)
+        for transmission in air.advance(STARTS + timedelta(seconds=now_s)):
+            on_air.append(transmission)
+            peer.hear(transmission, now_s)
+        fresh = [event for data in peer.due(now_s) for piece in wire(data) for event in session.receive(piece)]
+        fresh += session.tick(now_s)
+        to_device = [event.data for event in fresh if isinstance(event, Send)]
+        events += fresh
+    return events, on_air
+
+
+@pytest.mark.parametrize("wire", WIRES)
+@pytest.mark.parametrize("kind", LORA)
+def test_handshake_and_packets_over_every_wire(kind: str, wire: str) -> None:
+    events, on_air = run(kind, "868.1/sf7", device(kind), WIRES[wire])
+    assert sum(isinstance(event, Ready) for event in events) == 1
+    frames = [event for event in events if isinstance(event, Frame)]
+    audible = [t.coded for t in on_air if t.lora and t.lora.frequency_hz == 868_100_000 and not t.downlink]
+    assert len(frames) > 6
+    assert len(audible) - len(frames) < 4
+    assert all(frame.data in audible and frame.link is Link.LORAWAN for frame in frames)
+    assert {(f.rssi_dbm, f.lora.spreading_factor, f.lora.snr_db) for f in frames if f.lora} == {(-90, 7, 5.0)}
+
+
+@pytest.mark.parametrize(("kind", "mode"), [(kind, mode) for kind in LORA for mode in receiver(kind).MODES])
+def test_every_mode_is_reached(kind: str, mode: str) -> None:
+    events, _ = run(kind, mode, device(kind), WIRES["immediate"], 2.0)
+    assert [type(event) for event in events if isinstance(event, Ready | Failed)] == [Ready]
+
+
+@pytest.mark.parametrize("kind", LORA)
+def test_the_direction_decides_what_is_heard(kind: str) -> None:
+    for mode, downlink in (("868.3/sf7", False), ("868.3/sf7/down", True)):
+        events, on_air = run(kind, mode, device(kind), WIRES["immediate"])
+        kinds = {t.coded: t.downlink for t in on_air}
+        heard = {kinds[event.data] for event in events if isinstance(event, Frame)}
+        assert heard == {downlink}
+
+
+@pytest.mark.parametrize("kind", LORA)
+def test_a_packet_with_a_wrong_crc_is_told_and_reception_goes_on(kind: str) -> None:
+    events, on_air = run(kind, "868.1/sf7", device(kind), WIRES["immediate"], faults=Faults(bit_errors=0.4))
+    damaged = sum(isinstance(event, Damaged) for event in events)
+    assert damaged > 1
+    assert sum(isinstance(event, Frame) for event in events) > 3
+    assert damaged <= sum(t.damaged for t in on_air)
+
+
+def test_old_firmware_without_strength_still_hands_over() -> None:
+    events, _ = run("rn2483", "868.1/sf7", Rn2483Stick(has_rssi=False), WIRES["immediate"])
+    frames = [event for event in events if isinstance(event, Frame)]
+    assert {frame.rssi_dbm for frame in frames} == {None}
+    assert {frame.lora.snr_db for frame in frames if frame.lora} == {5.0}
+
+
+def test_a_module_that_was_reset_is_set_anew() -> None:
+    session = receiver("rn2483").host_session("868.1/sf7")
+    session.start()
+    answers = [b"RN2483 1.0.5 Oct 31 2018 15:06:52", b"4294967245", *[b"ok"] * 10]
+    events = [event for answer in answers for event in session.receive(answer + b"\r\n")]
+    assert isinstance(events[-1], Ready)
+    (again,) = session.receive(b"RN2483 1.0.5 Oct 31 2018 15:06:52\r\n")
+    assert again == Send(b"mac pause\r\n")
+
+
+def test_a_module_for_another_region_fails_with_a_hint() -> None:
+    session = receiver("rn2483").host_session("868.1/sf7")
+    session.start()
+    answers = [b"RN2903 1.0.5 Nov 06 2018 10:45:27", b"4294967245", b"ok", b"invalid_param"]
+    events = [event for answer in answers for event in session.receive(answer + b"\r\n")]
+    failed = events[-1]
+    assert isinstance(failed, Failed)
+    assert "freq" in failed.reason
+    assert "RN2903" in failed.hint
+
+
+@pytest.mark.parametrize("kind", LORA)
+def test_a_stick_on_a_port_is_a_source(kind: str) -> None:
+    scenario = Scenario.parse(SCENARIO, "x")
+    with Bench(scenario, device(kind), TcpPort(), starts=STARTS, speed=10.0) as bench:
+        listening = Listening([open_source(bench.url("868.1/sf7"))], LearnedDecoder())
+        listening.start()
+        heard = None
+        deadline = time.monotonic() + 10.0
+        while heard is None and time.monotonic() < deadline:
+            news = listening.next(0.1)
+            heard = news.telegram if isinstance(news, Heard) else None
+        listening.stop()
+    assert heard is not None
+    assert heard.lorawan is not None
+    assert (heard.frame.source, heard.frame.mode) == (kind, "SF7")

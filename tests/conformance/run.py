@@ -2,7 +2,8 @@
 
     run.py FOLDER [--update] [--verbose]
 
-The folder brings its own `score.py`; what it counts is compared with `expected.toml` beside this file. A corpus that
+The folder brings its own `score.py`; what it counts is compared with `expected.toml` beside this file. Cases that are
+missed are named, with the reason of `believed_wrong.toml` where they are believed to be wrong themselves. A corpus that
 `expected.toml` does not name is scored and shown, but nothing is asked of it. With `--update` counts that have risen
 are written to `expected.toml`, unless lines are missing or out of order; this program never lowers a count there.
 
@@ -18,13 +19,14 @@ import runpy
 import subprocess
 import sys
 import tomllib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 EXPECTED = Path(__file__).with_name("expected.toml")
+BELIEVED_WRONG = Path(__file__).with_name("believed_wrong.toml")
 DECODER = (sys.executable, "-m", "fieldtool", "decode", "--jsonl")
 DECODE_TIMEOUT_S = 600
 DECODED_EXIT_CODES = (0, 1)  # 1: some telegrams failed, as some of a corpus must
@@ -75,12 +77,11 @@ class Decoded:
 def runs_of(folder: Path) -> list[Run]:
     """The corpora of a folder: wireless and wired cases; those named `*.encrypted.jsonl` are scored strictly too.
 
-    `lora.*` has a scorer of its own. `X.jsonl` beside `X.encrypted.jsonl` holds payloads in the clear under an
-    encrypting configuration word, which a decoder must refuse unless it is told.
+    `lora.*` has a scorer of its own.
     """
     runs = []
     for path in sorted(folder.glob("*.jsonl")):
-        if path.name.startswith("lora.") or path.with_suffix(".encrypted.jsonl").exists():
+        if path.name.startswith("lora."):
             continue
         runs.append(Run(path, strict=False))
         if path.name.endswith(".encrypted.jsonl"):
@@ -88,12 +89,28 @@ def runs_of(folder: Path) -> list[Run]:
     return runs
 
 
+def asked(corpus: bytes) -> bytes:
+    """The lines to send: those whose payload lies in the clear under a header that says encrypted say so.
+
+    A decoder rightly refuses them unless it is told; lines that are no JSON are sent as they are.
+    """
+    lines = []
+    for line in corpus.split(b"\n"):
+        try:
+            case = json.loads(line)
+        except ValueError:
+            case = None
+        if isinstance(case, dict) and case.get("predecrypted"):
+            line = json.dumps({**case, "already_decrypted": True}).encode()
+        lines.append(line)
+    return b"\n".join(lines)
+
+
 def decode(path: Path, decoder: Sequence[str] = DECODER) -> Decoded:
     """Send a corpus through the decoder's standard input; check one JSON object a line, in the order of the input."""
-    with path.open("rb") as corpus:
-        done = subprocess.run(  # the corpus goes in whole, as `fieldtool decode --jsonl < corpus` does
-            decoder, stdin=corpus, capture_output=True, cwd=ROOT, timeout=DECODE_TIMEOUT_S, check=False
-        )
+    done = subprocess.run(  # the corpus goes in whole, as `fieldtool decode --jsonl < corpus` does
+        decoder, input=asked(path.read_bytes()), capture_output=True, cwd=ROOT, timeout=DECODE_TIMEOUT_S, check=False
+    )
     talk = done.stderr.decode("utf-8", "replace").strip().splitlines()
     problems = []
     if done.returncode not in DECODED_EXIT_CODES:
@@ -168,8 +185,16 @@ def counts_of(case: Mapping[str, Any], result: Mapping[str, Any]) -> Row:
     }
 
 
-def score(run: Run, telegrams: Sequence[dict[str, Any]], scorer: Scorer, verbose: bool = False) -> dict[str, Row]:
-    """Counts by group for one corpus, with the group `all` first."""
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """Counts by group for one corpus, with the group `all` first, and the ids of the cases that were not full."""
+
+    rows: dict[str, Row]
+    missed: tuple[str, ...]
+
+
+def score(run: Run, telegrams: Sequence[dict[str, Any]], scorer: Scorer, verbose: bool = False) -> Scored:
+    """Score one corpus."""
     misses = io.StringIO()
     _, results = scorer(_cases(run.path), list(telegrams), verbose, run.strict, out=misses)
     if verbose:
@@ -181,7 +206,24 @@ def score(run: Run, telegrams: Sequence[dict[str, Any]], scorer: Scorer, verbose
             row = rows.setdefault(group, dict.fromkeys(COLUMNS, (0, 0)))
             for column, (reached, total) in counts.items():
                 row[column] = (row[column][0] + reached, row[column][1] + total)
-    return {group: rows[group] for group in (ALL, *sorted(set(rows) - {ALL}))}
+    missed = tuple(str(case["id"]) for case, result in results if not result["full"] or result["media"] is False)
+    return Scored({group: rows[group] for group in (ALL, *sorted(set(rows) - {ALL}))}, missed)
+
+
+def read_reasons(path: Path) -> dict[bool, dict[str, str]]:
+    """Reasons by beginning of the id, for both ways of scoring: False as usual, True strictly."""
+    with path.open("rb") as file:
+        tables = tomllib.load(file)
+    return {False: tables["cases"], True: {**tables["strict"], **tables["cases"]}}
+
+
+def explained(missed: Iterable[str], reasons: Mapping[str, str]) -> str:
+    """One line for each case that was missed: why it is believed wrong, or that nobody has said so."""
+    lines = []
+    for name in missed:
+        reason = next((text for start, text in reasons.items() if name.startswith(start)), "NOT EXPLAINED")
+        lines.append(f"  missed {name}: {reason}")
+    return "\n".join(lines)
 
 
 def drops(expected: Scores, scores: Scores) -> list[str]:
@@ -256,7 +298,7 @@ def table(name: str, rows: Mapping[str, Row]) -> str:
 
 def conformance(folder: Path, scorer: Scorer, *, verbose: bool, decoder: Sequence[str]) -> tuple[Scores, list[str]]:
     """Decode and score every corpus of a folder, print the tables, return scores and broken lines."""
-    runs = runs_of(folder)
+    runs, reasons = runs_of(folder), read_reasons(BELIEVED_WRONG)
     if not runs:
         raise ConformanceError(f"no corpus (*.jsonl) in {folder}")
     scores: Scores = {}
@@ -266,8 +308,10 @@ def conformance(folder: Path, scorer: Scorer, *, verbose: bool, decoder: Sequenc
         if run.path not in decoded:
             decoded[run.path] = decode(run.path, decoder)
             problems += [f"{run.path.name}: {problem}" for problem in decoded[run.path].problems]
-        scores[run.name] = score(run, decoded[run.path].telegrams, scorer, verbose)
-        print(table(run.name, scores[run.name]), end="\n\n")
+        scored = score(run, decoded[run.path].telegrams, scorer, verbose)
+        scores[run.name] = scored.rows
+        print(table(run.name, scored.rows))
+        print(explained(scored.missed, reasons[run.strict]), end="\n\n")
     return scores, problems
 
 

@@ -60,7 +60,9 @@ def printing(*telegrams: dict[str, object], code: int = 0, talk: str = "") -> li
 
 def test_scores_are_counted_by_group(folder: Path) -> None:
     (only,) = run.runs_of(folder)
-    rows = run.score(only, [dict(telegram) for telegram in RIGHT], run.load_scorer(folder))
+    scored = run.score(only, [dict(telegram) for telegram in RIGHT], run.load_scorer(folder))
+    rows = scored.rows
+    assert scored.missed == ()
     assert rows["all"] == {"full": (3, 3), "fields": (3, 3), "status": (0, 0), "media": (0, 0), "header": (2, 2)}
     assert rows["error wrong-key"]["full"] == (1, 1)
     assert rows["standard"]["full"] == (2, 2)
@@ -68,8 +70,29 @@ def test_scores_are_counted_by_group(folder: Path) -> None:
 
 def test_a_header_that_is_not_decoded_counts_as_missed(folder: Path) -> None:
     (only,) = run.runs_of(folder)
-    rows = run.score(only, [{"id": "a", "ok": True, "value": 1}, dict(RIGHT[1])], run.load_scorer(folder))
-    assert rows["standard"]["header"] == (1, 2)
+    scored = run.score(only, [{"id": "a", "ok": True, "value": 1}, dict(RIGHT[1])], run.load_scorer(folder))
+    assert scored.rows["standard"]["header"] == (1, 2)
+
+
+def test_cases_that_are_missed_are_explained_or_named(
+    folder: Path, kept: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run.main([str(folder)], decoder=printing({**RIGHT[0], "value": 7}, *RIGHT[1:]), kept=kept)
+    assert "  missed a: NOT EXPLAINED" in capsys.readouterr().out
+    assert run.explained(["case-17"], {"case-1": "off by one"}) == "  missed case-17: off by one"
+
+
+def test_reasons_can_be_read_and_each_is_a_sentence() -> None:
+    reasons = run.read_reasons(run.BELIEVED_WRONG)
+    assert set(reasons[False]) < set(reasons[True])
+    assert all(len(reason.split()) > 3 for reason in reasons[True].values())
+
+
+def test_payloads_in_the_clear_are_sent_with_a_word_about_it() -> None:
+    lines = b'{"id": "a", "predecrypted": true}\n{"id": "b"}\nno json\n'
+    sent = run.asked(lines).split(b"\n")
+    assert json.loads(sent[0]) == {"id": "a", "predecrypted": True, "already_decrypted": True}
+    assert sent[1:] == lines.split(b"\n")[1:]
 
 
 def test_an_update_keeps_what_was_reached_and_a_later_drop_fails(folder: Path, kept: Path) -> None:
@@ -143,12 +166,13 @@ def test_a_corpus_that_has_grown_is_taken_only_by_an_update() -> None:
     assert run.drops(run.raised(expected, grown), grown) == []
 
 
-def test_encrypted_corpora_are_scored_strictly_too_and_their_clear_twin_is_left_out(tmp_path: Path) -> None:
+def test_encrypted_corpora_are_scored_strictly_too(tmp_path: Path) -> None:
     for name in ("dev.jsonl", "dev.encrypted.jsonl", "lora.dev.jsonl", "wired.jsonl"):
         (tmp_path / name).touch()
     assert [each.name for each in run.runs_of(tmp_path)] == [
         "dev.encrypted.jsonl",
         "dev.encrypted.jsonl --strict",
+        "dev.jsonl",
         "wired.jsonl",
     ]
 
@@ -177,7 +201,7 @@ def test_a_folder_that_cannot_be_scored_is_said_in_one_line(tmp_path: Path, caps
 def test_the_corpora_at_hand_have_the_totals_that_are_kept(conformance_dir: Path) -> None:
     scorer = run.load_scorer(conformance_dir)
     for each in run.runs_of(conformance_dir):
-        rows = run.score(each, [], scorer)
+        rows = run.score(each, [], scorer).rows
         kept = run.read_expected(run.EXPECTED)[each.name]
         assert {group: row["fields"][1] for group, row in rows.items()} == {
             group: row["fields"][1] for group, row in kept.items()

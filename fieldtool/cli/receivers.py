@@ -15,9 +15,10 @@ from fieldtool.sources.events import SourceEvent, SourceState
 from fieldtool.sources.registry import open_source
 from fieldtool.sources.serial_port import list_ports
 from protocols.learned import LearnedDecoder
-from protocols.receivers.registry import REGISTRY, receiver
+from protocols.receivers.registry import REGISTRY, Receiver, receiver
 from protocols.text import safe_text
 
+MODES_NAMED = 12
 PROBE_S = 8.0
 """Longest handshake there is, with all its repetitions."""
 
@@ -36,9 +37,15 @@ def _list(arguments: Namespace) -> ExitCode:
         else:
             titles = ", ".join(f"maybe {f.TITLE}: {url}" for f, url in zip(candidates, urls, strict=True))
             output.data(f"{safe_text(port.path):20}  {safe_text(port.description)}  {titles}".rstrip())
-    kinds = "; ".join(f"{f.NAME} ({f.TITLE}), mode={' or '.join(sorted(f.MODES))}" for f in families)
+    kinds = "; ".join(f"{f.NAME} ({f.TITLE}), mode={_modes(f)}" for f in families)
     output.talk(f"known receivers: {kinds}")
     return ExitCode.OK
+
+
+def _modes(family: type[Receiver]) -> str:
+    if len(family.MODES) <= MODES_NAMED:
+        return " or ".join(sorted(family.MODES))
+    return f"{family.DEFAULT_MODE} or {len(family.MODES) - 1} others like it"
 
 
 def _configure_probe(parser: ArgumentParser) -> None:

@@ -16,7 +16,7 @@ from fieldtool.cli.profiles_option import add_profiles_option, profiles_in_use
 from fieldtool.errors import InputError, UsageError
 from fieldtool.exit_codes import ExitCode
 from fieldtool.export.lines import outcome_text
-from fieldtool.lazy_keys import LazyKeys
+from fieldtool.lazy_keys import LazyKeys, follower_maker
 from fieldtool.replay.block_replay import BlockReplay, Replayed
 from fieldtool.replay.capture import STDIN, Block, open_blocks, open_capture, open_captures
 from fieldtool.replay.processes import Task, replay_in_processes
@@ -25,7 +25,7 @@ from fieldtool.replay.second_pass import SecondPass
 from protocols.captures.model import BadLine, CaptureItem
 from protocols.learned import LearnedDecoder
 from protocols.mbus.compact import FormatLibrary
-from protocols.model import Outcome
+from protocols.model import KeyLookup, Outcome
 
 AS_FAST_AS_POSSIBLE = 0.0
 BAD_LINES_SHOWN = 10
@@ -102,7 +102,10 @@ def _run(arguments: Namespace) -> ExitCode:
 
 def _decoder(arguments: Namespace, store: LazyKeys, formats: FormatLibrary) -> LearnedDecoder:
     given = tuple(arguments.key)
-    return LearnedDecoder((lambda _: given) if given else store, formats=formats, profiles=profiles_in_use(arguments))
+    keys: KeyLookup = (lambda _: given) if given else store
+    decoder = LearnedDecoder(keys, formats=formats, profiles=profiles_in_use(arguments))
+    decoder.make_follower = follower_maker(store, given)
+    return decoder
 
 
 class _Reading:

@@ -14,7 +14,9 @@ from fieldtool.cli.command import Command
 from fieldtool.cli.options import seconds
 from fieldtool.exit_codes import ExitCode
 from fieldtool.sources.simulated import KIND, best_port, load_scenario, make_bench, start_bench
+from protocols.receivers.registry import REGISTRY, receiver
 from protocols.text import safe_text
+from simulators.devices.model import SimulatedDevice
 from simulators.meters.model import SimulatedMeter
 
 POLL_S = 0.5
@@ -22,7 +24,9 @@ POLL_S = 0.5
 
 def _configure_receiver(parser: ArgumentParser) -> None:
     parser.add_argument("--kind", default=KIND, help=f"receiver family (default: {KIND})")
-    parser.add_argument("--at", default=best_port(), metavar="pty|tcp:PORT", help="where it can be connected to")
+    parser.add_argument(
+        "--at", default=best_port(), metavar="pty|tcp:PORT|udp:HOST:PORT", help="where it can be connected to"
+    )
     parser.add_argument("--scenario", type=Path, metavar="FILE", help="which meters there are (default: the demo's)")
     parser.add_argument("--speed", type=seconds, default=1.0, metavar="FACTOR", help="how fast the meters' time runs")
     parser.add_argument("--seconds", type=seconds, metavar="N", help="end after this time (default: never)")
@@ -39,11 +43,16 @@ def _receiver(arguments: Namespace) -> ExitCode:
             output.data(json.dumps({"kind": arguments.kind, "at": bench.at}), flush=True)
         else:
             output.data(f"simulated {arguments.kind} at {bench.at}", flush=True)
-            output.talk(f"listen to it with: fieldtool listen '{bench.url('c1,t1')}'; end with Ctrl-C")
+            output.talk(f"listen to it with: fieldtool listen '{bench.url(_mode(arguments.kind))}'; end with Ctrl-C")
         _wait(stop, arguments.seconds)
     finally:
         bench.stop()
     return ExitCode.OK
+
+
+def _mode(kind: str) -> str:
+    """The mode to listen in; gateways have none."""
+    return receiver(kind).DEFAULT_MODE if kind in REGISTRY else ""
 
 
 def _wait(stop: threading.Event, limit_s: float | None) -> None:
@@ -73,16 +82,37 @@ def _configure_scenario(parser: ArgumentParser) -> None:
 def _scenario(arguments: Namespace) -> ExitCode:
     scenario = load_scenario(arguments.scenario)
     if arguments.json:
-        output.data(json.dumps([_meter(meter) for meter in scenario.meters], indent=1))
+        meters = [*map(_meter, scenario.meters), *map(_device, scenario.devices)]
+        output.data(json.dumps(meters, indent=1))
         return ExitCode.OK
-    output.data(f"{safe_text(scenario.title)}: {len(scenario.meters)} meters")
+    output.data(f"{safe_text(scenario.title)}: {len(scenario.meters) + len(scenario.devices)} meters")
     for meter in scenario.meters:
         address = meter.address
         output.data(
             f"  {address.manufacturer} {address.number}  {address.medium:20} {meter.mode}  every {meter.interval_s:g} s"
             f"  key {meter.key_state:8} {safe_text(meter.name)}"
         )
+    for device in scenario.devices:
+        output.data(
+            f"  {device.dev_eui}  LoRaWAN {'1.1' if device.is_1_1 else '1.0'}  SF{device.spreading_factor}"
+            f"  every {device.interval_s:g} s  key {device.key_state:8} {safe_text(device.name)}"
+        )
     return ExitCode.OK
+
+
+def _device(device: SimulatedDevice) -> dict[str, object]:
+    """Return a LoRaWAN device for other programs, with its made-up root keys."""
+    return {
+        "name": device.name,
+        "kind": device.kind,
+        "dev_eui": device.dev_eui,
+        "join_eui": device.join_eui,
+        "number": device.address.number,
+        "manufacturer": device.address.manufacturer,
+        "key": device.app_key.value.hex().upper(),
+        "nwk_key": None if device.nwk_key is None else device.nwk_key.value.hex().upper(),
+        "key_state": str(device.key_state),
+    }
 
 
 def _meter(meter: SimulatedMeter) -> dict[str, object]:

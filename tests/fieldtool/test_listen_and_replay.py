@@ -195,7 +195,8 @@ def test_the_demonstration_hears_every_meter_in_its_time(scenario: Scenario) -> 
 
 def test_the_meters_of_a_scenario(run: Run, scenario: Scenario) -> None:
     shown = json.loads(run("simulate", "scenario", "--json").out)
-    assert [one["number"] for one in shown] == [meter.address.number for meter in scenario.meters]
+    everybody = (*scenario.meters, *scenario.devices)
+    assert [one["number"] for one in shown] == [each.address.number for each in everybody]
     assert {"number", "manufacturer", "version", "medium", "key"} <= set(shown[0])
     assert len(shown[0]["key"]) == 32
     assert any(one["key"] is None for one in shown)

@@ -18,8 +18,7 @@ from protocols.mbus.wired import (
     control_words,
     parse_wired,
 )
-from protocols.media import medium_name
-from protocols.model import Rung, Security, Span, Status
+from protocols.model import Address, Rung, Security, Span, Status
 from protocols.wmbus.decoder import decode_transport
 from protocols.wmbus.link import tile
 from protocols.wmbus.transport import status_flags
@@ -136,8 +135,9 @@ def _fixed(decoding: Decoding, ci: int) -> None:
     decoding.records = fixed.records
     decoding.status = Status(fixed.status, status_flags(fixed.status & 0x3F))
     decoding.security = Security(mode=None, name="none", access_number=fixed.access_number)
-    decoding.notes.append(f"fixed data structure of number {fixed.number}, {medium_name(fixed.medium_code)}")
-    decoding.ladder.passed(Rung.ADDRESS, f"number {fixed.number}")
+    # The structure names neither manufacturer nor version: both stay 0.
+    decoding.meter = Address(0, fixed.number, 0, fixed.medium_code)
+    decoding.ladder.passed(Rung.ADDRESS, f"number {fixed.number}, {decoding.meter.medium}, no manufacturer")
     decoding.ladder.passed(Rung.KEY, "no key needed")
     decoding.ladder.passed(Rung.DECRYPTION, "payload is not encrypted")
     decoding.ladder.passed(Rung.RECORDS, "fixed data structure: 2 counters")

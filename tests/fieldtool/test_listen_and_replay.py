@@ -195,8 +195,9 @@ def test_the_demonstration_hears_every_meter_in_its_time(scenario: Scenario) -> 
 
 def test_the_meters_of_a_scenario(run: Run, scenario: Scenario) -> None:
     shown = json.loads(run("simulate", "scenario", "--json").out)
-    everybody = (*scenario.meters, *scenario.devices)
-    assert [one["number"] for one in shown] == [each.address.number for each in everybody]
+    numbers = [meter.address.number for meter in scenario.meters]
+    numbers += [device.address.number for device in scenario.devices]
+    assert [one["number"] for one in shown] == numbers
     assert {"number", "manufacturer", "version", "medium", "key"} <= set(shown[0])
     assert len(shown[0]["key"]) == 32
     assert any(one["key"] is None for one in shown)

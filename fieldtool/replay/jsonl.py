@@ -54,7 +54,7 @@ def answer(line: str, decoder: LearnedDecoder) -> Answer:
         if "id" in request:
             id_json = _dumped(request["id"])
         data = _hex(request.get("hex"), "hex")
-        if request.get("link") in LORAWAN_LINKS:
+        if _link(request) in LORAWAN_LINKS:
             telegram = _lorawan(request, data)
             return Answer(telegram_json(telegram, id_json), telegram.ok)
         keys = _lookup(_keys(request))
@@ -114,6 +114,14 @@ def _hex(value: object, name: str) -> bytes:
         return parse_hex(value)
     except ValueError as error:
         raise _Refused(f"{name}: {error}") from None
+
+
+def _link(request: dict[str, Any]) -> str | None:
+    """What the line says that its bytes are; None when it does not say."""
+    link = request.get("link")
+    if link is not None and not isinstance(link, str):
+        raise _Refused("link: must be a string")
+    return link
 
 
 def _list(request: dict[str, Any], name: str, limit: int) -> list[object]:

@@ -105,6 +105,8 @@ HOSTILE: list[tuple[str, str]] = [
     ('{"hex": "00", "prior": [5]}', "prior 1: must be a string"),
     ('{"hex": "00", "prior": ["0"]}', "prior 1: odd number"),
     ('{"hex": "00", "already_decrypted": "yes"}', "already_decrypted: must be"),
+    ('{"hex": "00", "link": ["lorawan"]}', "link: must be a string"),
+    ('{"hex": "00", "link": {"lorawan": 1}}', "link: must be a string"),
     ('{"hex": "\x00"}', "not JSON"),
     ("\ufffd\ufffd", "not JSON"),
     ("{" + " " * LINE_LIMIT + "}", "longer than"),
@@ -138,7 +140,7 @@ _ANY = st.recursive(
 )
 
 
-@given(st.dictionaries(st.sampled_from(["id", "hex", "key", "keys", "prior", "already_decrypted", "x"]), _ANY))
+@given(st.dictionaries(st.sampled_from(["id", "hex", "key", "keys", "link", "prior", "already_decrypted", "x"]), _ANY))
 def test_any_object_has_one_answer(request_: dict[str, object]) -> None:
     ask(request_)
 

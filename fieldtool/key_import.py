@@ -22,6 +22,9 @@ from keystore.vault import PutResult, PutVerdict, Vault
 ODD_ROWS_KEPT: Final = 50
 """Rows with warnings or reasons that are kept for showing; all the wrong ones are in the quarantine file."""
 
+FILE_LIMIT: Final = 512 * 1024 * 1024
+"""Bytes of a key file; a table of a million keys has a fifth of it. A device file or a disk image has no end."""
+
 LINT_BATCH: Final = 500
 ONE_FOR_ALL: Final = frozenset({KeyRole.PRIOS64})
 """Roles whose makers used one key for all meters."""
@@ -84,10 +87,15 @@ def read_key_file(path: Path, options: ReadOptions, ask: Callable[[str], str]) -
     Raises `InputError` for files that cannot be read, and `ImportRejected` for those that are no key files.
     """
     try:
-        data = path.read_bytes()
+        with path.open("rb") as opened:
+            data = opened.read(FILE_LIMIT + 1)
     except OSError as error:
+        if path.is_dir():
+            raise InputError(f"{path}: it is a folder", "name the files in it") from error
         reason = "there is no such file" if isinstance(error, FileNotFoundError) else error.strerror
         raise InputError(f"{path}: {reason}", "check the name and whether you may read it") from error
+    if len(data) > FILE_LIMIT:
+        raise InputError(f"{path}: larger than {FILE_LIMIT:,} bytes, which no key file is", "is it the right file?")
     file = KeyFile(path, data, replace(options, imported_by=options.imported_by or user_name()), datetime.now(UTC))
     try:
         file.open()

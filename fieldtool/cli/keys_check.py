@@ -79,6 +79,7 @@ def _run(arguments: Namespace) -> ExitCode:
         progress = output.Progress("keys tried")
         results = check(vault, heard, tried, lambda count: progress.step(count=count))
         progress.end()
+        _tell_lorawan(heard)
         if not results:
             raise InputError("no meter was heard", "listen longer, or give another capture")
         for one in results:
@@ -88,6 +89,15 @@ def _run(arguments: Namespace) -> ExitCode:
     needy = sum(one.state not in IN_ORDER for one in results)
     output.talk(f"{len(results)} meters, {needy} need attention" if needy else f"{len(results)} meters, all in order")
     return ExitCode.SOME_FAILED if needy else ExitCode.OK
+
+
+def _tell_lorawan(heard: HeardTelegrams) -> None:
+    """Say what was left out: the MIC of a LoRaWAN frame says at once whether a filed key fits."""
+    if heard.lorawan_frames:
+        output.talk(
+            f"{heard.lorawan_frames} LoRaWAN frames were left out: "
+            "`fieldtool listen` and `fieldtool replay` say of each whether its key fits"
+        )
 
 
 def _tried(arguments: Namespace) -> list[Candidate]:

@@ -71,7 +71,8 @@ def _run(arguments: Namespace) -> ExitCode:
         if asks:
             preview, shared = _import(vault, files, dry_run=True)
             _talk_of(preview, shared, dry_run=True)
-            if not ask_yes(f"import {sum(one.put.new + one.put.changed for one in preview)} keys?"):
+            count = sum(one.put.new + one.put.changed for one in preview)
+            if count and not ask_yes(f"import {count} keys?"):
                 output.talk("nothing was imported")
                 return ExitCode.OK
         results, shared = _import(vault, files, dry_run=arguments.dry_run)

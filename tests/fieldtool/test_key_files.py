@@ -143,6 +143,23 @@ def test_a_folder_that_cannot_be_written_keeps_no_key_out(
     assert "in no file beside it: Permission denied" in ran.err
 
 
+def test_a_file_too_large_to_be_an_export_is_not_read(
+    run: Run, store: Path, table: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(key_import, "FILE_LIMIT", len(TABLE.encode()))
+    assert run("keys", "import", table, "--dry-run").code == 0
+    monkeypatch.setattr(key_import, "FILE_LIMIT", len(TABLE.encode()) - 1)
+    ran = run("keys", "import", table, "--dry-run")
+    assert (ran.code, ran.out) == (2, "")
+    assert "keys.csv: larger than" in ran.err
+
+
+def test_a_folder_is_not_a_key_file(run: Run, store: Path, tmp_path: Path) -> None:
+    ran = run("keys", "import", tmp_path, "--dry-run")
+    assert ran.code == 2
+    assert "name the files in it" in ran.err
+
+
 def test_all_files_of_a_command_are_one_transaction(run: Run, store: Path, table: Path, tmp_path: Path) -> None:
     broken = tmp_path / "broken.csv"
     broken.write_text(f'Serial;Key\n1;{KEYS[0]}\n2;"{"x" * 200_000}\n')
@@ -166,6 +183,16 @@ def test_a_terminal_is_shown_what_would_happen_and_asked(
     assert "3 new" in ran.out
     assert (count(store), table.exists()) == (3, True)
     assert ran.err.count("leading zeros") == 1
+    assert answers == []
+
+
+def test_a_file_that_holds_nothing_new_is_not_asked_about(
+    run: Run, store: Path, table: Path, answers: list[str]
+) -> None:
+    assert run("keys", "import", table, "--yes").code == 0
+    answers.append("n")
+    ran = run("keys", "import", table)
+    assert "3 the same" in ran.out
     assert answers == []
 
 

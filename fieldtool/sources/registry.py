@@ -13,6 +13,8 @@ from fieldtool.sources.url import ReceiverUrl, parse_url
 SOURCES: dict[str, str] = {
     "im871a": "fieldtool.sources.serial_receiver:open_source",
     "rn2483": "fieldtool.sources.serial_receiver:open_source",
+    "lora-e5": "fieldtool.sources.serial_receiver:open_source",
+    "rak3172": "fieldtool.sources.serial_receiver:open_source",
     "gwmp": "fieldtool.sources.gateway:open_source",
     "file": "fieldtool.sources.file:open_source",
     "sim": "fieldtool.sources.simulated:open_source",
@@ -22,6 +24,8 @@ SOURCES: dict[str, str] = {
 OPTIONS: dict[str, tuple[str, ...]] = {
     "im871a": ("mode",),
     "rn2483": ("mode",),
+    "lora-e5": ("mode",),
+    "rak3172": ("mode",),
     "sim": ("mode", "speed"),
 }
 """What may stand behind the `?` of a URL."""

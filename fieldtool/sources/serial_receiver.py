@@ -109,7 +109,9 @@ class SerialReceiver:
             state = SourceState.RECOVERED if self._was_ready else SourceState.CONNECTED
             self._was_ready = True
             self._reported = SourceState.CONNECTED
-            detail = f"{info.model} {info.serial}, firmware {info.firmware}, listens to {info.mode}"
+            model = f"{info.model} {info.serial}".rstrip()
+            firmware = f", firmware {info.firmware}" if info.firmware else ""
+            detail = f"{model}{firmware}, listens to {info.mode}"
             tell(SourceEvent(self.name, state, detail, self._now()))
         elif isinstance(event, Failed):
             raise ReceiverSilent(f"{self._url.target}: {event.reason}", event.hint)

@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl, unquote
 from fieldtool.errors import UsageError
 from protocols.text import safe_text
 
-_URL = re.compile(r"(?P<kind>[A-Za-z0-9_]+)(?:\+(?P<transport>[A-Za-z0-9]+))?:(?P<rest>.*)", re.DOTALL)
+_URL = re.compile(r"(?P<kind>[A-Za-z0-9_-]+)(?:\+(?P<transport>[A-Za-z0-9]+))?:(?P<rest>.*)", re.DOTALL)
 _WINDOWS_DRIVE = re.compile(r"[A-Za-z]:[\\/]")
 TRANSPORTS = ("socket", "rfc2217")
 """Ways to a serial port that is not on this machine, as pyserial names them."""

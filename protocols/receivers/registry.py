@@ -11,6 +11,8 @@ from protocols.receivers.events import HostSession
 REGISTRY: dict[str, str] = {
     "im871a": "protocols.receivers.im871a:Im871a",
     "rn2483": "protocols.receivers.rn2483:Rn2483",
+    "lora-e5": "protocols.receivers.lora_e5:LoraE5",
+    "rak3172": "protocols.receivers.rak3172:Rak3172",
 }
 """Kind, as in the receiver's URL, to `module:Class`."""
 

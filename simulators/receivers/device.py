@@ -11,6 +11,8 @@ from simulators.air import Transmission
 DEVICES: Final[dict[str, str]] = {
     "im871a": "simulators.receivers.im871a:Im871aStick",
     "rn2483": "simulators.receivers.rn2483:Rn2483Stick",
+    "lora-e5": "simulators.receivers.lora_e5:LoraE5Stick",
+    "rak3172": "simulators.receivers.rak3172:Rak3172Stick",
     "gwmp": "simulators.receivers.gwmp:PacketForwarder",
 }
 """Kind, as in the receiver's URL, to `module:Class`."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from protocols.receivers.lora_channel import DEFAULT_MODE, MODES
 from protocols.receivers.rn2483.session import HostSession
-from protocols.receivers.rn2483.settings import MODES, Channel
 
-__all__ = ["Channel", "HostSession", "Rn2483"]
+__all__ = ["HostSession", "Rn2483"]
 
 
 class Rn2483:
@@ -18,7 +18,7 @@ class Rn2483:
     USB_IDS: ClassVar[tuple[tuple[int, int], ...]] = ((0x04D8, 0x000A),)
     BAUD: ClassVar[int] = 57600
     MODES: ClassVar[tuple[str, ...]] = MODES
-    DEFAULT_MODE: ClassVar[str] = "868.1/sf7"
+    DEFAULT_MODE: ClassVar[str] = DEFAULT_MODE
 
     @staticmethod
     def host_session(mode: str) -> HostSession:

@@ -7,8 +7,9 @@ from typing import Final
 
 from protocols.model import Link
 from protocols.receivers.events import Damaged, Failed, Frame, HostEvent, Ready, ReceiverInfo, Send
+from protocols.receivers.lora_channel import BANDWIDTH_HZ, Channel
 from protocols.receivers.lora_radio import reception
-from protocols.receivers.rn2483.settings import BANDWIDTH_HZ, Channel
+from protocols.receivers.rn2483.settings import commands
 from protocols.receivers.text_lines import LineStream
 
 VERSION: Final = "sys get ver"
@@ -53,7 +54,7 @@ class HostSession:
         self._mode = mode
         self._lines = LineStream()
         self._step = Step.NEW
-        self._settings = list(self._channel.commands)
+        self._settings = list(commands(self._channel))
         self._command = ""
         self._attempt = 0
         self._deadline_s: float | None = None
@@ -92,7 +93,7 @@ class HostSession:
     def _take(self, line: str) -> list[HostEvent]:
         if self._step is not Step.VERSION and line.startswith(MODELS):
             # A module that was reset says its version, and has forgotten all settings.
-            self._settings = list(self._channel.commands)
+            self._settings = list(commands(self._channel))
             return [*self._waiting_packet(), self._ask(Step.PAUSE, PAUSE)]
         match self._step:
             case Step.VERSION if line.startswith(MODELS):

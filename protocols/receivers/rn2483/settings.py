@@ -1,57 +1,20 @@
-"""What an RN2483 can listen to: one channel, one spreading factor, one direction."""
+"""What sets an RN2483 to a channel."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Final
-
-FREQUENCIES: Final[dict[str, int]] = {
-    "868.1": 868_100_000,
-    "868.3": 868_300_000,
-    "868.5": 868_500_000,
-    "869.525": 869_525_000,
-}
-"""The channels that every device of region EU868 has, and the one of the second receive window."""
-
-SPREADING_FACTORS: Final = tuple(range(7, 13))
-DOWN: Final = "down"
-BANDWIDTH_HZ: Final = 125_000
-
-MODES: Final = tuple(
-    f"{name}/sf{factor}{down}" for name in FREQUENCIES for factor in SPREADING_FACTORS for down in ("", f"/{DOWN}")
-)
+from protocols.receivers.lora_channel import BANDWIDTH_HZ, Channel
 
 
-@dataclass(frozen=True, slots=True)
-class Channel:
-    """Frequency, spreading factor, and whether the signal is inverted, as that of networks is."""
-
-    frequency_hz: int
-    spreading_factor: int
-    inverted: bool = False
-
-    @classmethod
-    def of(cls, mode: str) -> Channel:
-        """Read `868.1/sf7` or `868.1/sf7/down`; `ValueError` names the known modes."""
-        text = mode.strip().lower()
-        if text not in MODES:
-            raise ValueError(
-                f"unknown mode {mode!r}; known: FREQUENCY/sfN, as in {MODES[0]}, and with /{DOWN} behind it"
-            )
-        frequency, factor, *down = text.split("/")
-        return cls(FREQUENCIES[frequency], int(factor.removeprefix("sf")), bool(down))
-
-    @property
-    def commands(self) -> tuple[str, ...]:
-        """What sets a module to it, each answered by `ok`."""
-        return (
-            "radio set mod lora",
-            f"radio set freq {self.frequency_hz}",
-            f"radio set sf sf{self.spreading_factor}",
-            f"radio set bw {BANDWIDTH_HZ // 1000}",
-            "radio set cr 4/5",
-            "radio set sync 34",
-            "radio set crc on",
-            f"radio set iqi {'on' if self.inverted else 'off'}",
-            "radio set wdt 0",
-        )
+def commands(channel: Channel) -> tuple[str, ...]:
+    """Return what sets a module to the channel, each answered by `ok`."""
+    return (
+        "radio set mod lora",
+        f"radio set freq {channel.frequency_hz}",
+        f"radio set sf sf{channel.spreading_factor}",
+        f"radio set bw {BANDWIDTH_HZ // 1000}",
+        "radio set cr 4/5",
+        "radio set sync 34",
+        "radio set crc on",
+        f"radio set iqi {'on' if channel.inverted else 'off'}",
+        "radio set wdt 0",
+    )

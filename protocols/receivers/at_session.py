@@ -1,0 +1,127 @@
+"""The host side of a LoRa module with AT commands: a script of commands and answers, and then packets line by line."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from protocols.model import Link
+from protocols.receivers.events import Damaged, Failed, Frame, HostEvent, Ready, ReceiverInfo, Send
+from protocols.receivers.lora_channel import BANDWIDTH_HZ, Channel
+from protocols.receivers.lora_radio import reception
+from protocols.receivers.text_lines import LineStream
+
+DEADLINE_S: Final = 0.5
+ATTEMPTS: Final = 3
+MAX_PACKET: Final = 255
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """One command of a handshake: how a line begins that confirms it, and how one that refuses it."""
+
+    command: str
+    done: tuple[str, ...]
+    refused: tuple[str, ...]
+    attempts: int = ATTEMPTS
+
+
+class AtSession(ABC):
+    """One session with a module: `start`, then `receive` and `tick` until `Failed`.
+
+    `mode` is a channel, as `868.1/sf7`; `ValueError` when there is none such. Reception stays on after the last
+    exchange of the script; a family says in `_hear` what the lines from then on mean.
+    """
+
+    def __init__(self, model: str, mode: str) -> None:
+        self._channel = Channel.of(mode)
+        self._model = model
+        self._mode = mode
+        self._lines = LineStream()
+        self._script: Sequence[Exchange] = self._exchanges(self._channel)
+        self._place = 0
+        self._attempt = 0
+        self._deadline_s: float | None = None
+        self._open = self._failed = self._ready = False
+
+    @staticmethod
+    @abstractmethod
+    def _exchanges(channel: Channel) -> Sequence[Exchange]:
+        """Return the script that ends with reception switched on."""
+
+    @abstractmethod
+    def _hear(self, line: str) -> list[HostEvent]:
+        """Return what a line means while the module receives."""
+
+    def start(self) -> bytes:
+        """Return the probe."""
+        return self._ask(0).data
+
+    def receive(self, data: bytes) -> list[HostEvent]:
+        """Take bytes from the port and return what they mean."""
+        events: list[HostEvent] = []
+        for line in self._lines.feed(data):
+            if not self._failed:
+                events.extend(self._answered(line) if self._open else self._hear(line))
+        return events
+
+    def tick(self, now_s: float) -> list[HostEvent]:
+        """Repeat or give up a command that was not answered in time."""
+        if not self._open:
+            return []
+        if self._deadline_s is None:
+            self._deadline_s = now_s + DEADLINE_S
+        elif now_s >= self._deadline_s:
+            self._deadline_s = now_s + DEADLINE_S
+            exchange = self._script[self._place]
+            if self._attempt < exchange.attempts:
+                self._attempt += 1
+                return [Send(_line(exchange.command))]
+            reason = f"no answer within {DEADLINE_S * exchange.attempts:g} s to {exchange.command!r}"
+            return [self._fail(reason, f"check that this is the port of a {self._model}, then plug it in anew")]
+        return []
+
+    def _listen_again(self) -> list[HostEvent]:
+        """Switch reception on anew, with the last exchange of the script."""
+        return [self._ask(len(self._script) - 1)]
+
+    def _packet(self, digits: str, rssi_dbm: int | None, snr_db: float | None) -> Frame | Damaged:
+        """Return the packet that stands in a line in hex; `Damaged` when there is none."""
+        try:
+            packet = bytes.fromhex(digits)
+        except ValueError:
+            packet = b""
+        if not 0 < len(packet) <= MAX_PACKET:
+            return Damaged("a reception without a packet in hex", digits.encode())
+        channel = self._channel
+        lora = reception(channel.frequency_hz, channel.spreading_factor, BANDWIDTH_HZ, snr_db)
+        return Frame(packet, rssi_dbm, link=Link.LORAWAN, lora=lora)
+
+    def _answered(self, line: str) -> list[HostEvent]:
+        exchange = self._script[self._place]
+        if line.startswith(exchange.done):
+            if self._place + 1 < len(self._script):
+                return [self._ask(self._place + 1)]
+            self._open = False
+            if self._ready:
+                return []
+            self._ready = True
+            return [Ready(ReceiverInfo(self._model, "", "", self._mode))]
+        if line.startswith(exchange.refused):
+            reason = f"the module refuses {exchange.command!r}: {line}"
+            return [self._fail(reason, "check its region and firmware; it needs the maker's AT commands")]
+        return []
+
+    def _ask(self, place: int) -> Send:
+        self._place, self._attempt, self._deadline_s, self._open = place, 1, None, True
+        return Send(_line(self._script[place].command))
+
+    def _fail(self, reason: str, hint: str) -> Failed:
+        self._open, self._failed = False, True
+        return Failed(reason, hint)
+
+
+def _line(command: str) -> bytes:
+    return command.encode("ascii") + b"\r\n"

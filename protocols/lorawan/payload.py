@@ -320,10 +320,11 @@ def _unknown(given: _Given) -> PayloadResult:
         result = _from_telegram(given, None, telegram, given.start)
         return replace(result, suggestions=suggestions, notes=(*result.notes, "read without knowing the device"))
     found = ", ".join(item.meter for item in suggestions[:3])
+    port = "" if given.fport is None else f" on FPort {given.fport}"
     return replace(
         given.result((given.opaque("payload of a device that is not known"),)),
         outcome=Outcome.UNSUPPORTED,
-        problem=f"{len(payload)} bytes on FPort {given.fport} of a device whose payloads are not known",
+        problem=f"{len(payload)} bytes{port} of a device whose payloads are not known",
         next=f"{NEXT_UNKNOWN}; it may be {found}" if found else NEXT_UNKNOWN,
         suggestions=suggestions,
     )

@@ -11,13 +11,15 @@ from protocols.lorawan.meters.registry import find_meter
 from protocols.lorawan.payload import NO_STATE, PayloadResult, decode_payload
 from protocols.lorawan.sessions import Session
 from protocols.model import Outcome, Rung
+from protocols.text import safe_text
 
 UNREADABLE = "the payload cannot be read"
 
 
 def read_payload(decoding: LorawanDecoding, start: int, end: int, fport: int | None, session: Session | None) -> None:
     """Read `plain[start:end]` by the meter's profile, or say what it may be."""
-    meter = find_meter(decoding.dev_eui, _filed_profile(decoding, session))
+    profile = _filed_profile(decoding, session)
+    meter = find_meter(decoding.dev_eui, profile)
     before = _state(decoding, session)
     result = decode_payload(
         decoding.plain,
@@ -30,6 +32,8 @@ def read_payload(decoding: LorawanDecoding, start: int, end: int, fport: int | N
         fcnt=decoding.said.get("fcnt"),
         state=before,
     )
+    if profile and meter is None and result.problem is not None:
+        result = replace(result, problem=f"{result.problem}, and no meter is called {safe_text(profile)}")
     if result.state != before:
         _keep(decoding, session, result.state)
     _take(decoding, result, meter)

@@ -136,6 +136,15 @@ def test_payload_decrypted_elsewhere() -> None:
     assert found["security"]["already_decrypted"] is True
 
 
+def test_payload_of_no_known_meter_says_what_is_missing() -> None:
+    found = ask(link="lorawan-payload", hex="0102")
+    assert found["problem"] == "2 bytes of a device whose payloads are not known"
+    found = ask(link="lorawan-payload", hex="0102", fport=3, profile="exa-\x1b-1")
+    assert found["problem"].startswith("2 bytes on FPort 3 of a device whose payloads are not known")
+    assert "no meter is called exa-" in found["problem"]
+    assert "\x1b" not in found["problem"]
+
+
 def test_wireless_mbus_lines_have_no_lorawan() -> None:
     found = json.loads(answer(json.dumps({"hex": "0e44"}), LearnedDecoder()).text)
     assert "lorawan" not in found

@@ -39,12 +39,13 @@ def data(line: str, *, flush: bool = False) -> None:
 def data_lines(chunks: Iterable[bytes | memoryview], *, ascii_only: bool) -> None:
     """Write whole lines of data, each with its line feed, in UTF-8 or in ASCII alone, and hand them on."""
     stream = getattr(sys.stdout, "buffer", None) if ascii_only else None
+    whole = b"".join(chunks)
     if stream is None:
-        sys.stdout.write(b"".join(chunks).decode())
+        sys.stdout.write(whole.decode())
     else:
         # What is ASCII is so in every encoding of a terminal.
         sys.stdout.flush()
-        stream.writelines(chunks)
+        stream.write(whole)
     sys.stdout.flush()
 
 

@@ -19,9 +19,10 @@ from fieldtool.export.lines import outcome_text
 from fieldtool.lazy_keys import LazyKeys, follower_maker
 from fieldtool.replay.block_replay import BlockReplay, Replayed
 from fieldtool.replay.capture import STDIN, Block, open_blocks, open_capture, open_captures
-from fieldtool.replay.processes import Task, replay_in_processes
+from fieldtool.replay.processes import replay_in_processes
 from fieldtool.replay.run import Tally, paced
 from fieldtool.replay.second_pass import SecondPass
+from fieldtool.replay.worker import Task
 from protocols.captures.model import BadLine, CaptureItem
 from protocols.learned import LearnedDecoder
 from protocols.mbus.compact import FormatLibrary

@@ -28,11 +28,19 @@ Progress: TypeAlias = Callable[[int], None]
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Some whole lines of a capture: the number of the first, counted from 1, their bytes, and the capture's name."""
+    """Some whole lines of a capture: the number of the first, counted from 1, their bytes, and the capture's name.
+
+    `begins` is set in the first block of a capture.
+    """
 
     first: int
     data: bytes
     source: str
+    begins: bool = False
+
+    def lines(self) -> list[str]:
+        """The lines as text; bytes that are no UTF-8 become replacement characters."""
+        return self.data.decode("utf-8", "replace").split("\n")
 
 
 def open_capture(path: Path, progress: Progress | None = None) -> Iterator[CaptureItem]:
@@ -71,11 +79,11 @@ def open_blocks(path: Path, progress: Progress | None = None) -> Iterator[Block]
                 # What was kept of a long line is not made longer again.
                 first, end, others = lines.partition(b"\n")
                 lines = (rest + first)[: LINE_LIMIT + 1] + end + others
-            yield Block(number, lines, source)
+            yield Block(number, lines, source, begins=number == 1)
             number += lines.count(b"\n") + 1
             rest = tail
         if rest:
-            yield Block(number, rest, source)
+            yield Block(number, rest, source, begins=number == 1)
 
 
 @contextmanager

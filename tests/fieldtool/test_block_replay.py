@@ -17,9 +17,11 @@ from hypothesis import strategies as st
 from fieldtool.errors import InputError
 from fieldtool.export.telegram_json import telegram_json
 from fieldtool.replay import processes
-from fieldtool.replay.block_replay import BlockReplay, Replayed, Share
+from fieldtool.replay.block_replay import BlockReplay, Replayed
 from fieldtool.replay.capture import Block, open_blocks, open_capture
-from fieldtool.replay.processes import ProcessEnded, Task, replay_in_processes
+from fieldtool.replay.dealing import Dealer
+from fieldtool.replay.processes import ProcessEnded, replay_in_processes
+from fieldtool.replay.worker import Task
 from protocols.captures.hex_lines import LINE_LIMIT, format_line
 from protocols.captures.model import BadLine
 from protocols.decode import no_keys
@@ -147,7 +149,7 @@ def test_a_replay_streams(frames: tuple[RawFrame, ...]) -> None:
         nonlocal taken
         while True:
             taken += 1
-            yield Block(taken, frames[taken % len(frames)].data.hex().encode(), "endless")
+            yield Block(taken, frames[taken % len(frames)].data.hex().encode(), "endless", begins=taken == 1)
 
     replay = BlockReplay(LearnedDecoder(), "json")
     assert len(list(islice(map(replay.replay, endless()), 3))) == 3
@@ -170,7 +172,7 @@ def test_what_fails_in_a_process_is_told(frames: tuple[RawFrame, ...]) -> None:
     def closed(address: Address) -> Sequence[Key]:
         raise PermissionError("the store is closed")
 
-    blocks = [Block(1, "\n".join(frame.data.hex() for frame in frames).encode(), "air.hex")]
+    blocks = [Block(1, "\n".join(frame.data.hex() for frame in frames).encode(), "air.hex", begins=True)]
     with pytest.raises(PermissionError):
         list(replay_in_processes(blocks, 2, Task("json"), closed))
     with pytest.raises(AttributeError):
@@ -186,22 +188,32 @@ class Deadly:
 
 def test_a_process_that_is_gone_is_told() -> None:
     with pytest.raises(ProcessEnded, match="has ended"):
-        list(replay_in_processes([Block(1, b"zz", "air.hex")], 2, Task("json", profiles=cast(str, Deadly())), no_keys))
+        list(
+            replay_in_processes(
+                [Block(1, b"zz", "air.hex", begins=True)], 2, Task("json", profiles=cast(str, Deadly())), no_keys
+            )
+        )
 
 
-@given(st.lists(st.sampled_from([bytes((number, 7)) for number in range(12)]), max_size=300), st.integers(1, 5))
-def test_every_sender_has_one_process_and_all_have_as_much_to_do(senders: list[bytes], jobs: int) -> None:
+@given(st.lists(st.integers(0, 11), max_size=300), st.integers(1, 5), st.booleans())
+def test_every_sender_has_one_process_and_all_get_as_much_to_do(
+    senders: list[int], jobs: int, upper_case: bool
+) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Share, "SENDERS", 10)
-        shares = [Share(number, jobs) for number in range(jobs)]
-        owners: dict[bytes, set[int]] = {sender: set() for sender in senders}
-        for sender in senders:
-            having = [share.number for share in shares if share.has(sender)]
-            assert len(having) == 1
-            owners[sender].update(having)
-        assert all(len(numbers) == 1 for numbers in owners.values())
+        patch.setattr("fieldtool.replay.dealing.SENDERS", 10)
+        lines = [f"0f442d2c{number:08}1b16790000000000" for number in senders]
+        lines = [line.upper() if upper_case and at % 3 else line for at, line in enumerate(lines)]
+        deal = Dealer(jobs).deal(Block(1, "\n".join(lines).encode(), "air.hex", begins=True))
+    assert len(deal.owners) == len(senders)
+    owners: dict[int, set[int]] = {sender: set() for sender in senders}
+    for sender, owner in zip(senders, deal.owners, strict=True):
+        owners[sender].add(owner)
+    assert all(len(numbers) == 1 for numbers in owners.values())
+    assert sorted(number for numbers in deal.numbers for number in numbers) == list(range(1, len(senders) + 1))
     first_heard = list(dict.fromkeys(senders))[:10]
-    assert len({number for sender in first_heard for number in owners[sender]}) == min(jobs, len(first_heard))
+    if senders == first_heard:
+        counts = [deal.owners.count(number) for number in range(jobs)]
+        assert max(counts) - min(counts) <= 1
 
 
 @given(st.lists(st.binary(max_size=300).map(lambda data: data.replace(b"\n", b"")), max_size=30), st.integers(1, 60))
@@ -230,7 +242,7 @@ def test_a_line_without_end_is_let_go(tmp_path: Path) -> None:
 def test_no_blocks_at_all_and_blocks_that_end_at_once() -> None:
     assert list(replay_in_processes([], 1, Task("json"), no_keys)) == []
     # With one process, the last block is done whenever the next one is asked for.
-    blocks = [Block(number, b"zz", "air.hex") for number in (1, 2, 3)]
+    blocks = [Block(number, b"zz", "air.hex", begins=number == 1) for number in (1, 2, 3)]
     parts = [part for part, _ in replay_in_processes(blocks, 1, Task("json"), no_keys)]
     assert [bad.line for part in parts for bad in part.bad_lines] == [1, 2, 3]
 

@@ -11,8 +11,9 @@ import pytest
 
 from fieldtool.formats_file import choose_formats, load_formats, save_formats
 from fieldtool.replay.capture import Block
-from fieldtool.replay.processes import Task, replay_in_processes
+from fieldtool.replay.processes import replay_in_processes
 from fieldtool.replay.second_pass import SecondPass
+from fieldtool.replay.worker import Task
 from protocols.captures.model import CaptureEntry, CaptureItem
 from protocols.decode import no_keys
 from protocols.learned import LearnedDecoder
@@ -91,9 +92,11 @@ def test_one_and_several_processes_agree(run: Run, tmp_path: Path, second_pass: 
     assert sum(json.loads(line)["findings"] != [] for line in alone.lines) == (8 if second_pass else 20)
 
 
-def test_processes_learn_formats_of_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_processes_learn_formats_of_each_other() -> None:
     frames = [frame(9, compact=False), *(frame(acc, compact=True, meter=meter) for acc in (1, 2) for meter in METERS)]
-    blocks = [Block(number, data.hex().encode(), "air.hex") for number, data in enumerate(frames, start=1)]
+    blocks = [
+        Block(number, data.hex().encode(), "air.hex", begins=number == 1) for number, data in enumerate(frames, start=1)
+    ]
     task = Task("json", (Key(KEY, "given"),))
     shown, formats = "", FormatLibrary()
     for replayed, formats in replay_in_processes(blocks, 2, task, no_keys):  # noqa: B007 - the last ones count

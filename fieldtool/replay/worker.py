@@ -1,0 +1,172 @@
+"""One of the processes of a replay: it decodes the lines that it is dealt, and asks for keys and formats.
+
+Text goes back through shared memory, everything else through a pipe.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from multiprocessing.shared_memory import SharedMemory
+from pathlib import Path
+from typing import TypeAlias, cast
+
+from fieldtool.replay.block_replay import BlockReplay, Replayed
+from fieldtool.replay.capture import Block, open_captures
+from fieldtool.replay.second_pass import SecondPass
+from fieldtool.user_profiles import load_profiles
+from protocols.learned import LearnedDecoder
+from protocols.mbus.compact import FormatLibrary
+from protocols.model import Address, Key
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What a process of its own makes its decoder of.
+
+    `keys` are given ones, tried for every meter; else they are asked for. `profiles` is the user's folder, `formats`
+    are the compact-frame formats known so far. `again` are the files to search for missing formats, None without a
+    second pass.
+    """
+
+    form: str
+    keys: tuple[Key, ...] = ()
+    profiles: str | None = None
+    formats: FormatLibrary | None = None
+    again: tuple[Path, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AskedForKeys:
+    """A process wants the keys of an address."""
+
+    address: Address
+
+
+@dataclass(frozen=True, slots=True)
+class AskedForFormats:
+    """A process has a compact frame whose format it does not know."""
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A process has put text into its shared memory; `whole` unless there is more of the same block."""
+
+    start: int
+    size: int
+    whole: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """The text that starts there was taken out of the shared memory, which may be written to again."""
+
+    start: int
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A block's share is done: what became of it, without its text, and all formats when there are new ones."""
+
+    replayed: Replayed
+    formats: FormatLibrary | None
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """What ended a process."""
+
+    error: Exception
+
+
+Message: TypeAlias = AskedForKeys | AskedForFormats | Text | Done | Failed
+"""What a process says; what it is told are blocks, `Taken`, and answers."""
+
+
+def work(connection: Connection, memory: SharedMemory, task: Task) -> None:
+    """What a process does until there are no more blocks."""
+    # Ctrl-C reaches all processes; the one that started this one ends it.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        _Work(connection, memory, task).decode_blocks()
+    except (EOFError, OSError):
+        return  # nobody listens any more
+    except Exception as error:  # noqa: BLE001 - the last door of a process: a bug is told where it can be reported
+        connection.send(Failed(error))
+    finally:
+        memory.close()
+
+
+class _Work:
+    """What one process decodes with, and its talk with the one that started it."""
+
+    def __init__(self, connection: Connection, memory: SharedMemory, task: Task) -> None:
+        self._connection = connection
+        self._memory = memory
+        half = memory.size // 2
+        self._half = half
+        self._free = deque((0, half))
+        self._blocks: deque[Block] = deque()
+        self._given = task.keys
+        decoder = LearnedDecoder(self._keys, formats=task.formats, profiles=load_profiles(task.profiles).registry)
+        decoder.search_formats = self._search
+        if task.again is not None:
+            files = task.again
+            decoder.search_formats = SecondPass(lambda: open_captures(files), decoder)
+        self._decoder = decoder
+        self._replay = BlockReplay(decoder, task.form)
+
+    def decode_blocks(self) -> None:
+        """Decode blocks until there are no more."""
+        told = self._decoder.formats
+        while True:
+            while not self._blocks:
+                self._receive()
+            replayed = self._replay.replay(self._blocks.popleft(), measured=True)
+            self._hand_over(replayed)
+            formats = self._decoder.formats
+            self._connection.send(Done(replayed, None if formats is told else formats))
+            told = formats
+
+    def _receive(self) -> object:
+        """The next message; blocks come early, and wait."""
+        message: object = self._connection.recv()
+        if isinstance(message, Block):
+            self._blocks.append(message)
+        elif isinstance(message, Taken):
+            self._free.append(message.start)
+        else:
+            return message
+        return None
+
+    def _answer(self) -> object:
+        while (answer := self._receive()) is None:
+            pass
+        return answer
+
+    def _keys(self, address: Address) -> Sequence[Key]:
+        if self._given:
+            return self._given
+        self._connection.send(AskedForKeys(address))
+        return cast(Sequence[Key], self._answer())
+
+    def _search(self, signature: int) -> FormatLibrary | None:
+        self._connection.send(AskedForFormats())
+        known = cast(FormatLibrary, self._answer())
+        return known if known.get(signature) is not None else None
+
+    def _hand_over(self, replayed: Replayed) -> None:
+        """Put the text into the shared memory, in as many pieces as it takes."""
+        data = b"".join(replayed.text)
+        replayed.text = []
+        for start in range(0, len(data), self._half):
+            piece = data[start : start + self._half]
+            while not self._free:
+                self._receive()
+            place = self._free.popleft()
+            with memoryview(self._memory.buf or b"") as buffer:
+                buffer[place : place + len(piece)] = piece
+            self._connection.send(Text(place, len(piece), len(piece) == len(data)))

@@ -10,6 +10,7 @@ from itertools import pairwise
 from typing import Final
 
 from keystore.model import KeyRecord, KeyRole
+from protocols.wmbus.security.diehl import PUBLIC_KEYS
 
 MIN_LENGTH: Final = 8
 """Shorter secrets (a claim token) have patterns by chance."""
@@ -17,7 +18,7 @@ MIN_LENGTH: Final = 8
 _ONE_FOR_ALL: Final = frozenset({KeyRole.PRIOS64})
 """Roles whose makers used one key for all meters: sharing it is no mistake of the file."""
 
-_PUBLISHED: Final = frozenset(
+_PUBLISHED: Final = frozenset(PUBLIC_KEYS) | frozenset(
     bytes.fromhex(text)
     for text in (
         "2B7E151628AED2A6ABF7158809CF4F3C",  # NIST SP 800-38A, F.1.1; also what LoRaWAN example programs ship with
@@ -32,7 +33,7 @@ _PUBLISHED: Final = frozenset(
         "06A9214036B8A15B512E03D534120006",  # RFC 3602, case 1
     )
 )
-"""Keys that anybody can read; those that count or repeat have rules of their own."""
+"""Keys that anybody can read, Diehl's default PRIOS keys among them; those that count or repeat have their own rules."""
 
 _COUNTING_STEPS: Final = frozenset({0x01, 0xFF, 0x11, 0xEF, 0x22, 0xDE})
 

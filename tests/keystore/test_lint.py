@@ -51,3 +51,8 @@ def test_a_key_that_meters_share() -> None:
     assert lint(same_meter) == ()
     prios = [record_of(n, value=key_of("prios")[:8], role=KeyRole.PRIOS64) for n in (1, 2)]
     assert lint(prios) == ()
+
+
+def test_the_default_keys_of_prios_are_published() -> None:
+    record = record_of(1, role=KeyRole.PRIOS64, value=bytes.fromhex("39BC8A10E66D83F8"))
+    assert LintRule.PUBLISHED in {finding.rule for finding in lint([record])}

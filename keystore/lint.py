@@ -33,7 +33,7 @@ _PUBLISHED: Final = frozenset(PUBLIC_KEYS) | frozenset(
         "06A9214036B8A15B512E03D534120006",  # RFC 3602, case 1
     )
 )
-"""Keys that anybody can read, Diehl's default PRIOS keys among them; those that count or repeat have their own rules."""
+"""Keys that anybody can read, Diehl's default PRIOS keys among them; those that count or repeat have own rules."""
 
 _COUNTING_STEPS: Final = frozenset({0x01, 0xFF, 0x11, 0xEF, 0x22, 0xDE})
 

@@ -94,9 +94,9 @@ class Plan:
         return replace(security, key_check_value=check_value, tried=(check_value,))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class MeterPlan:
-    """A plan for the telegrams of one meter.
+    """A plan for the telegrams of one meter; no two are equal, so that more can be remembered by them.
 
     `meter` and `link_address` are as in `Telegram`. `iv_address` is the address as it enters the initial vector.
     """

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from decimal import Decimal
 from operator import itemgetter
 from typing import Final, cast
 
@@ -22,7 +21,7 @@ from fieldtool.export.telegram_json import (
 )
 from protocols.decode import plausibility
 from protocols.learned import Sighting, readings_of, status_of
-from protocols.mbus.layouts import Reader
+from protocols.mbus.layouts import PlainNumber, Slot
 from protocols.model import (
     Finding,
     FindingKind,
@@ -45,7 +44,12 @@ METERS: Final = 20_000
 """Meters whose own part of the line is kept, about 1 kB each."""
 
 VALUES: Final = 128
-"""Distinct data kept a reading: dates, temperatures, totals that stand still."""
+"""Distinct data kept a reading that is no plain number: dates above all."""
+
+NUMBERS: Final = 100_000
+"""Plain numbers kept for all readings together, some 20 MB: due-date values, temperatures, totals that stand still."""
+
+NUMBERS_A_READING: Final = 1024
 
 MEMO_LIMIT: Final = 4096
 """Statuses of a plan, and ways of reception, kept."""
@@ -72,23 +76,73 @@ _NOT_GOOD: Final = "\0"
 class _Values(dict[bytes, str]):
     """A reading's value as JSON, by the data of its record."""
 
-    def __init__(self, read: Reader, planned: PlannedReading) -> None:
+    def __init__(self, slot: Slot, planned: PlannedReading) -> None:
         super().__init__()
-        self._read = read
+        self._read = slot.read
         self._result = planned.result if planned.changes else None
 
     def __missing__(self, data: bytes) -> str:
-        value, quality = self._read(data)
-        if self._result is not None:
-            value, quality = self._result((value, quality), data)
-        if quality is not _GOOD:
-            text = _NOT_GOOD
-        elif type(value) is not Decimal or "E" in (text := str(value)):
-            text = value_json(value)
+        text = self._text(data)
         if len(self) >= VALUES:
             self.clear()
         self[data] = text
         return text
+
+    def _text(self, data: bytes) -> str:
+        value, quality = self._read(data)
+        if self._result is not None:
+            value, quality = self._result((value, quality), data)
+        if quality is not _GOOD:
+            return _NOT_GOOD
+        return value_json(value)
+
+
+@dataclass(slots=True)
+class _Room:
+    """How many more numbers may be kept."""
+
+    left: int = NUMBERS
+
+
+class _Numbers(_Values):
+    """A plain number as JSON, written down without the value between."""
+
+    def __init__(self, slot: Slot, planned: PlannedReading, plain: PlainNumber, room: _Room) -> None:
+        super().__init__(slot, planned)
+        self._decimals, self._limit = plain.decimals, plain.limit
+        self._room = room
+
+    def __missing__(self, data: bytes) -> str:
+        text = self._plain_text(data) or self._text(data)
+        # When there is no more room, a number is written anew each time, which takes little longer than to let one go.
+        if len(self) < NUMBERS_A_READING and self._room.left:
+            self._room.left -= 1
+            self[data] = text
+        return text
+
+    def _plain_text(self, data: bytes) -> str:
+        """The number digit by digit; empty where the data mean something special."""
+        if self._limit is None:
+            digits = data[::-1].hex()
+            if not digits.isdecimal():
+                return ""
+            digits = digits.lstrip("0") or "0"
+        else:
+            number = int.from_bytes(data, "little")
+            if number >= self._limit:
+                return ""
+            digits = str(number)
+        decimals = self._decimals
+        if not decimals:
+            return digits
+        digits = digits.rjust(decimals + 1, "0")
+        return f"{digits[:-decimals]}.{digits[-decimals:]}"
+
+
+def _values(slot: Slot, planned: PlannedReading, room: _Room) -> _Values:
+    if slot.plain is None or planned.changes:
+        return _Values(slot, planned)
+    return _Numbers(slot, planned, slot.plain, room)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,8 +175,9 @@ class SightingWriter:
     """
 
     def __init__(self) -> None:
+        self._room = _Room()
         self._templates: dict[int, _Template] = {}
-        self._meters: dict[int, tuple[MeterPlan, _Template, str, str, str]] = {}
+        self._meters: dict[MeterPlan, tuple[_Template, str, str, str]] = {}
 
     def line(self, seen: Telegram | Sighting, findings: Sequence[Finding] = ()) -> str:
         """Return one line without its end, for a telegram that was decoded in full or by a plan."""
@@ -140,10 +195,10 @@ class SightingWriter:
         findings: Sequence[Finding] = (),
     ) -> str:
         """Return the line of a telegram that a plan fits, `raw` as received and `data` without CRCs."""
-        known = self._meters.get(id(meter_plan))
+        known = self._meters.get(meter_plan)
         if known is None:
             known = self._learn(meter_plan)
-        _, template, head, address, security = known
+        template, head, address, security = known
         plan = template.plan
         cut = plan.layout.cut(plain)
         texts = [values[one] for values, one in zip(template.values, template.pick(cut), strict=True)]
@@ -170,19 +225,19 @@ class SightingWriter:
         text = template.statuses[key] = status_json(status)
         return text
 
-    def _learn(self, meter_plan: MeterPlan) -> tuple[MeterPlan, _Template, str, str, str]:
+    def _learn(self, meter_plan: MeterPlan) -> tuple[_Template, str, str, str]:
         plan = meter_plan.plan
         template = self._templates.get(id(plan))
         if template is None:
             if len(self._templates) >= TEMPLATES:
+                self._room = _Room()
                 self._templates.clear()
                 self._meters.clear()
-            template = self._templates[id(plan)] = _template(plan)
+            template = self._templates[id(plan)] = _template(plan, self._room)
         if len(self._meters) >= METERS:
             self._meters.clear()
         own = _own(meter_plan)
-        known = self._meters[id(meter_plan)] = (
-            meter_plan,
+        known = self._meters[meter_plan] = (
             template,
             template.head % own,
             template.address % own,
@@ -252,7 +307,7 @@ def _for_any_meter(piece: str) -> str:
     return piece
 
 
-def _template(plan: Plan) -> _Template:
+def _template(plan: Plan, room: _Room) -> _Template:
     readings = len(plan.template.readings)
     reading_marks = [f'"{_MARK_TEXT}"', _MARK_TEXT] * readings
     marks = [*_MARKS, *reading_marks, findings_json(_MARK_FINDINGS), _MARK_BYTES.hex().upper()]
@@ -276,7 +331,7 @@ def _template(plan: Plan) -> _Template:
         f"{good}%s{pieces[-1]}",
         head + "%s".join(pieces[first:]),
         _picker(plan.order),
-        tuple(_Values(slots[one.position].read, one) for one in planned),
+        tuple(_values(slots[one.position], one, room) for one in planned),
         all_valid,
         _judged(all_valid, ()),
         tuple(position for _, position in plan.recipe.words),

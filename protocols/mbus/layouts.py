@@ -31,12 +31,24 @@ Reader = Callable[[bytes], Result]
 
 
 @dataclass(frozen=True, slots=True)
+class PlainNumber:
+    """Data that are a number with so many decimals: BCD digits, or a binary number below `limit`.
+
+    What is not (no digits, or not below the limit) has a special meaning.
+    """
+
+    decimals: int
+    limit: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Slot:
     """The data of one record: where they lie in the application layer, and how they are read."""
 
     start: int
     end: int
     read: Reader
+    plain: PlainNumber | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +101,7 @@ def learn_layout(
         header = interpret(record.header)
         if header.data_length is None or header.profile is not None:
             return None
-        slots.append(Slot(record.data_start - start, record.end - start, reader_of(header)))
+        slots.append(Slot(record.data_start - start, record.end - start, reader_of(header), plain_number(header)))
     crc = () if full_crc_at is None else ((full_crc_at, full_crc_at + 2),)
     for first, last in (
         *((slot.start, slot.end) for slot in slots),
@@ -116,21 +128,31 @@ def _cutter(slots: Sequence[Slot], size: int) -> Callable[[bytes], tuple[bytes, 
     return struct.Struct(f"{form}{size - position}x").unpack
 
 
+def plain_number(header: RecordHeader) -> PlainNumber | None:
+    """Return how a record's data are a plain number, None where they are something else."""
+    if (
+        header.quality is not _GOOD
+        or header.function is Function.ERROR
+        or header.coding not in _NUMBERS
+        or header.factor is not None
+        or header.offset is not None
+        or not -_MAX_EXPONENT <= header.exponent <= 0
+    ):
+        return None
+    if header.field.form is Form.BCD:
+        return PlainNumber(-header.exponent, None)
+    if header.field.form is Form.INTEGER:
+        # Below half of the range no coding has a special meaning, signed or not.
+        return PlainNumber(-header.exponent, 1 << (8 * header.field.length - 1))
+    return None
+
+
 def reader_of(header: RecordHeader) -> Reader:
     """The quickest function that reads a record's data exactly as `decode_value` does."""
-    plain = (
-        header.quality is _GOOD
-        and header.function is not Function.ERROR
-        and header.coding in _NUMBERS
-        and header.factor is None
-        and header.offset is None
-        and -_MAX_EXPONENT <= header.exponent <= 0
-    )
-    if plain and header.field.form is Form.BCD:
-        return _bcd_reader(header)
-    if plain and header.field.form is Form.INTEGER:
-        return _integer_reader(header)
-    return _memo_reader(header)
+    plain = plain_number(header)
+    if plain is None:
+        return _memo_reader(header)
+    return _bcd_reader(header) if plain.limit is None else _integer_reader(header, plain.limit)
 
 
 def _memo_reader(header: RecordHeader) -> Reader:
@@ -159,10 +181,8 @@ def _bcd_reader(header: RecordHeader) -> Reader:
     return read
 
 
-def _integer_reader(header: RecordHeader) -> Reader:
+def _integer_reader(header: RecordHeader, limit: int) -> Reader:
     exponent, scaled = header.exponent, header.scaled
-    # Below half of the range no coding has a special meaning, signed or not.
-    limit = 1 << (8 * header.field.length - 1)
 
     def read(data: bytes) -> Result:
         number = int.from_bytes(data, "little")

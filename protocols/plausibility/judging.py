@@ -138,7 +138,7 @@ class Judge:
 
     def __init__(self) -> None:
         self._meters: dict[tuple[Address, Address | None], _Meter] = {}
-        self._known: dict[int, tuple[MeterPlan, Watched, _Meter]] = {}
+        self._known: dict[MeterPlan, tuple[Watched, _Meter]] = {}
         self._kinds: dict[int, Places] = {}
         self._lanes: dict[Lane, Lane] = {}
 
@@ -153,10 +153,10 @@ class Judge:
         self, plan: MeterPlan, data: bytes, plain: bytes, received_at: datetime | None, heard_at: datetime | None = None
     ) -> tuple[Finding, ...]:
         """Return what is found in a telegram that a plan fits; `data` and `plain` as in `Sighting`."""
-        known = self._known.get(id(plan))
+        known = self._known.get(plan)
         if known is None:
             known = self._learn(plan)
-        _, watched, meter = known
+        watched, meter = known
         places = watched.places
         access_at = places.plan.access_at
         if access_at is None or (watched.lane is not meter.lane and meter.base is not NO_HISTORY):
@@ -180,15 +180,15 @@ class Judge:
         meter.at = received_at or heard_at
         waiting = meter.waiting
         waiting.append((watched, data, plain, received_at, heard_at))
-        if len(waiting) > 2 * RECENT:
-            del waiting[:RECENT]
+        if len(waiting) > RECENT:
+            del waiting[0]
         return places.always
 
     def observe(self, seen: Telegram | Sighting, heard_at: datetime | None = None) -> Observation | None:
         """Return what `weigh` needs of a telegram: one process may observe, another one judge."""
         if not isinstance(seen, Sighting):
             return observe(seen, heard_at)
-        _, watched, _ = self._known.get(id(seen.plan)) or self._learn(seen.plan)
+        watched, _ = self._known.get(seen.plan) or self._learn(seen.plan)
         return watched.observation(seen.data, seen.plain, seen.frame.at, heard_at)
 
     def weigh(self, seen: Observation) -> tuple[Finding, ...]:
@@ -214,7 +214,7 @@ class Judge:
             meter = self._meters[address, sender] = _Meter()
         return meter
 
-    def _learn(self, plan: MeterPlan) -> tuple[MeterPlan, Watched, _Meter]:
+    def _learn(self, plan: MeterPlan) -> tuple[Watched, _Meter]:
         if plan.meter is None:
             raise ValueError("a plan of telegrams without an address")
         if len(self._known) >= self.PLANS:
@@ -226,7 +226,7 @@ class Judge:
         watched = Watched.of(plan, plan.meter, places)
         # Full and compact frames of a meter have equal lanes: made one, they are compared at a glance.
         watched.lane = self._lanes.setdefault(watched.lane, watched.lane)
-        known = self._known[id(plan)] = (plan, watched, self._meter(plan.meter, plan.link_address))
+        known = self._known[plan] = (watched, self._meter(plan.meter, plan.link_address))
         return known
 
     def _forget_plans(self) -> None:

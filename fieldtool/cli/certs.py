@@ -12,11 +12,11 @@ from fieldtool import enrolment
 from fieldtool.access import choose_store, open_store
 from fieldtool.cli import output
 from fieldtool.cli.asking import asked_text, confirmed
-from fieldtool.cli.certs_text import certificate_facts, standing_line
 from fieldtool.cli.command import Command
 from fieldtool.cli.question import can_ask
 from fieldtool.enrolment import Enrolment, read_source, write_request
 from fieldtool.exit_codes import ExitCode
+from fieldtool.export.certificate_text import certificate_facts, standing_line
 from keystore.certificates.clock import ClockState
 from keystore.certificates.errors import CertificateRejected, RejectReason
 from keystore.certificates.levels import level_title

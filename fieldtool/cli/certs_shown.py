@@ -7,10 +7,15 @@ from argparse import ArgumentParser, Namespace
 
 from fieldtool.cli import output
 from fieldtool.cli.certs import SOURCE_HELP, opened
-from fieldtool.cli.certs_text import (
+from fieldtool.cli.command import Command
+from fieldtool.enrolment import read_source
+from fieldtool.errors import UsageError
+from fieldtool.exit_codes import ExitCode
+from fieldtool.export.certificate_text import (
     anchor_line,
     certificate_facts,
     certificate_line,
+    issuer_name,
     list_facts,
     list_line,
     request_facts,
@@ -18,16 +23,10 @@ from fieldtool.cli.certs_text import (
     standing_facts,
     standing_line,
 )
-from fieldtool.cli.command import Command
-from fieldtool.enrolment import read_source
-from fieldtool.errors import UsageError
-from fieldtool.exit_codes import ExitCode
-from keystore.certificates.certificate import FieldCertificate
 from keystore.certificates.enrolment import find
 from keystore.certificates.levels import level_table, level_title
-from keystore.certificates.revocation import RevocationList
 from keystore.certificates.standing import Standing
-from keystore.certificates.wallet import Credential, Wallet
+from keystore.certificates.wallet import Credential
 from protocols.text import safe_text
 
 
@@ -102,7 +101,7 @@ def _revocations(arguments: Namespace) -> ExitCode:
             output.talk(f"revocation list {taken.number} is installed")
         wallet, at = certificates.wallet, certificates.at
     for revocations in wallet.lists:
-        issuer = _issuer_name(wallet, revocations)
+        issuer = issuer_name(wallet, revocations)
         shown = list_facts(revocations, issuer, at) if arguments.json else None
         output.data(list_line(revocations, issuer, at) if shown is None else json.dumps(shown))
     if not wallet.lists:
@@ -110,13 +109,6 @@ def _revocations(arguments: Namespace) -> ExitCode:
     for text in (*standing.reasons, *standing.warnings):
         output.talk(text)
     return ExitCode.OK
-
-
-def _issuer_name(wallet: Wallet, revocations: RevocationList) -> str:
-    known: list[FieldCertificate] = [*wallet.anchors]
-    for credential in wallet.credentials:
-        known += credential.issuers
-    return next((issuer.common_name for issuer in known if revocations.is_by(issuer)), "unknown issuer")
 
 
 def _configure_trust(parser: ArgumentParser) -> None:

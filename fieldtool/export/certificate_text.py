@@ -111,6 +111,14 @@ def anchor_line(anchor: FieldCertificate) -> str:
     return f"{anchor.fingerprint}  {anchor.common_name}, until {anchor.not_after:%Y-%m-%d}"
 
 
+def issuer_name(wallet: Wallet, revocations: RevocationList) -> str:
+    """Return who signed a revocation list, as its certificate says."""
+    known: list[FieldCertificate] = [*wallet.anchors]
+    for credential in wallet.credentials:
+        known += credential.issuers
+    return next((issuer.common_name for issuer in known if revocations.is_by(issuer)), "unknown issuer")
+
+
 def list_line(revocations: RevocationList, issuer: str, at: datetime) -> str:
     """Return one revocation list in one line."""
     overdue = "  overdue" if at > revocations.next_update else ""

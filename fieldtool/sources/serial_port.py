@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import errno
+import os
 import sys
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -23,6 +24,9 @@ WRITE_TIMEOUT_S = 2.0
 
 READ_LIMIT = 4096
 """Bytes after which a read returns although more are there."""
+
+PARITY_NONE: Final = "N"
+PARITY_EVEN: Final = "E"
 
 EINVAL_RETRIES = 3
 EINVAL_PAUSE_S = 0.05
@@ -62,12 +66,20 @@ class SerialPort:
 
     def write(self, data: bytes) -> None:
         """Send all bytes."""
-        try:
+        with _as_os_error():
             self._port.write(data)
             self._port.flush()
-        except _terminal_errors() as error:
-            # Draining a terminal that is gone fails with an exception that is no OSError.
-            raise OSError(*error.args) from error
+
+    def discard_input(self) -> None:
+        """Forget what came and was not read."""
+        with _as_os_error():
+            self._port.reset_input_buffer()
+
+    def set_parity(self, parity: str) -> None:
+        """Go on with another parity, `N` or `E`; a pseudo terminal and a socket have none, and stay as they are."""
+        if not is_pseudo_terminal(self.target) and not self.target.startswith("socket://"):
+            with _as_os_error():
+                self._port.parity = parity
 
     def close(self) -> None:
         """Close the port; closing it twice, or when it is gone, is no error."""
@@ -79,17 +91,21 @@ class SerialPort:
             connection.close()
 
 
-def open_port(target: str, baud: int, pause: Callable[[float], None] = time.sleep) -> SerialPort:
-    """Open a port with 8N1 at `baud`, exclusively.
+def open_port(
+    target: str, baud: int, pause: Callable[[float], None] = time.sleep, *, parity: str = PARITY_NONE
+) -> SerialPort:
+    """Open a port with eight bits, `parity` and one stop bit at `baud`, exclusively; a pseudo terminal has no parity.
 
     Raises `PortBusy`, `PortDenied`, `PortGone`, or `ReceiverError` for anything else that the system says.
     """
     exclusive = True if sys.platform != "win32" and not is_network(target) else None
+    parity = PARITY_NONE if is_pseudo_terminal(target) else parity
     for attempt in range(EINVAL_RETRIES):
         try:
             port = serial.serial_for_url(
                 target,
                 baudrate=baud,
+                parity=parity,
                 timeout=READ_TIMEOUT_S,
                 write_timeout=WRITE_TIMEOUT_S,
                 exclusive=exclusive,
@@ -100,12 +116,17 @@ def open_port(target: str, baud: int, pause: Callable[[float], None] = time.slee
             # A pseudo terminal answers EINVAL when the settings are those that it already has.
             if attempt + 1 == EINVAL_RETRIES:
                 raise ReceiverError(
-                    f"{target} refuses the settings {baud} 8N1", "check that this is the port of the receiver"
+                    f"{target} refuses the settings {baud} 8{parity}1", "check that this is the port of the receiver"
                 ) from error
             pause(EINVAL_PAUSE_S)
         else:
             return SerialPort(port, target)
     raise AssertionError("unreachable: the last attempt returns or raises")
+
+
+def is_pseudo_terminal(target: str) -> bool:
+    """Whether a path leads to a pseudo terminal of Linux, which answers EINVAL to a parity that it cannot keep."""
+    return os.path.realpath(target).startswith("/dev/pts/")
 
 
 def is_network(target: str) -> bool:
@@ -116,6 +137,15 @@ def is_network(target: str) -> bool:
 def lost_hint(target: str) -> str:
     """Return what to do when the connection to a port is lost."""
     return _NETWORK_LOST_HINT if is_network(target) else _LOST_HINT
+
+
+@contextmanager
+def _as_os_error() -> Iterator[None]:
+    """Draining or setting a terminal that is gone fails with an exception that is no OSError: make it one."""
+    try:
+        yield
+    except _terminal_errors() as error:
+        raise OSError(*error.args) from error
 
 
 def _terminal_errors() -> tuple[type[Exception], ...]:

@@ -1,9 +1,10 @@
 """Fuzz the LoRaWAN decoder: `make fuzz-lorawan`, or
 
-    python -m tests.protocols.lorawan.lorawan_fuzz [--frames N] [--jobs N] [--seed N]
+    python -m tests.protocols.lorawan.lorawan_fuzz [--frames N] [--per-family N] [--jobs N] [--seed N]
 
 Mutated and made-up PHYPayloads, a million by default, with keys and sessions at hand, through the general decoder and
-the fast path. Exit: 0 nothing broke, 1 a frame broke a rule; it is printed in hex. The same seed gives the same frames.
+the fast path; with `--per-family`, so many changed payloads of every kind of meter in their place. Exit: 0 nothing
+broke, 1 something broke a rule; it is printed in hex. The same seed gives the same frames and payloads.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from argparse import ArgumentParser
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from multiprocessing.pool import Pool
 
 from protocols.lorawan.decoder import decode_lorawan
 from protocols.lorawan.encode import Acceptance, Message, data_frame, join_accept, proprietary, rejoin_request
@@ -26,6 +28,7 @@ from protocols.lorawan.meters.registry import shipped_meters
 from protocols.lorawan.phy import MType
 from protocols.lorawan.sessions import Sessions
 from protocols.model import Link, Outcome, RawFrame
+from tests.protocols.lorawan.family_fuzz import Read, check_family
 from tests.protocols.lorawan.lorawan_bench import (
     APP_KEY,
     DEV_ADDR,
@@ -172,28 +175,61 @@ def check_frames(seed: int, count: int) -> Findings:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Check all frames in several processes, and print what they came to."""
+    """Check all frames, or all families, in several processes, and print what they came to."""
     parser = ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--frames", type=int, default=FRAMES, help=f"how many (default: {FRAMES})")
+    parser.add_argument(
+        "--per-family", type=int, metavar="N", help="payloads of each kind of meter, in place of frames"
+    )
     parser.add_argument("--jobs", type=int, default=2, help="processes (default: 2)")
     parser.add_argument("--seed", type=int, default=SEED, help=f"of the first {PIECE} frames (default: {SEED})")
     asked = parser.parse_args(argv)
-    pieces = [
-        (asked.seed + number, min(PIECE, asked.frames - first))
-        for number, first in enumerate(range(0, asked.frames, PIECE))
-    ]
-    found = Findings()
     with multiprocessing.get_context("spawn").Pool(asked.jobs) as pool:
-        try:
-            for piece in pool.starmap(check_frames, pieces, chunksize=1):
-                found.join(piece)
-        except Broken as broken:
-            print(broken, file=sys.stderr)
-            return 1
+        if asked.per_family is not None:
+            return _families(pool, asked.per_family, asked.seed)
+        return _frames(pool, asked.frames, asked.seed)
+
+
+def _frames(pool: Pool, count: int, seed: int) -> int:
+    pieces = [(seed + number, min(PIECE, count - first)) for number, first in enumerate(range(0, count, PIECE))]
+    found = Findings()
+    try:
+        for piece in pool.starmap(check_frames, pieces, chunksize=1):
+            found.join(piece)
+    except Broken as broken:
+        print(broken, file=sys.stderr)
+        return 1
     outcomes = ", ".join(f"{found.outcomes[outcome]} {outcome}" for outcome in Outcome if found.outcomes[outcome])
     print(f"{found.outcomes.total()} frames, nothing broke: {outcomes}")
     print(f"{found.sightings} of them by the fast path; slowest {found.slowest_s * 1000:.1f} ms of processor time")
     return 0
+
+
+def _families(pool: Pool, count: int, seed: int) -> int:
+    """Every family in pieces; a family's line is printed when all of its pieces are done."""
+    names = list(shipped_meters().meters)
+    pieces = [(seed + number, min(PIECE, count - first)) for number, first in enumerate(range(0, count, PIECE))]
+    whole = Read()
+    results = pool.imap(_family, [(name, *piece) for name in names for piece in pieces], chunksize=1)
+    for name in names:
+        read = Read()
+        for _ in pieces:
+            read.join(next(results))
+        print(
+            f"{name}: {read.payloads} payloads, {read.decoded} decoded, {read.frames} as frames, "
+            f"{read.sightings} by the fast path, slowest {read.slowest_s * 1000:.1f} ms",
+            flush=True,
+        )
+        for broken in read.broken:
+            print(broken, file=sys.stderr, flush=True)
+        whole.join(read)
+    ended = "nothing broke" if not whole.broken else f"{len(whole.broken)} broke a rule"
+    print(f"{whole.payloads} payloads of {len(names)} families, {ended}; slowest {whole.slowest_s * 1000:.1f} ms")
+    return 1 if whole.broken else 0
+
+
+def _family(piece: tuple[str, int, int]) -> Read:
+    return check_family(*piece)
 
 
 if __name__ == "__main__":

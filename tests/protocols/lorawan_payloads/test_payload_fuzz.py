@@ -6,7 +6,6 @@ FIELDTOOL_FUZZ_PAYLOADS says how many mutated payloads each family gets.
 from __future__ import annotations
 
 import os
-import random
 import time
 
 import pytest
@@ -14,14 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from protocols.lorawan.meters import LoraMeter, shipped_meters
-from protocols.lorawan.payload import PayloadResult, PayloadState, decode_payload
+from protocols.lorawan.payload import PayloadState, decode_payload
 from protocols.lorawan.suggest import suggest
-from protocols.model import Outcome
+from tests.protocols.lorawan.family_fuzz import AS_FRAME, LONGEST, check_family, check_result
 
 METERS = shipped_meters().meters
-LONGEST = 242
-"""FRMPayload at the fastest data rates (LoRaWAN RP002)."""
-
 LONGEST_S = 1.0
 """Processor time, far above what any payload takes."""
 
@@ -29,19 +25,6 @@ PAYLOADS = int(os.environ.get("FIELDTOOL_FUZZ_PAYLOADS", "100"))
 SEED = int(os.environ.get("FIELDTOOL_FUZZ_SEED", "13757"))
 
 ports = st.one_of(st.none(), st.integers(0, 255), st.sampled_from((1, 2, 3, 4, 11, 22, 100, 101, 102, 103, 125, 129)))
-
-
-def check(result: PayloadResult, frame: bytes, start: int, end: int) -> None:
-    position = start
-    for span in (span for layer in result.layers for span in layer.spans(result.plain)):
-        assert span.start == position
-        position = span.end
-    assert position == end or not result.layers
-    assert len(result.plain) == len(frame)
-    assert (result.problem is None) == (result.outcome is Outcome.OK)
-    assert all(start <= record.start <= record.end <= end for record in result.records)
-    for reading in result.readings:
-        str(reading.value)
 
 
 @pytest.mark.parametrize("meter", METERS.values(), ids=list(METERS))
@@ -58,42 +41,21 @@ def test_any_bytes(meter: LoraMeter, payload: bytes, fport: int | None, data: st
     began = time.process_time()
     result = decode_payload(frame, 1, 1 + len(payload), fport, meter)
     assert time.process_time() - began < LONGEST_S
-    check(result, frame, 1, 1 + len(payload))
+    check_result(result, frame, 1, 1 + len(payload))
 
 
-def mutated(payload: bytes, dice: random.Random) -> bytes:
-    """A meter's payload with some bytes changed, and cut or lengthened now and then."""
-    changed = bytearray(payload)
-    for _ in range(dice.randint(1, 4)):
-        changed[dice.randrange(len(changed))] = dice.choice((0, 0xFF, dice.randrange(256)))
-    match dice.randrange(4):
-        case 0:
-            del changed[dice.randrange(len(changed)) :]
-        case 1:
-            changed += dice.randbytes(dice.randint(1, 20))
-        case _:
-            pass
-    return bytes(changed[:LONGEST])
-
-
-@pytest.mark.parametrize("meter", METERS.values(), ids=list(METERS))
-def test_mutated_payloads(meter: LoraMeter) -> None:
-    dice = random.Random(f"{SEED} {meter.id}")
-    slowest = 0.0
-    for _ in range(PAYLOADS):
-        sample = dice.choice(meter.tests)
-        payload = mutated(sample.payload, dice)
-        began = time.process_time()
-        result = decode_payload(payload, 0, len(payload), sample.fport, meter, received_at=sample.received_at)
-        slowest = max(slowest, time.process_time() - began)
-        check(result, payload, 0, len(payload))
-    assert slowest < LONGEST_S
+@pytest.mark.parametrize("name", METERS)
+def test_mutated_payloads(name: str) -> None:
+    read = check_family(name, SEED, PAYLOADS)
+    assert not read.broken
+    assert (read.payloads, read.frames) == (PAYLOADS, PAYLOADS // AS_FRAME)
+    assert read.slowest_s < LONGEST_S
 
 
 @given(payload=st.binary(min_size=1, max_size=LONGEST), fport=ports)
 def test_any_bytes_of_an_unknown_device(payload: bytes, fport: int | None) -> None:
     result = decode_payload(payload, 0, len(payload), fport, None)
-    check(result, payload, 0, len(payload))
+    check_result(result, payload, 0, len(payload))
     assert len(suggest(payload, 0, len(payload), fport)) <= 5
 
 
@@ -104,5 +66,5 @@ def test_any_sequence_of_parts(name: str, uplinks: list[tuple[bytes, int | None]
     state = PayloadState()
     for fcnt, (payload, fport) in enumerate(uplinks):
         result = decode_payload(payload, 0, len(payload), fport, METERS[name], fcnt=fcnt, state=state)
-        check(result, payload, 0, len(payload))
+        check_result(result, payload, 0, len(payload))
         state = result.state

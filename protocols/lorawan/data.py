@@ -10,6 +10,7 @@ from protocols.application import Opaque
 from protocols.crypto import key_check_value
 from protocols.lorawan import layers
 from protocols.lorawan.cipher import FOPTS_NETWORK_COUNTER, crypt_fopts, crypt_payload, fopts_use
+from protocols.lorawan.counter import MAX_MICS
 from protocols.lorawan.decoding import LorawanDecoding
 from protocols.lorawan.diagnosis import session_mistake
 from protocols.lorawan.facts import CounterSource, MicState
@@ -243,7 +244,8 @@ def _refuse(decoding: LorawanDecoding, question: Question, candidates: Sequence[
 def _searched(question: Question) -> str:
     if question.hints.fcnt is not None:
         return f"with the counter given, {question.hints.fcnt}"
-    return f"with none of {question.halves} upper halves of the counter"
+    ended = f"; the search ended after {MAX_MICS} tries" if question.effort.spent else ""
+    return f"with none of {question.halves} upper halves of the counter{ended}"
 
 
 def _cover_encrypted(decoding: LorawanDecoding, frame: DataFrame) -> None:

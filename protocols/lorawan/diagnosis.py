@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from protocols.crypto import key_check_value
 from protocols.lorawan import counter
@@ -18,6 +19,9 @@ from protocols.lorawan.sessions import Session
 from protocols.model import Key
 
 ProvesKey = Callable[[bytes], bool]
+
+MAX_SESSIONS: Final = 64
+"""Sessions of one address in which a mistake is looked for; each costs up to 32 MICs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +34,7 @@ class Mistake:
 
 def session_mistake(question: Question, candidates: Sequence[Session], keys: LorawanKeys) -> Mistake | None:
     """Look for the mistake behind a data message that fits no session of its address."""
-    for session in candidates:
+    for session in candidates[:MAX_SESSIONS]:
         last = session.last(uplink=question.frame.uplink, fport=question.frame.fport)
         mistake = _in_session(session.keys, _proof(question, last))
         if mistake is not None:
@@ -40,7 +44,7 @@ def session_mistake(question: Question, candidates: Sequence[Session], keys: Lor
     if backwards == dev_addr:
         return None
     proof = _proof(question, None)
-    for filed in keys.session_keys(backwards):
+    for filed in keys.session_keys(backwards)[:MAX_SESSIONS]:
         if filed.f_nwk_s_int_key is not None and proof(filed.f_nwk_s_int_key.value):
             return Mistake(
                 f"the keys filed for DevAddr {backwards} fit: DevAddr {dev_addr} is filed backwards",

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from protocols.lorawan import counter
+from protocols.lorawan.counter import Effort
 from protocols.lorawan.decoding import Hints
 from protocols.lorawan.facts import CounterSource, LoraReception, MicState
 from protocols.lorawan.fctrl import ACK
@@ -33,12 +34,16 @@ class Match:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A data message with what is known beside it: everything that decides whether a key fits."""
+    """A data message with what is known beside it: everything that decides whether a key fits.
+
+    `effort` is what its searches may still cost, whatever the number of sessions that they go through.
+    """
 
     frame: DataFrame
     hints: Hints
     reception: LoraReception
     halves: int
+    effort: Effort = field(default_factory=Effort)
 
     @property
     def direction(self) -> int:
@@ -125,7 +130,7 @@ def _searched(question: Question, session: Session) -> Iterator[int]:
     if key is None:
         return
     b0 = question.b0(frame.fcnt, conf_fcnt)
-    yield from counter.search(key.value, b0, frame.message, frame.fcnt, mic, question.halves)
+    yield from counter.search(key.value, b0, frame.message, frame.fcnt, mic, question.halves, question.effort)
 
 
 def _check(question: Question, session: Session, fcnt: int) -> MicState | None:
@@ -141,7 +146,7 @@ def _check(question: Question, session: Session, fcnt: int) -> MicState | None:
     if key is None:
         return None
     if conf_fcnt is None:
-        found = counter.search_acknowledged(key.value, question.b0(fcnt), frame.message, frame.mic)
+        found = counter.search_acknowledged(key.value, question.b0(fcnt), frame.message, frame.mic, question.effort)
         return MicState.VERIFIED if found else None
     fits = counter.fits(key.value, question.b0(fcnt, conf_fcnt), frame.message, frame.mic)
     return MicState.VERIFIED if fits else None
@@ -164,6 +169,6 @@ def _check_uplink_1_1(question: Question, session: Session, fcnt: int) -> MicSta
     b1 = block_1(frame.dev_addr_wire, fcnt, len(frame.message), conf_fcnt, rate or 0, channel or 0)
     rates = DATA_RATES if rate is None else range(rate, rate + 1)
     channels = CHANNELS if channel is None else range(channel, channel + 1)
-    if not counter.search_radio(s_key.value, b1, frame.message, frame.mic[:HALF], rates, channels):
+    if not counter.search_radio(s_key.value, b1, frame.message, frame.mic[:HALF], rates, channels, question.effort):
         return None
     return MicState.VERIFIED if f_key is not None else MicState.HALF_VERIFIED

@@ -11,6 +11,7 @@ from typing import Final
 
 from keystore.audit import AuditAction
 from keystore.errors import Damaged, NotFound
+from keystore.key_change import KeyChange
 from keystore.matching import (
     ManufacturerFit,
     manufacturer_fit,
@@ -164,6 +165,33 @@ class KeyBook:
                 elif one.value and one.status is KeyStatus.ACTIVE:
                     self._change(writer, item, one, replace(one, status=KeyStatus.SUPERSEDED))
             writer.note(AuditAction.CONFIRMED, record.meter_text, **_named(record))
+
+    def file(self, writer: Writer, record: KeyRecord) -> None:
+        """File one record within a transaction; what is written down of it is the caller's."""
+        self._put_one(writer, record, {})
+
+    def settle(self, writer: Writer, proved: KeyRecord, change: KeyChange, now: datetime) -> None:
+        """Make the key that a meter proved the active one of its role, and put the change's other key aside.
+
+        `proved` is filed when it is not there any more.
+        """
+        refuted = KeyStatus.SUPERSEDED if proved.value == change.new_key else KeyStatus.REVOKED
+        proved = replace(proved, status=KeyStatus.ACTIVE, confirmed_at=now)
+        found = False
+        for item, one in self._of_meter(writer, proved):
+            if not same_role(one, proved) or not one.value:
+                continue
+            if one.value == proved.value:
+                found = True
+                version = one.key_version if proved.key_version is None else proved.key_version
+                new = replace(one, status=proved.status, confirmed_at=now, key_version=version)
+                self._change(writer, item, one, new)
+            elif one.value in (change.old_key, change.new_key):
+                self._change(writer, item, one, replace(one, status=refuted))
+            elif one.status is KeyStatus.ACTIVE:
+                self._change(writer, item, one, replace(one, status=KeyStatus.SUPERSEDED))
+        if not found:
+            self._add(writer, proved, {})
 
     def change(
         self,

@@ -9,6 +9,7 @@ from keystore.errors import Damaged
 from keystore.vault.audit_trail import UseSession
 from keystore.vault.records import ItemKind, TermKind
 from keystore.vault.session import VERIFY_HINT, Session
+from keystore.vault.writer import Writer
 
 
 class AuditNote(Protocol):
@@ -40,8 +41,7 @@ class DocumentShelf:
     def read(self, name: str) -> bytes | None:
         """Return a document, None when there is none of that name."""
         with self._use() as session:
-            found = _find(session, name)
-        return None if found is None else found[1]
+            return read_document(session, name)
 
     def change(self, name: str, step: Callable[[bytes | None], tuple[bytes, tuple[AuditNote, ...]]]) -> None:
         """Replace a document by what `step` makes of it, and append its notes to the audit log, all or nothing.
@@ -49,16 +49,27 @@ class DocumentShelf:
         """
         with self._use() as session:
             with session.writing() as writer:
-                found = _find(session, name)
-                data, notes = step(None if found is None else found[1])
-                plain, terms = name.encode() + b"\0" + data, _terms(session, name)
-                if found is None:
-                    writer.add(ItemKind.DOCUMENT, plain, terms)
-                elif data != found[1]:
-                    writer.replace(found[0], ItemKind.DOCUMENT, plain, terms, terms)
+                data, notes = step(read_document(session, name))
+                write_document(session, writer, name, data)
                 for note in notes:
                     writer.note(note.event, note.subject, **note.detail)
             self._written()
+
+
+def read_document(session: Session, name: str) -> bytes | None:
+    """Return a document, None when there is none of that name."""
+    found = _find(session, name)
+    return None if found is None else found[1]
+
+
+def write_document(session: Session, writer: Writer, name: str, data: bytes) -> None:
+    """Write a document within a transaction; one that would stay as it is is not written."""
+    found = _find(session, name)
+    plain, terms = name.encode() + b"\0" + data, _terms(session, name)
+    if found is None:
+        writer.add(ItemKind.DOCUMENT, plain, terms)
+    elif data != found[1]:
+        writer.replace(found[0], ItemKind.DOCUMENT, plain, terms, terms)
 
 
 def _terms(session: Session, name: str) -> list[bytes]:

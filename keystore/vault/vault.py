@@ -14,6 +14,7 @@ from keystore.model import LORAWAN_ROLES, KeyRecord, KeyRole, KeyStatus, Ownersh
 from keystore.vault.book import KeyBook
 from keystore.vault.documents import DocumentShelf
 from keystore.vault.door import Door
+from keystore.vault.key_changes import KeyChangeDesk
 from keystore.vault.merging import PutResult
 from keystore.vault.session import Session, StoreFile
 from keystore.vault.settings import VaultSettings
@@ -32,7 +33,8 @@ class Vault(Door):
     vault holds no key; overwriting keys in memory is best effort, since Python copies bytes. Every method may raise
     `InUse`, `Damaged` and `StorageFailed`.
 
-    `slots` adds and removes ways to unlock, `audit` is the audit log, `documents` holds what else is to be sealed.
+    `slots` adds and removes ways to unlock, `audit` is the audit log, `documents` holds what else is to be sealed,
+    `key_changes` is the journal of changes of meters' keys.
     `history` is None unless the store is older than, or other than, what was last seen of it here.
     """
 
@@ -42,6 +44,7 @@ class Vault(Door):
         self._used_transferred: set[bytes] = set()
         self.receivers_documents = DocumentShelf(lambda: self._using(by_user=False), self._written)
         """The documents as receivers use them: it does not put off the lock of a store that nobody uses."""
+        self.key_changes = KeyChangeDesk(self._using, self._written)
 
     @property
     def count(self) -> int:

@@ -15,7 +15,7 @@ from fieldtool.key_import import Imported, import_files, read_key_file
 from fieldtool.lorawan_keys import FiledLorawanKeys
 from fieldtool.pipeline.listening import Listening
 from fieldtool.session_book import SessionBook
-from fieldtool.sources.simulated import KIND, SimulatedSource, best_port, load_scenario, make_bench
+from fieldtool.sources.simulated import KIND, SimulatedSource, load_scenario, make_bench
 from keystore.formats import ReadOptions
 from keystore.vault import KdfParameters, Vault, VaultSettings
 from protocols.learned import LearnedDecoder
@@ -71,7 +71,7 @@ def running_demo(speed: float = SPEED, news_size: int = 10_000) -> Iterator[Demo
                 read_key_file(path, ReadOptions(password=file_password), _never_ask) for path, file_password in files
             ]
             imported = tuple(import_files(vault, key_files)[0])
-            bench = make_bench(scenario, KIND, best_port(), speed=speed)
+            bench = make_bench(scenario, KIND, "", speed=speed)
             source = SimulatedSource(bench, MODE, lambda: datetime.now(UTC))
             decoder = LearnedDecoder(vault.keys_for, lorawan=LorawanFollower(FiledLorawanKeys(vault.device_records)))
             book = SessionBook(lambda: vault.receivers_documents)

@@ -12,9 +12,9 @@ from types import TracebackType
 from typing import Final, Self
 
 from simulators.air import Air
-from simulators.errors import SimulatorError
-from simulators.ports import Port, open_port
-from simulators.receivers.device import Device, device
+from simulators.errors import PortError, SimulatorError
+from simulators.ports import Port, best_port, open_port
+from simulators.receivers.device import SCHEMES, STANDS_AT, Device, KnowsDevices, device
 from simulators.scenario import Scenario
 
 POLL_S: Final = 0.02
@@ -66,17 +66,23 @@ class Bench:
         cls,
         scenario: Scenario,
         kind: str = "im871a",
-        at: str = "pty",
+        at: str = "",
         *,
         starts: datetime | None = None,
         speed: float = 1.0,
     ) -> Bench:
-        """Build from words: a receiver kind and `pty`, `tcp` or `tcp:NUMBER`.
+        """Build from words: a receiver kind and a port as `open_port` takes it; where none is named, what fits.
 
         Raises `PortError`, and `ValueError` for an unknown kind.
         """
         receiver = device(kind, scenario.seed)
-        return cls(scenario, receiver, open_port(at, receiver.BAUD), starts=starts, speed=speed)
+        if isinstance(receiver, KnowsDevices):
+            receiver.register(scenario.devices)
+        stands_at = STANDS_AT.get(kind)
+        if stands_at is not None and at and at.partition(":")[0] != stands_at:
+            raise PortError(f"{kind} does not stand at {at!r}", f"write {stands_at}, or leave --at out")
+        port = open_port(at or stands_at or best_port(), receiver.BAUD)
+        return cls(scenario, receiver, port, starts=starts, speed=speed)
 
     @property
     def at(self) -> str:
@@ -86,7 +92,8 @@ class Bench:
     def url(self, mode: str = "") -> str:
         """Return the receiver's URL, as `listen` takes it."""
         query = f"?mode={mode}" if mode else ""
-        return f"{self.receiver.KIND}{self.port.scheme_suffix}://{self.port.address}{query}"
+        kind = self.receiver.KIND
+        return f"{SCHEMES.get(kind, kind)}{self.port.scheme_suffix}://{self.port.address}{query}"
 
     def add(self, receiver: Device, port: Port) -> None:
         """Let another receiver listen to the same air, on a port of its own; before `start`."""

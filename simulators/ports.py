@@ -288,8 +288,16 @@ class TcpPort(Port):
             self._peer = None
 
 
+def best_port() -> str:
+    """Return the kind of port that a simulated stick stands at best: a pseudo terminal where there are any."""
+    return "pty" if hasattr(os, "openpty") else "tcp"
+
+
 def open_port(at: str, baud: int, link: Path | None = None) -> Port:
-    """Return the port that `pty`, `tcp`, `tcp:NUMBER`, `udp:HOST:NUMBER` names, not yet plugged; raises `PortError`."""
+    """Return the port, not yet plugged, that a text names; raises `PortError`.
+
+    `pty`, `tcp`, `tcp:NUMBER`, `udp:HOST:NUMBER`, or `mqtt:NUMBER`, which is a broker.
+    """
     kind, _, number = at.partition(":")
     if kind == "pty" and not number:
         return PtyPort(baud, link)
@@ -299,4 +307,8 @@ def open_port(at: str, baud: int, link: Path | None = None) -> Port:
         from simulators.udp_port import parse_udp
 
         return parse_udp(number)
-    raise PortError(f"no port {at!r}", "write pty, tcp, tcp:NUMBER or udp:HOST:NUMBER with a number up to 65535")
+    if kind == "mqtt":
+        from simulators.mqtt.broker import parse_broker
+
+        return parse_broker(number)
+    raise PortError(f"no port {at!r}", "write pty, tcp, tcp:NUMBER, udp:HOST:NUMBER or mqtt:NUMBER, up to 65535")

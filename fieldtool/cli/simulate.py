@@ -13,7 +13,7 @@ from fieldtool.cli import output
 from fieldtool.cli.command import Command
 from fieldtool.cli.options import seconds
 from fieldtool.exit_codes import ExitCode
-from fieldtool.sources.simulated import KIND, best_port, load_scenario, make_bench, start_bench
+from fieldtool.sources.simulated import KIND, load_scenario, make_bench, start_bench
 from protocols.receivers.registry import REGISTRY, receiver
 from protocols.text import safe_text
 from simulators.devices.model import SimulatedDevice
@@ -25,7 +25,7 @@ POLL_S = 0.5
 def _configure_receiver(parser: ArgumentParser) -> None:
     parser.add_argument("--kind", default=KIND, help=f"receiver family (default: {KIND})")
     parser.add_argument(
-        "--at", default=best_port(), metavar="pty|tcp:PORT|udp:HOST:PORT", help="where it can be connected to"
+        "--at", default="", metavar="pty|tcp:PORT|udp:HOST:PORT|mqtt:PORT", help="where it can be connected to"
     )
     parser.add_argument("--scenario", type=Path, metavar="FILE", help="which meters there are (default: the demo's)")
     parser.add_argument("--speed", type=seconds, default=1.0, metavar="FACTOR", help="how fast the meters' time runs")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -93,15 +92,10 @@ def start_bench(bench: Bench) -> None:
         raise ReceiverError(str(error), error.hint) from error
 
 
-def best_port() -> str:
-    """Return the kind of port that a simulated receiver stands at best: a pseudo terminal where there are any."""
-    return "pty" if hasattr(os, "openpty") else "tcp"
-
-
 def open_source(url: ReceiverUrl, now: Callable[[], datetime]) -> SimulatedSource:
     """Return the source of a `sim:` URL; raises `UsageError`, `ConfigError`."""
     path = None if url.target == DEFAULT_NAME else Path(url.target)
-    bench = make_bench(load_scenario(path), KIND, best_port(), speed=_speed(url))
+    bench = make_bench(load_scenario(path), KIND, "", speed=_speed(url))
     return SimulatedSource(bench, url.options.get("mode", DEFAULT_MODE), now)
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from difflib import get_close_matches
 from importlib import import_module
-from typing import ClassVar, Final, Protocol, cast
+from typing import ClassVar, Final, Protocol, cast, runtime_checkable
 
 from simulators.air import Transmission
+from simulators.devices.model import SimulatedDevice
 
 DEVICES: Final[dict[str, str]] = {
     "im871a": "simulators.receivers.im871a:Im871aStick",
@@ -14,8 +16,15 @@ DEVICES: Final[dict[str, str]] = {
     "lora-e5": "simulators.receivers.lora_e5:LoraE5Stick",
     "rak3172": "simulators.receivers.rak3172:Rak3172Stick",
     "gwmp": "simulators.receivers.gwmp:PacketForwarder",
+    "mqtt": "simulators.receivers.network_server:NetworkServer",
+    "mqtt-chirpstack": "simulators.receivers.network_server:ChirpStackServer",
 }
-"""Kind, as in the receiver's URL, to `module:Class`."""
+"""Kind to `module:Class`; the kind is that of the receiver's URL but for `SCHEMES`."""
+
+SCHEMES: Final[dict[str, str]] = {"mqtt-chirpstack": "mqtt"}
+
+STANDS_AT: Final[dict[str, str]] = {"gwmp": "udp", "mqtt": "mqtt", "mqtt-chirpstack": "mqtt"}
+"""The kind of port of what does not stand on a serial line."""
 
 
 class Device(Protocol):
@@ -42,6 +51,14 @@ class Device(Protocol):
     @property
     def next_due_s(self) -> float | None:
         """When `due` will have something, None when nothing waits."""
+
+
+@runtime_checkable
+class KnowsDevices(Protocol):
+    """What has to be told which LoRaWAN devices are its own."""
+
+    def register(self, devices: Sequence[SimulatedDevice]) -> None:
+        """Take devices into service."""
 
 
 def device(kind: str, seed: int = 0) -> Device:

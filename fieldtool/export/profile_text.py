@@ -53,7 +53,10 @@ def profile_json(profile: Profile, file: str = "") -> dict[str, object]:
     return {
         **profile_summary(profile, file),
         "readings": [
-            *(_rule_json(rule.name, rule.selector, info=rule.info, unit=rule.unit) for rule in profile.readings),
+            *(
+                _rule_json(rule.name, rule.selector, info=rule.info, unit=rule.unit, also=rule.also)
+                for rule in profile.readings
+            ),
             *(
                 _rule_json(code.name, code.selector, mask=code.mask, values=_numbered(code.values))
                 for code in profile.codes
@@ -106,7 +109,8 @@ def selector_words(selector: Selector) -> str:
 def _reading_line(rule: ReadingRule) -> str:
     unit = f" in {unit_symbol(rule.unit)}" if rule.unit else ""
     scale = f" x {rule.scale}" if rule.scale is not None else ""
-    where = f"{selector_words(rule.selector)}{scale}{unit}"
+    also = " (also)" if rule.also else ""
+    where = f"{selector_words(rule.selector)}{scale}{unit}{also}"
     return safe_text(f"  {rule.name:{_NAME_WIDTH}}{where:{_SELECTOR_WIDTH}}  {rule.info}").rstrip()
 
 

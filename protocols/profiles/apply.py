@@ -136,7 +136,8 @@ def recipe_of(records: Sequence[Record], profile: Profile | None) -> Recipe:
     if profile is None:
         return Recipe(None, tuple(_generic(record, place) for place, record in enumerate(records)), ())
     named = _named(records, profile)
-    first = [planned for _, planned in sorted(named.values(), key=_file_order)]
+    in_file = (*named.values(), *_also(records, profile))
+    first = [planned for _, planned in sorted(in_file, key=_file_order)]
     coded = [planned for rule in profile.codes for planned in _coded(rule, records)]
     rest = [_generic(record, place) for place, record in enumerate(records) if place not in named]
     words = ((rule, _position(rule.selector, records)) for rule in profile.statuses)
@@ -169,11 +170,15 @@ def _in_place(selector: Selector, record: Record) -> bool:
     )
 
 
-def _named(records: Sequence[Record], profile: Profile) -> dict[int, tuple[tuple[int, int], PlannedReading]]:
-    """Readings by position, each with its order: place of its rule in the file, then number within its range."""
+_Ordered = tuple[tuple[int, int], PlannedReading]
+"""A reading with its order: place of its rule in the file, then number within its range."""
+
+
+def _named(records: Sequence[Record], profile: Profile) -> dict[int, _Ordered]:
+    """Readings by position."""
     index = profile.reading_index
     seen: dict[tuple[int, int], int] = {}
-    named: dict[int, tuple[tuple[int, int], PlannedReading]] = {}
+    named: dict[int, _Ordered] = {}
     for position, record in enumerate(records):
         if record.name:
             # A payload decoder knows best what its items are; the file says where they stand.
@@ -196,7 +201,22 @@ def _named(records: Sequence[Record], profile: Profile) -> dict[int, tuple[tuple
     return named
 
 
-def _file_order(item: tuple[tuple[int, int], PlannedReading]) -> tuple[int, int]:
+def _also(records: Sequence[Record], profile: Profile) -> list[_Ordered]:
+    """Readings beside those that name the records; items of a payload can have them, too."""
+    seen: dict[tuple[int, int], int] = {}
+    found = []
+    for order, rule in profile.reading_index.also:
+        for position, record in enumerate(records):
+            if not selects(rule.selector, record):
+                continue
+            step = _step(rule, record)
+            seen[order, step] = seen.get((order, step), 0) + 1
+            if seen[order, step] == rule.selector.occurrence:
+                found.append(((order, step), _planned(rule, record, position, step)))
+    return found
+
+
+def _file_order(item: _Ordered) -> tuple[int, int]:
     return item[0]
 
 

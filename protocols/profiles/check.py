@@ -113,7 +113,7 @@ def _warnings(profile: Profile, stem: str, known: Collection[str]) -> Iterator[s
         if near:
             yield f"reading {name!r} is new; did you mean {near[0]!r}?"
     seen: dict[str, str] = {}
-    for rule in profile.readings:
+    for rule in (rule for rule in profile.readings if not rule.also):
         other = seen.setdefault(repr(rule.selector), rule.name)
         if other != rule.name:
             yield f"readings {other!r} and {rule.name!r} select the same record: only the first is used"

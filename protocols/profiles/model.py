@@ -60,6 +60,8 @@ class ReadingRule:
     A name with `{n}` stands for one reading each number of the selector's range, counted from `n_first` in steps of
     `n_step`. `scale` and `unit` replace what the record's own header says: value = number in the data x scale, the
     number read as `coding` says. `means` replaces the quantity. `invalid` are data that the maker sends for "no value".
+    With `also` the rule takes no record away from the others: it gives a reading more, for a second thing that the
+    record, or the item of a payload, says.
     """
 
     name: str
@@ -72,6 +74,7 @@ class ReadingRule:
     means: str | None = None
     coding: NumberCoding = NumberCoding.UNSIGNED
     invalid: frozenset[bytes] = frozenset()
+    also: bool = False
 
 
 Place = tuple[str, Function, tuple[str, ...]]
@@ -83,11 +86,13 @@ class RuleIndex:
     """Reading rules found by a record's header or by its quantity, each with its place in the file.
 
     `by_name` gives the place of a name: items that a payload decoder has named take theirs in the order of the file.
+    `also` are the rules that give a reading more; they are in neither of the others.
     """
 
     by_header: Mapping[str, tuple[tuple[int, ReadingRule], ...]]
     by_place: Mapping[Place, tuple[tuple[int, ReadingRule], ...]]
     by_name: Mapping[str, int]
+    also: tuple[tuple[int, ReadingRule], ...] = ()
 
     @classmethod
     def of(cls, rules: Sequence[ReadingRule]) -> RuleIndex:
@@ -96,12 +101,16 @@ class RuleIndex:
         by_place: dict[Place, tuple[tuple[int, ReadingRule], ...]] = {}
         for order, rule in enumerate(rules):
             selector = rule.selector
+            if rule.also:
+                continue
             if selector.header is not None:
                 by_header[selector.header] = (*by_header.get(selector.header, ()), (order, rule))
             else:
                 place = (selector.quantity or "", selector.function, selector.modifiers)
                 by_place[place] = (*by_place.get(place, ()), (order, rule))
-        return cls(by_header, by_place, {rule.name: order for order, rule in reversed(list(enumerate(rules)))})
+        by_name = {rule.name: order for order, rule in reversed(list(enumerate(rules)))}
+        also = tuple((order, rule) for order, rule in enumerate(rules) if rule.also)
+        return cls(by_header, by_place, by_name, also)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,8 @@ A flag word has `bits`, or `values` with a `mask` where a part of it is a number
 
 In a selector, `storage`, `tariff` and `subunit` are a number, a list, or a range: "2..17", in steps "2,4..32". `coding`
 says how a reading with a `scale` takes its data; `text` and `text_in_order`, which go without a scale, are for records
-of the maker's own. `invalid` lists data, in hex as transmitted, that stand for "no value".
+of the maker's own. `invalid` lists data, in hex as transmitted, that stand for "no value". `also = true` names a second
+thing that a record says, beside the reading that another rule makes of it.
 
 The items of a proprietary payload (`[[payload]]`) have their names from its decoder. A reading of the same name says
 where they stand among the others, no more.
@@ -132,6 +133,7 @@ def _reading(read: TableReader, table: Mapping[str, Any]) -> ReadingRule:
         means=read.text("reading", table, "means") if "means" in table else None,
         coding=_coding(read, table),
         invalid=read.patterns("reading", table, "invalid"),
+        also=read.flag("reading", table, "also"),
     )
 
 

@@ -16,9 +16,9 @@ from protocols.profiles.model import Selector
 
 QUANTITIES = frozenset(
     {code.quantity for table in (PRIMARY, FB, FD, FD_FD) for code in table.values()}
-    | {"reserved", "temperature", "time"}
+    | {"reserved", "temperature", "time", "dust_level"}
 )
-"""What the generic decoder calls the records that a selector may mean."""
+"""What the generic decoder, or one of a maker's payload, calls the records that a selector may mean."""
 
 MAX_NAME = 100
 
@@ -31,7 +31,10 @@ _SELECTOR_KEYS = ("header", "quantity", "function", "storage", "tariff", "subuni
 KEYS: dict[str, tuple[str, ...]] = {
     "file": ("schema", "name", "title", "match", "reading", "status", "code", "transport_status", "payload", "test"),
     "match": ("manufacturer", "version", "medium"),
-    "reading": ("name", "info", "n_first", "n_step", "scale", "unit", "means", "coding", "invalid", *_SELECTOR_KEYS),
+    "reading": (
+        *("name", "info", "n_first", "n_step", "scale", "unit", "means", "coding", "invalid", "also"),
+        *_SELECTOR_KEYS,
+    ),
     "payload": ("decoder", "where", "record"),
     "status": ("bits", "values", "mask", *_SELECTOR_KEYS),
     "code": ("name", "mask", "values", *_SELECTOR_KEYS),
@@ -93,6 +96,13 @@ class TableReader:
         value = table.get(key, default)
         if not isinstance(value, int) or isinstance(value, bool) or value < 0:
             raise self.fail(f"{key!r} in {_place(where)} must be a number from 0 on")
+        return value
+
+    def flag(self, where: str, table: Mapping[str, Any], key: str) -> bool:
+        """True or false; false when it is not there."""
+        value = table.get(key, False)
+        if not isinstance(value, bool):
+            raise self.fail(f"{key!r} in {_place(where)} must be true or false", f"write {key} = true")
         return value
 
     def numbers(self, where: str, table: Mapping[str, Any], key: str, largest: int | None = None) -> tuple[int, ...]:

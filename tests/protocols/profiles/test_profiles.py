@@ -51,8 +51,18 @@ def test_names_follow_one_convention(profile: Profile) -> None:
 
 @pytest.mark.parametrize("profile", PROFILES, ids=IDS)
 def test_every_reading_has_its_own_selector(profile: Profile) -> None:
-    selectors = [repr(rule.selector) for rule in profile.readings]
-    assert len(set(selectors)) == len(selectors)
+    for selectors in (
+        [repr(rule.selector) for rule in profile.readings if not rule.also],
+        [(repr(rule.selector), rule.name) for rule in profile.readings],
+    ):
+        assert len(set(selectors)) == len(selectors)
+
+
+@pytest.mark.parametrize("profile", PROFILES, ids=IDS)
+def test_what_a_record_says_besides_has_another_name(profile: Profile) -> None:
+    """One name must not stand for two readings of one telegram because one rule names and another adds."""
+    plain = {rule.name for rule in profile.readings if not rule.also}
+    assert plain.isdisjoint(rule.name for rule in profile.readings if rule.also)
 
 
 @pytest.mark.parametrize("profile", PROFILES, ids=IDS)

@@ -1,4 +1,4 @@
-"""The only callers of block ciphers and MACs in the protocols: AES-CBC, AES-CTR, AES-ECB, CMAC, KDF-A, key check value.
+"""The only callers of block ciphers and MACs in the protocols: AES modes, CMAC, key wrap, KDF-A, key check value.
 
 AES contexts are cached by key, a thread each; `forget_keys()` drops them. All functions take and return whole
 byte strings and raise `ValueError` for keys or lengths that the algorithm does not allow.
@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.ciphers import Cipher, CipherContext
 from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from cryptography.hazmat.primitives.ciphers.modes import CBC, ECB
 from cryptography.hazmat.primitives.cmac import CMAC
+from cryptography.hazmat.primitives.keywrap import InvalidUnwrap, aes_key_unwrap, aes_key_wrap
 
 BLOCK = 16
 CACHED_KEYS = 8192
@@ -128,6 +129,21 @@ def aes_ecb_decrypt(key: bytes, blocks: bytes) -> bytes:
     """The inverse of `aes_ecb_encrypt`."""
     _whole_blocks(bytes(BLOCK), blocks)
     return _cipher(key).decrypt(blocks)
+
+
+def wrap_key(key: bytes, under: bytes) -> bytes:
+    """Return an AES-128 key wrapped under another: 24 bytes (RFC 3394)."""
+    if len(key) != BLOCK or len(under) != BLOCK:
+        raise ValueError(f"AES-128 keys have {BLOCK} bytes")
+    return aes_key_wrap(under, key)
+
+
+def unwrap_key(wrapped: bytes, under: bytes) -> bytes:
+    """The inverse of `wrap_key`; `ValueError` when it was wrapped under another key, or is none (RFC 3394)."""
+    try:
+        return aes_key_unwrap(under, wrapped)
+    except InvalidUnwrap:
+        raise ValueError("the key was wrapped under another key") from None
 
 
 def aes_cmac_of_each(key: bytes, first_blocks: bytes, rest: bytes) -> bytes:

@@ -1,7 +1,10 @@
 """The air between meters and receivers, in virtual time: who sends when, what is lost, doubled or damaged.
 
-Not simulated: collisions, the time that a telegram takes, fading that differs from receiver to receiver, and
-anything that a receiver sends.
+Two-way meters and what a stick sends to them take the time that their mode needs; a telegram of any other meter is
+heard whole at the moment when it is sent.
+
+Not simulated: collisions, a stick that cannot hear while it sends, fading that differs from receiver to receiver, and
+receivers that hear what another receiver sends.
 """
 
 from __future__ import annotations
@@ -10,7 +13,7 @@ import heapq
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from protocols.lorawan.facts import LoraReception
@@ -21,6 +24,9 @@ from simulators.devices.model import JOIN_ACCEPT_DELAY, EndDevice, SimulatedDevi
 from simulators.identity import STRONGEST_DBM, WEAKEST_DBM
 from simulators.meters.model import Meter, SimulatedMeter, build_meter
 from simulators.scenario import Scenario
+from simulators.two_way import Downlink, Station, time_on_air
+
+NEVER: Final = datetime.max.replace(tzinfo=UTC)
 
 DUPLICATE_AFTER: Final = timedelta(milliseconds=200)
 """When a doubled telegram is heard for the second time."""
@@ -58,6 +64,7 @@ class AirCounters:
     lost: int = 0
     duplicated: int = 0
     damaged: int = 0
+    downlinks: int = 0
 
 
 class Air:
@@ -85,6 +92,10 @@ class Air:
         heapq.heapify(self._due)
         self._later: list[tuple[datetime, int, Transmission, bool]] = []
         """What was heard once and will be again, and, marked, what a network has yet to send."""
+        self._stations: list[Station] = []
+        self._two_way_faults = random.Random(f"{scenario.seed}/air/two-way")
+        self._on_air: list[tuple[datetime, int, Transmission | Downlink]] = []
+        """What a two-way meter or a stick is sending, by when it ends."""
 
     @property
     def meters(self) -> tuple[Meter, ...]:
@@ -99,8 +110,21 @@ class Air:
     @property
     def next_at(self) -> datetime:
         """When something is heard next."""
-        first = self._due[0][0]
-        return min(first, self._later[0][0]) if self._later else first
+        return min(self._next_one_way, self._next_two_way)
+
+    @property
+    def stations(self) -> tuple[Station, ...]:
+        """The two-way meters at work."""
+        return tuple(self._stations)
+
+    def join(self, station: Station) -> None:
+        """Let a two-way meter take part."""
+        self._stations.append(station)
+
+    def send(self, downlink: Downlink) -> None:
+        """Put on the air what a stick sends; it begins at its time, which is not before the air's."""
+        self._number += 1
+        heapq.heappush(self._on_air, (downlink.ends, self._number, downlink))
 
     def subscribe(self, hear: Callable[[Transmission], None]) -> None:
         """Have `hear` called with every transmission that is not lost."""
@@ -122,8 +146,20 @@ class Air:
                 hear(transmission)
         return heard
 
+    @property
+    def _next_one_way(self) -> datetime:
+        first = self._due[0][0] if self._due else NEVER
+        return min(first, self._later[0][0]) if self._later else first
+
+    @property
+    def _next_two_way(self) -> datetime:
+        ends = self._on_air[0][0] if self._on_air else NEVER
+        return min([ends, *(at for station in self._stations if (at := station.next_at) is not None)])
+
     def _next(self) -> Transmission | None:
-        if self._later and self._later[0][0] <= self._due[0][0]:
+        if self._next_two_way <= self._next_one_way:
+            return self._two_way()
+        if self._later and (not self._due or self._later[0][0] <= self._due[0][0]):
             _, _, later, new = heapq.heappop(self._later)
             return self._through_air(later, self._lora_faults) if new else later
         at, name = self._due[0]
@@ -167,6 +203,45 @@ class Air:
             answer = replace(uplink, number=self._number, at=at + JOIN_ACCEPT_DELAY, coded=sent.answer, downlink=True)
             heapq.heappush(self._later, (answer.at, answer.number, answer, True))
         return self._through_air(uplink, rng)
+
+    def _two_way(self) -> Transmission | None:
+        """What ends next is heard, or the next two-way meter begins to send."""
+        at = self._next_two_way
+        if self._on_air and self._on_air[0][0] <= at:
+            _, _, sent = heapq.heappop(self._on_air)
+            if isinstance(sent, Transmission):
+                return self._through_air(sent, self._two_way_faults)
+            self._to_stations(sent)
+            return None
+        station = next(station for station in self._stations if station.next_at == at)
+        uplink = station.send(at)
+        self._number += 1
+        coded = with_crcs(uplink.frame, uplink.frame_format)
+        transmission = Transmission(
+            number=self._number,
+            at=at + time_on_air(uplink.mode, len(coded)),
+            meter=station.name,
+            mode=uplink.mode,
+            frame_format=uplink.frame_format,
+            coded=coded,
+            rssi_dbm=self._rssi_dbm(uplink.rssi_dbm, self._two_way_faults),
+        )
+        heapq.heappush(self._on_air, (transmission.at, transmission.number, transmission))
+        return None
+
+    def _to_stations(self, downlink: Downlink) -> None:
+        """Let the two-way meters hear a frame, lost or damaged on the way as a telegram would be."""
+        self.counters.downlinks += 1
+        faults, rng = self.scenario.faults, self._two_way_faults
+        lost, damaged, pattern = rng.random(), rng.random(), rng.getrandbits(64)
+        if lost < faults.loss:
+            self.counters.lost += 1
+            return
+        if damaged < faults.bit_errors:
+            self.counters.damaged += 1
+            downlink = replace(downlink, coded=flip_bits(downlink.coded, pattern))
+        for station in self._stations:
+            station.hear(downlink)
 
     def _through_air(self, transmission: Transmission, rng: random.Random) -> Transmission | None:
         """Lose, damage or double a transmission, as the scenario says."""

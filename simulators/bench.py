@@ -16,6 +16,7 @@ from simulators.errors import PortError, SimulatorError
 from simulators.ports import Port, best_port, open_port
 from simulators.receivers.device import SCHEMES, STANDS_AT, Device, KnowsDevices, device
 from simulators.scenario import Scenario
+from simulators.two_way import Transmitter
 
 POLL_S: Final = 0.02
 """Longest sleep of the thread; the next byte to write may shorten it."""
@@ -150,28 +151,40 @@ class Bench:
         began_s = self._clock()
         while not self._stop.is_set():
             self._obey()
-            data = self.port.read(self._pause_s())
+            data = self.port.read(self._pause_s(began_s))
             now_s = self._clock()
             if data:
                 self.receiver.receive(data, now_s)
-            for transmission in self.air.advance(self._starts + timedelta(seconds=(now_s - began_s) * self._speed)):
+            now = self._starts + timedelta(seconds=(now_s - began_s) * self._speed)
+            self._put_on_air(self.receiver, now)
+            for transmission in self.air.advance(now):
                 self.receiver.hear(transmission, now_s)
                 for other, _ in self._others:
                     other.hear(transmission, now_s)
             for piece in self.receiver.due(now_s):
                 self.port.write(piece)
-            self._serve_others(now_s)
+            self._serve_others(now_s, now)
 
-    def _serve_others(self, now_s: float) -> None:
+    def _put_on_air(self, receiver: Device, now: datetime) -> None:
+        if isinstance(receiver, Transmitter):
+            for downlink in receiver.downlinks(now):
+                self.air.send(downlink)
+
+    def _serve_others(self, now_s: float, now: datetime) -> None:
         for receiver, port in self._others:
             answer = port.read(0.0)
             if answer:
                 receiver.receive(answer, now_s)
+            self._put_on_air(receiver, now)
             for piece in receiver.due(now_s):
                 port.write(piece)
 
-    def _pause_s(self) -> float:
+    def _pause_s(self, began_s: float) -> float:
         next_due_s = self.receiver.next_due_s
+        if self.air.stations:
+            # A host that is to answer within a meter's window must not lose time here.
+            heard_s = began_s + (self.air.next_at - self._starts).total_seconds() / self._speed
+            next_due_s = heard_s if next_due_s is None else min(next_due_s, heard_s)
         if next_due_s is None:
             return POLL_S
         return min(max(next_due_s - self._clock(), 0.0), POLL_S)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections import deque
 from dataclasses import dataclass
+from datetime import datetime
 from typing import ClassVar, Final
 
 from protocols.errors import ProtocolError
@@ -16,6 +17,8 @@ from protocols.receivers.im871a.messages import OtherMessage, parse_message
 from protocols.receivers.im871a.settings import HEARD_MODES, Config, DeviceInfo, DeviceType, LinkMode, rssi_raw
 from protocols.wmbus.link import BLOCK_B, FrameFormat, blocks_a, strip_crcs
 from simulators.air import Transmission
+from simulators.receivers.sending import Outbox
+from simulators.two_way import Downlink
 
 FACTORY_INFO: Final = DeviceInfo(DeviceType.IM871A, mode=0, firmware=0x14, hci_version=0x17, uid=0x00102030)
 FACTORY_CONFIG: Final = Config(
@@ -67,9 +70,13 @@ class Im871aStick:
     set a link mode and for a while after every request, as clients that probe with a single read need it. Frames
     whose CRC fails are dropped, as in the real stick, unless `hand_over_damaged`.
 
-    Not simulated: decryption in the stick (loading a key fails), sending (it is confirmed and `sent` keeps the data,
-    but no meter hears it), a difference between link modes C1 format A and B, sleeping, the tests of endpoints 3 and
-    4 (no response), and the layouts of system status and firmware information, which are not public.
+    What it is told to send goes on the air in its link mode; only a two-way mode reaches a meter. Where it has just
+    heard the meter that a frame is for, it begins the answer when that meter's window is open, or at once when the
+    request came too late for that; see `simulators/receivers/sending.py`.
+
+    Not simulated: decryption in the stick (loading a key fails), a difference between link modes C1 format A and B in
+    what is heard, sleeping, the tests of endpoints 3 and 4 (no response), and the layouts of system status and
+    firmware information, which are not public.
     """
 
     KIND: ClassVar[str] = "im871a"
@@ -89,6 +96,7 @@ class Im871aStick:
         self.config = FACTORY_CONFIG
         self.counters = StickCounters()
         self.sent: list[bytes] = []
+        self._outbox = Outbox()
         self._stored = FACTORY_CONFIG
         self._rng = random.Random(f"{seed}/im871a")
         self._latency_s = latency_s
@@ -116,7 +124,9 @@ class Im871aStick:
                 continue
             self.counters.requests += 1
             response = self._answer(request, now_s)
-            if response is not None:
+            if isinstance(response, radio.SendMessageResponse | radio.SendDataResponse):
+                self._respond(response, now_s, hold_off=False)
+            elif response is not None:
                 self._respond(response, now_s)
 
     def hear(self, transmission: Transmission, now_s: float) -> None:
@@ -131,6 +141,11 @@ class Im871aStick:
             self.counters.overflowed += 1
         self.counters.heard += 1
         self._telegrams.append(transmission)
+        self._outbox.heard(self._without_crcs(transmission), transmission.at)
+
+    def downlinks(self, now: datetime) -> list[Downlink]:
+        """Return what the host has told it to send since it was last asked, `now` being the air's time."""
+        return self._outbox.downlinks(now, self.BAUD / BITS_A_BYTE)
 
     def power_cycle(self) -> None:
         """Start anew from the stored configuration."""
@@ -178,11 +193,11 @@ class Im871aStick:
     def _line_time_s(self, data: bytes) -> float:
         return len(data) * BITS_A_BYTE / self.BAUD
 
-    def _respond(self, response: Message, now_s: float) -> None:
+    def _respond(self, response: Message, now_s: float, *, hold_off: bool = True) -> None:
         due_s = now_s + self._rng.uniform(*self._latency_s)
         self._responses.append((due_s, response.to_bytes()))
         settles = isinstance(response, mgmt.SetConfigResponse)
-        if self._quiet_until_s is not None and not settles:
+        if self._quiet_until_s is not None and hold_off and not settles:
             self._quiet_until_s = max(self._quiet_until_s, now_s + self._hold_off_s)
 
     def _indication(self, transmission: Transmission, now_s: float) -> bytes:
@@ -234,11 +249,9 @@ class Im871aStick:
             case mgmt.GetRtcRequest():
                 return mgmt.GetRtcResponse(self._clock(now_s))
             case radio.SendMessageRequest(data=data):
-                self.sent.append(data)
-                return radio.SendMessageResponse(STATUS_OK)
+                return radio.SendMessageResponse(self._put_out(data, data))
             case radio.SendDataRequest(data=data):
-                self.sent.append(data)
-                return radio.SendDataResponse(STATUS_OK)
+                return radio.SendDataResponse(self._put_out(data, self._own_header() + data))
         return self._plain_answer(request)
 
     def _plain_answer(self, request: Message | OtherMessage) -> Message | None:
@@ -265,6 +278,23 @@ class Im871aStick:
             case mgmt.SetAesDecryptionKeyRequest():
                 return mgmt.SetAesDecryptionKeyResponse(STATUS_FAILED)
         return None
+
+    def _put_out(self, data: bytes, frame: bytes) -> int:
+        """Keep what is to be sent, from the C field on; return the status of the response."""
+        self.sent.append(data)
+        return STATUS_OK if self._outbox.put(frame, self.config.link_mode or 0) else STATUS_FAILED
+
+    def _own_header(self) -> bytes:
+        """C field and address as configured."""
+        config = self.config
+        fields = (
+            (config.c_field, 1),
+            (config.manufacturer_code, 2),
+            (config.device_id, 4),
+            (config.version, 1),
+            (config.device_type, 1),
+        )
+        return b"".join((value or 0).to_bytes(size, "little") for value, size in fields)
 
     def _set_config(self, request: mgmt.SetConfigRequest, now_s: float) -> Message:
         self.config = self.config.merged(request.config)

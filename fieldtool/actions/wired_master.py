@@ -42,6 +42,8 @@ WAKE_CHUNK: Final = 64
 AWAKE_S: Final = 3.0
 """A meter stays awake for about four seconds after the last exchange."""
 
+CHECK_LINE: Final = "check the cable or the head, the baud rate and the number; nothing else may use the line"
+
 Answer = TypeVar("Answer", Acknowledge, LongFrame)
 
 
@@ -108,10 +110,7 @@ class WiredMaster:
         """The same; `LinkSilent` when nothing answers."""
         answer = self.ask(frame, kind)
         if answer is None:
-            raise LinkSilent(
-                f"{self.target}: {what} does not answer ({ATTEMPTS} attempts)",
-                "check the cable or the head, the baud rate and the number; nothing else may use the line",
-            )
+            raise LinkSilent(f"{self.target}: {what} does not answer ({ATTEMPTS} attempts)", CHECK_LINE)
         return answer
 
     def close(self) -> None:

@@ -1,0 +1,53 @@
+"""A read-out over a link: its telegrams, and the record that an action has to be seen in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from fieldtool.actions.errors import LinkSilent
+from fieldtool.actions.links import FieldLink
+from protocols.actions.commands import ReadBack
+from protocols.decode import decode
+from protocols.model import Address, KeyLookup, Record, Telegram
+
+NOT_SHOWN: Final = "the read-out does not show it"
+
+
+@dataclass(frozen=True, slots=True)
+class ReadOut:
+    """What a meter answered when it was read out: one telegram a part."""
+
+    telegrams: tuple[Telegram, ...]
+
+    @property
+    def meter(self) -> Address | None:
+        """The meter that answered."""
+        return next((one.meter for one in self.telegrams if one.meter is not None), None)
+
+    @property
+    def family(self) -> str | None:
+        """The name of its profile; None when no profile fits."""
+        return next((one.profile for one in self.telegrams if one.profile), None)
+
+    @property
+    def problem(self) -> str:
+        """What could not be decoded, in words; empty when everything was."""
+        return "; ".join(one.problem for one in self.telegrams if one.problem)
+
+    def record(self, header: bytes) -> Record | None:
+        """Return the record with this header; None when there is none."""
+        return next((one for telegram in self.telegrams for one in telegram.records if one.header == header), None)
+
+    def shows(self, wanted: ReadBack) -> bool | None:
+        """Whether it shows what was written; None when it shows nothing of it."""
+        record = self.record(wanted.header)
+        return None if record is None else wanted.fits(record.value)
+
+
+def take_read_out(link: FieldLink, keys: KeyLookup) -> ReadOut:
+    """Read a meter out; raises `LinkLost`, `LinkSilent`."""
+    frames = link.read_out()
+    if not frames:
+        raise LinkSilent("the meter has nothing to read out", "wait for its next transmission, then try again")
+    return ReadOut(tuple(decode(frame, keys) for frame in frames))

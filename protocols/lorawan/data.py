@@ -64,7 +64,7 @@ def decode_data(decoding: LorawanDecoding) -> None:
 
 def _candidates(decoding: LorawanDecoding, dev_addr: str) -> tuple[Session, ...]:
     """Sessions heard before, then those filed for the address."""
-    heard = decoding.sessions.at(dev_addr)
+    heard = tuple(session.as_of(decoding.frame.at) for session in decoding.sessions.at(dev_addr))
     known = [session.keys for session in heard]
     filed = [
         keys if keys.dev_addr == dev_addr else replace(keys, dev_addr=dev_addr)
@@ -123,7 +123,12 @@ def _remember(decoding: LorawanDecoding, frame: DataFrame, match: Match) -> None
             "if the device was not reset or reactivated, distrust this frame; else reset its counters in the network",
         )
     session = session.heard(
-        uplink=frame.uplink, fport=frame.fport, fcnt=fcnt, confirmed=frame.mtype in CONFIRMED, mic=frame.mic
+        uplink=frame.uplink,
+        fport=frame.fport,
+        fcnt=fcnt,
+        confirmed=frame.mtype in CONFIRMED,
+        mic=frame.mic,
+        at=decoding.frame.at,
     )
     decoding.sessions = decoding.sessions.with_session(session)
     if session.joined and frame.uplink and match.session.fcnt_up is None:

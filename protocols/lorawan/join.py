@@ -26,7 +26,7 @@ from protocols.lorawan.phy import (
     parse_join_request,
     parse_rejoin_request,
 )
-from protocols.lorawan.sessions import SAME_TRANSMISSION, PendingJoin, Session
+from protocols.lorawan.sessions import SAME_TRANSMISSION, Device, PendingJoin, Session
 from protocols.model import Key, Outcome, Rung, Security
 
 REJOIN_WITH_JOIN_EUI: Final = 1
@@ -60,24 +60,24 @@ def decode_join_request(decoding: LorawanDecoding) -> None:
         _refuse(decoding, f"join request of DevEUI {request.dev_eui}", tried, request.dev_eui, mistake)
         return
     _accept(decoding, fit.role, fit.key, f"join request in clear, DevNonce {request.dev_nonce}")
-    device = decoding.sessions.device(request.dev_eui)
-    if request.dev_nonce in device.dev_nonces:
-        _repeated_nonce(decoding, request.dev_nonce, request.dev_eui)
     at = decoding.frame.at
+    device = decoding.sessions.device(request.dev_eui).as_of(at)
+    if request.dev_nonce in device.dev_nonces:
+        _repeated_nonce(decoding, request.dev_nonce, device)
     join = PendingJoin(request.dev_eui, request.join_eui, request.dev_nonce, fit.roots, at=at)
     decoding.sessions = decoding.sessions.with_device(
         device.asked(request.dev_nonce, request.join_eui, at)
     ).with_request(join)
 
 
-def _repeated_nonce(decoding: LorawanDecoding, dev_nonce: int, dev_eui: str) -> None:
-    at, before = decoding.frame.at, decoding.sessions.device(dev_eui).last_request_at
+def _repeated_nonce(decoding: LorawanDecoding, dev_nonce: int, device: Device) -> None:
+    at, before = decoding.frame.at, device.last_request_at
     if at is not None and before is not None and abs(at - before) <= SAME_TRANSMISSION:
         decoding.notes.append(f"the same join request again, DevNonce {dev_nonce}: heard twice")
         return
     decoding.ladder.doubted(
         Rung.PLAUSIBILITY,
-        f"DevNonce {dev_nonce} of DevEUI {dev_eui} was used before: its network will not answer",
+        f"DevNonce {dev_nonce} of DevEUI {device.dev_eui} was used before: its network will not answer",
         "restart the device or reset its DevNonces in the network server; otherwise an old request is replayed",
     )
 
@@ -247,7 +247,7 @@ def _follow(
         decoding.notes.append("a 1.1 network answered: the key filed as AppKey is the device's NwkKey")
     if keys.app_s_key is None:
         decoding.notes.append("no AppKey is filed: the session's payloads stay encrypted")
-    decoding.sessions = decoding.sessions.with_join(Session(keys, joined=True))
+    decoding.sessions = decoding.sessions.with_join(Session(keys, joined=True, heard_at=decoding.frame.at))
 
 
 def _session_keys(join: PendingJoin, role: str, key: Key, accept: JoinAccept) -> SessionKeys | None:

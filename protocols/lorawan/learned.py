@@ -136,6 +136,7 @@ def follow_plan(plan: Plan, frame: RawFrame, session: Session) -> tuple[LorawanS
         mic,
         session.joined,
         session.payload_state,
+        frame.at,
     )
     return LorawanSighting(plan, frame, fcnt, plaintext, readings, status), after
 

@@ -40,7 +40,8 @@ class Session:
     `fcnt_down` counts all downlinks of LoRaWAN 1.0, and those of the network in 1.1, where `a_fcnt_down` counts those
     of the application. `confirmed_up` and `confirmed_down` are the counters of the last confirmed message each way: the
     acknowledgement's MIC covers them. `last_up` is the MIC of the last uplink, `joined` says that a join was followed.
-    `payload_state` is what the payloads so far mean for the next one, where the DevEUI is not known.
+    `payload_state` is what the payloads so far mean for the next one, where the DevEUI is not known. `heard_at` is when
+    the last message came, or the join accept. `earlier` says that all this was heard by an earlier run of the program.
     """
 
     keys: SessionKeys
@@ -52,6 +53,17 @@ class Session:
     last_up: bytes = b""
     joined: bool = False
     payload_state: PayloadState = NO_STATE
+    heard_at: datetime | None = None
+    earlier: bool = False
+
+    def as_of(self, at: datetime | None) -> Session:
+        """The session as a message of that time finds it.
+
+        What an earlier run heard counts only for what is known to have come later: a capture may be replayed again.
+        """
+        if not self.earlier or _is_later(at, self.heard_at):
+            return self
+        return Session(self.keys, joined=self.joined, payload_state=self.payload_state)
 
     def last(self, *, uplink: bool, fport: int | None) -> int | None:
         """The counter last heard that a message with this direction and port goes on from."""
@@ -63,14 +75,17 @@ class Session:
         """Whether a downlink counts with AFCntDown (LoRaWAN L2 1.1, 4.3.1.5)."""
         return self.keys.version != "1.0" and bool(fport)
 
-    def heard(self, *, uplink: bool, fport: int | None, fcnt: int, confirmed: bool, mic: bytes) -> Session:
+    def heard(
+        self, *, uplink: bool, fport: int | None, fcnt: int, confirmed: bool, mic: bytes, at: datetime | None = None
+    ) -> Session:
         """Go on after a message."""
+        session = replace(self, heard_at=at, earlier=False)
         if uplink:
-            return replace(self, fcnt_up=fcnt, last_up=mic, confirmed_up=fcnt if confirmed else self.confirmed_up)
+            return replace(session, fcnt_up=fcnt, last_up=mic, confirmed_up=fcnt if confirmed else self.confirmed_up)
         confirmed_down = fcnt if confirmed else self.confirmed_down
         if self.counts_apart(fport):
-            return replace(self, a_fcnt_down=fcnt, confirmed_down=confirmed_down)
-        return replace(self, fcnt_down=fcnt, confirmed_down=confirmed_down)
+            return replace(session, a_fcnt_down=fcnt, confirmed_down=confirmed_down)
+        return replace(session, fcnt_down=fcnt, confirmed_down=confirmed_down)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +104,8 @@ class PendingJoin:
 class Device:
     """What was heard of a device beside its sessions: DevNonces oldest first, DevAddrs newest first, JoinEUI.
 
-    `payload_state` is what its payloads so far mean for the next one.
+    `payload_state` is what its payloads so far mean for the next one. `earlier` says that the nonces were heard by an
+    earlier run of the program.
     """
 
     dev_eui: str
@@ -98,13 +114,24 @@ class Device:
     join_eui: str | None = None
     last_request_at: datetime | None = None
     payload_state: PayloadState = NO_STATE
+    earlier: bool = False
+
+    def as_of(self, at: datetime | None) -> Device:
+        """The device as a request of that time finds it, as `Session.as_of`."""
+        if not self.earlier or _is_later(at, self.last_request_at):
+            return self
+        return replace(self, dev_nonces=(), last_request_at=None, earlier=False)
 
     def asked(self, dev_nonce: int, join_eui: str, at: datetime | None) -> Device:
         """Go on after a join request."""
         nonces = self.dev_nonces
         if dev_nonce not in nonces:
             nonces = (*nonces, dev_nonce)[-MAX_NONCES:]
-        return replace(self, dev_nonces=nonces, join_eui=join_eui, last_request_at=at)
+        return replace(self, dev_nonces=nonces, join_eui=join_eui, last_request_at=at, earlier=False)
+
+
+def _is_later(at: datetime | None, than: datetime | None) -> bool:
+    return at is not None and than is not None and at > than
 
 
 def _bucket(key: str) -> int:

@@ -15,7 +15,8 @@ from fieldtool.errors import PortBusy, UsageError
 from fieldtool.key_import import import_files, read_key_file
 from fieldtool.lorawan_keys import FiledLorawanKeys, given_lorawan_keys
 from fieldtool.pipeline.listening import Heard, Listening
-from fieldtool.session_book import DOCUMENT, SessionBook, decode_sessions, encode_sessions
+from fieldtool.session_book import DOCUMENT, SessionBook
+from fieldtool.session_document import decode_sessions, encode_sessions
 from fieldtool.sources.gateway import GatewaySource
 from fieldtool.sources.registry import open_source
 from keystore.formats import ReadOptions

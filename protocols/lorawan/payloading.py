@@ -40,8 +40,15 @@ def read_payload(decoding: LorawanDecoding, start: int, end: int, fport: int | N
 
 
 def _filed_profile(decoding: LorawanDecoding, session: Session | None) -> str | None:
-    """The profile that the receiver names, else the one filed with the session's keys."""
-    return decoding.reception.profile or (None if session is None else session.keys.profile)
+    """The profile that the receiver names, else the one filed with the keys of the session or of the device."""
+    if decoding.reception.profile or session is not None:
+        return decoding.reception.profile or (None if session is None else session.keys.profile)
+    # A network server hands over payloads without a session; the device's own keys may be filed all the same.
+    device, reception = decoding.dev_eui, decoding.reception
+    roots = decoding.keys.root_keys(device) if device else ()
+    sessions = decoding.keys.session_keys(reception.dev_addr) if reception.dev_addr else ()
+    ours = [keys.profile for keys in sessions if keys.dev_eui == (device or keys.dev_eui)]
+    return next((profile for profile in (*(keys.profile for keys in roots), *ours) if profile), None)
 
 
 def _state(decoding: LorawanDecoding, session: Session | None) -> PayloadState:

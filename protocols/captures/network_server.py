@@ -11,6 +11,7 @@ import binascii
 import json
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -18,6 +19,7 @@ from protocols.captures.model import NotRecognised, Pasted
 from protocols.captures.times import time_in
 from protocols.errors import ProtocolError
 from protocols.lorawan.facts import LoraReception
+from protocols.lorawan.meters.registry import named_meter
 from protocols.model import Link, RawFrame
 from protocols.receivers.gwmp.packets import Packet, parse_push
 from protocols.receivers.lora_radio import mode_text, reception
@@ -31,7 +33,8 @@ MAX_FPORT: Final = 255
 MAX_FCNT: Final = 0xFFFFFFFF
 _INSTEAD: Final = "paste one whole uplink event"
 _HEX: Final = re.compile(r"(?:[0-9a-f]{2})+", re.ASCII)
-_EUI, _ADDR = 16, 8
+EUI_DIGITS: Final = 16
+DEV_ADDR_DIGITS: Final = 8
 
 
 def read_object(members: Mapping[str, object]) -> Pasted | None:
@@ -62,6 +65,9 @@ def _things_stack(members: Mapping[str, Any]) -> Pasted:
     )
     at = _time(uplink.get("received_at")) or _time(members.get("received_at"))
     identity = (ids.get("dev_eui"), ids.get("dev_addr"), uplink.get("f_port", 0), uplink.get("f_cnt", 0))
+    version = _object(uplink.get("version_ids"))
+    brand, model = version.get("brand_id"), version.get("model_id")
+    radio = replace(radio, profile=_profile(model, f"{brand}-{model}"))
     return _payload(KIND_TTS, uplink.get("frm_payload", ""), identity, radio, best, at)
 
 
@@ -75,7 +81,7 @@ def _chirpstack(members: Mapping[str, Any]) -> Pasted:
         members.get("fPort", 0),
         members.get("fCnt", 0),
     )
-    radio = _chirpstack_radio(members, best)
+    radio = replace(_chirpstack_radio(members, best), profile=_profile(members["deviceInfo"].get("deviceProfileName")))
     return _payload(KIND_CHIRPSTACK, members.get("data", ""), identity, radio, best, _time(members.get("time")))
 
 
@@ -123,14 +129,10 @@ def _payload(
     data = _base64(text, kind)
     if not data:
         raise NotRecognised(f"{kind} without a payload", "choose an uplink that carries one")
-    known = LoraReception(
-        data_rate=radio.data_rate,
-        frequency_hz=radio.frequency_hz,
-        spreading_factor=radio.spreading_factor,
-        bandwidth_hz=radio.bandwidth_hz,
-        snr_db=radio.snr_db,
-        dev_eui=_identifier(dev_eui, _EUI),
-        dev_addr=_identifier(dev_addr, _ADDR),
+    known = replace(
+        radio,
+        dev_eui=identifier(dev_eui, EUI_DIGITS),
+        dev_addr=identifier(dev_addr, DEV_ADDR_DIGITS),
         fport=_whole(fport, MAX_FPORT),
         fcnt=_whole(fcnt, MAX_FCNT),
     )
@@ -141,6 +143,11 @@ def _frame(data: bytes, link: Link, lora: LoraReception, best: Mapping[str, Any]
     rssi = best.get("rssi")
     rssi_dbm = round(rssi) if isinstance(rssi, int | float) and _is_number(rssi) else None
     return RawFrame(data, at, "", mode_text(lora), rssi_dbm, link, lora)
+
+
+def _profile(*names: object) -> str | None:
+    """The first name that a meter has: servers name the kind of a device as whoever set them up liked."""
+    return next((name for name in names if isinstance(name, str) and named_meter(name) is not None), None)
 
 
 def _strongest(received: object) -> Mapping[str, Any]:
@@ -169,7 +176,8 @@ def _whole(value: object, highest: int = 10**10) -> int | None:
     return value if good and isinstance(value, int) else None
 
 
-def _identifier(value: object, digits: int) -> str | None:
+def identifier(value: object, digits: int) -> str | None:
+    """Return an identifier of so many hex digits in lower case; None for anything else."""
     text = value.lower() if isinstance(value, str) else ""
     return text if len(text) == digits and _HEX.fullmatch(text) else None
 

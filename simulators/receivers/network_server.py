@@ -15,7 +15,7 @@ from protocols.lorawan.follower import LorawanFollower
 from protocols.lorawan.keys import RootKeys, SessionKeys
 from protocols.model import Link, RawFrame
 from simulators.air import Transmission
-from simulators.devices.model import SimulatedDevice, build_device
+from simulators.devices.model import SimulatedDevice, build_device, device_class
 from simulators.mqtt.packets import Message
 from simulators.receivers.uplink_json import ChirpStack, Dialect, ThingsStack, Uplink, encode_event
 
@@ -131,6 +131,7 @@ class NetworkServer:
             fport=facts.fport or 0,
             fcnt=facts.fcnt or 0,
             joined=joined,
+            model=device_class(device.kind).PROFILE,
         )
 
     def _device(self, dev_eui: str | None, dev_addr: str) -> SimulatedDevice | None:

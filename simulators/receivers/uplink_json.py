@@ -24,7 +24,10 @@ _NAMESPACE: Final = uuid.UUID("6f1c1f64-6d17-4f0e-9a55-0d6a6f3b1c20")
 
 @dataclass(frozen=True, slots=True)
 class Uplink:
-    """An uplink that a server decrypted, or, with `joined`, a join that it accepted; identifiers in lower-case hex."""
+    """An uplink that a server decrypted, or, with `joined`, a join that it accepted; identifiers in lower-case hex.
+
+    `model` is the kind of device as the server's registry has it.
+    """
 
     name: str
     dev_eui: str
@@ -37,6 +40,7 @@ class Uplink:
     fport: int = 0
     fcnt: int = 0
     joined: bool = False
+    model: str = ""
 
 
 class Dialect(Protocol):
@@ -94,6 +98,7 @@ class ThingsStack:
                 },
                 "frequency": str(lora.frequency_hz),
             },
+            "version_ids": {"model_id": uplink.model} if uplink.model else None,
             "received_at": at,
         }
         return event | {"uplink_message": _without_zeros(message)}
@@ -114,6 +119,7 @@ class ChirpStack:
             "deviceInfo": {
                 "tenantName": TENANT,
                 "applicationName": APPLICATION,
+                "deviceProfileName": uplink.model,
                 "deviceName": uplink.name,
                 "devEui": uplink.dev_eui,
             },

@@ -115,27 +115,25 @@ def open_for_listening(choice: StoreChoice, *, idle_lock_s: float | None = None)
     return open_store(choice, idle_lock_s=idle_lock_s), ""
 
 
-def read_passphrase(path: Path) -> str:
-    """Return the first line of a passphrase file; raises `ConfigError`."""
+def read_passphrase(path: Path, what: str = "passphrase") -> str:
+    """Return the first line of a passphrase file, or of another secret's; raises `ConfigError`."""
     try:
         with path.open("rb") as file:
             data = file.read(PASSPHRASE_FILE_LIMIT + 1)
     except OSError as error:
         raise ConfigError(
-            f"passphrase file {path}: {error.strerror}", "check its name and whether you may read it"
+            f"{what} file {path}: {error.strerror}", "check its name and whether you may read it"
         ) from error
     if len(data) > PASSPHRASE_FILE_LIMIT:
-        raise ConfigError(
-            f"passphrase file {path} is longer than {PASSPHRASE_FILE_LIMIT} bytes", "is it the right file?"
-        )
+        raise ConfigError(f"{what} file {path} is longer than {PASSPHRASE_FILE_LIMIT} bytes", "is it the right file?")
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError:
         # The error would carry the file's content: leave it behind.
-        raise ConfigError(f"passphrase file {path} is no UTF-8 text", "save it as UTF-8") from None
+        raise ConfigError(f"{what} file {path} is no UTF-8 text", "save it as UTF-8") from None
     passphrase = text.split("\n", 1)[0].rstrip("\r")
     if not passphrase:
-        raise ConfigError(f"passphrase file {path} is empty", "write the passphrase into its first line")
+        raise ConfigError(f"{what} file {path} is empty", f"write the {what} into its first line")
     return passphrase
 
 

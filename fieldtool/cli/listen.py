@@ -15,6 +15,7 @@ from fieldtool.cli import output
 from fieldtool.cli.command import Command
 from fieldtool.cli.formats_option import add_formats_option, formats_in_use, keep_formats
 from fieldtool.cli.keys_option import add_key_option
+from fieldtool.cli.mqtt_option import add_mqtt_option, receiver_defaults
 from fieldtool.cli.options import seconds
 from fieldtool.cli.profiles_option import add_profiles_option, profiles_in_use
 from fieldtool.errors import OutputError, ReceiverError, UsageError
@@ -46,10 +47,12 @@ def _configure(parser: ArgumentParser) -> None:
     add_key_option(parser)
     add_profiles_option(parser)
     add_formats_option(parser)
+    add_mqtt_option(parser)
 
 
 def _run(arguments: Namespace) -> ExitCode:
-    sources = [open_source(text) for text in arguments.receivers]
+    defaults = receiver_defaults(arguments)
+    sources = [open_source(text, defaults=defaults) for text in arguments.receivers]
     names = [source.name for source in sources]
     if len(set(names)) < len(names):
         raise UsageError("the same receiver is named twice", "name each receiver once")

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import time
 from argparse import ArgumentParser, Namespace
+from collections.abc import Mapping
 
 from fieldtool.cli import output
 from fieldtool.cli.command import Command
+from fieldtool.cli.mqtt_option import add_mqtt_option, receiver_defaults
 from fieldtool.errors import ReceiverError, UsageError
 from fieldtool.exit_codes import ExitCode
 from fieldtool.pipeline.listening import Listening
@@ -51,6 +53,7 @@ def _modes(family: type[Receiver]) -> str:
 def _configure_probe(parser: ArgumentParser) -> None:
     parser.add_argument("receiver", metavar="RECEIVER", help="a receiver's URL, or a port alone to try all kinds")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
+    add_mqtt_option(parser)
 
 
 def _probe(arguments: Namespace) -> ExitCode:
@@ -59,7 +62,7 @@ def _probe(arguments: Namespace) -> ExitCode:
     last: ReceiverError | None = None
     for url in urls:
         try:
-            event = _first_event(url)
+            event = _first_event(url, receiver_defaults(arguments))
         except ReceiverError as error:
             last = error
             continue
@@ -71,9 +74,9 @@ def _probe(arguments: Namespace) -> ExitCode:
     raise last or UsageError("no receiver to probe", "as in: fieldtool receivers probe /dev/ttyUSB0")
 
 
-def _first_event(url: str) -> SourceEvent:
+def _first_event(url: str, defaults: Mapping[str, str]) -> SourceEvent:
     """Connect and return the first event; `ReceiverError` when it is none of a connection."""
-    listening = Listening([open_source(url)], LearnedDecoder())
+    listening = Listening([open_source(url, defaults=defaults)], LearnedDecoder())
     listening.start()
     try:
         deadline = time.monotonic() + PROBE_S

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from importlib import import_module
+from types import MappingProxyType
 from typing import cast
 
 from fieldtool.sources.events import Source
@@ -16,6 +18,8 @@ SOURCES: dict[str, str] = {
     "lora-e5": "fieldtool.sources.serial_receiver:open_source",
     "rak3172": "fieldtool.sources.serial_receiver:open_source",
     "gwmp": "fieldtool.sources.gateway:open_source",
+    "mqtt": "fieldtool.sources.mqtt:open_source",
+    "mqtts": "fieldtool.sources.mqtt:open_source",
     "file": "fieldtool.sources.file:open_source",
     "sim": "fieldtool.sources.simulated:open_source",
 }
@@ -26,6 +30,8 @@ OPTIONS: dict[str, tuple[str, ...]] = {
     "rn2483": ("mode",),
     "lora-e5": ("mode",),
     "rak3172": ("mode",),
+    "mqtt": ("password-file", "qos"),
+    "mqtts": ("ca", "password-file", "qos"),
     "sim": ("mode", "speed"),
 }
 """What may stand behind the `?` of a URL."""
@@ -35,9 +41,16 @@ def _utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-def open_source(text: str, now: Callable[[], datetime] = _utc_now) -> Source:
-    """Return the source that a receiver URL names, not yet started; `UsageError` when there is no such source."""
+def open_source(
+    text: str, now: Callable[[], datetime] = _utc_now, defaults: Mapping[str, str] = MappingProxyType({})
+) -> Source:
+    """Return the source that a receiver URL names, not yet started; `UsageError` when there is no such source.
+
+    `defaults` are options that hold where the URL does not say otherwise, for the kinds that take them.
+    """
     url = parse_url(text, tuple(SOURCES), OPTIONS)
+    taken = {name: value for name, value in defaults.items() if name in OPTIONS.get(url.kind, ())}
+    url = replace(url, options=taken | url.options)
     module_name, _, function = SOURCES[url.kind].partition(":")
     factory = cast(
         Callable[[ReceiverUrl, Callable[[], datetime]], Source], getattr(import_module(module_name), function)

@@ -12,6 +12,9 @@ from protocols.text import safe_text
 
 _URL = re.compile(r"(?P<kind>[A-Za-z0-9_-]+)(?:\+(?P<transport>[A-Za-z0-9]+))?:(?P<rest>.*)", re.DOTALL)
 _WINDOWS_DRIVE = re.compile(r"[A-Za-z]:[\\/]")
+_PASSWORD = re.compile(r"(?<=//)(?P<user>[^/?:@]*):(?!\d{1,5}/)[^@]*@", re.DOTALL)
+"""A password where URLs may have one; a port number with a topic behind it, in which an `@` stands, is none."""
+_SECRET_OPTION = re.compile(r"([?&][^=&]*(?:pass|pw|secret|token|key)[^=&]*=)[^&]*", re.IGNORECASE)
 TRANSPORTS = ("socket", "rfc2217")
 """Ways to a serial port that is not on this machine, as pyserial names them."""
 
@@ -39,7 +42,12 @@ def parse_url(text: str, kinds: tuple[str, ...], options: dict[str, tuple[str, .
     `kinds` are the known kinds, `options` the options that each kind takes. Raises `UsageError` with the nearest known
     name for a kind, transport or option that does not exist.
     """
-    shown = safe_text(text)
+    shown = safe_text(without_secrets(text))
+    if _PASSWORD.search(text):
+        raise UsageError(
+            f"a password stands in {shown!r}, where everybody sees it who lists the programs that run",
+            "take it out, write it into a file of its own, and name that with --mqtt-password-file",
+        )
     found = _URL.fullmatch(text)
     if found is None or _WINDOWS_DRIVE.match(text):
         raise UsageError(f"{shown!r} is no receiver address", f"write its kind in front, as in {kinds[0]}://{shown}")
@@ -61,7 +69,12 @@ def parse_url(text: str, kinds: tuple[str, ...], options: dict[str, tuple[str, .
             target = target[1:]
     if not target:
         raise UsageError(f"{shown!r} names no port or file", f"as in {kind}:///dev/ttyUSB0?mode=c1,t1")
-    return ReceiverUrl(text, kind, target, _options(shown, query, options.get(kind, ())))
+    return ReceiverUrl(without_secrets(text), kind, target, _options(shown, query, options.get(kind, ())))
+
+
+def without_secrets(text: str) -> str:
+    """Return an address with asterisks in place of what may be a password."""
+    return _SECRET_OPTION.sub(r"\1***", _PASSWORD.sub(r"\g<user>:***@", text))
 
 
 def _options(shown: str, query: str, known: tuple[str, ...]) -> dict[str, str]:

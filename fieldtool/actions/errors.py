@@ -6,7 +6,8 @@ FieldToolError
 │  └─ LinkSilent       the port is open, but the meter does not answer, or answers what nobody can read
 │     └─ WrongMeter    another meter answers than the one that was named
 ├─ ActionRefused       the meter itself refused; `code` is its own
-└─ KeyUnsettled        nobody can say yet which key a meter holds; what is needed to find out is kept
+├─ KeyUnsettled        nobody can say yet which key a meter holds; what is needed to find out is kept
+└─ KeyNotTaken         the meter says that it took a new key, and proves the old one
 
 Messages never hold keys.
 """
@@ -53,3 +54,9 @@ class KeyUnsettled(FieldToolError):
 
     title = "key not settled"
     exit_code: ClassVar[ExitCode] = ExitCode.KEYSTORE
+
+
+class KeyNotTaken(FieldToolError):
+    """The meter says that it took a new key, and proves the old one."""
+
+    title = "key not taken"

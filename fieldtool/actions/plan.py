@@ -46,7 +46,7 @@ class Wish:
         if self.changes_key:
             return None
         times = [one.name for one in self.form.parameters if one.kind is ParameterKind.TIME]
-        return build_command(self.form.name, **{name: now for name in times} | self.arguments)
+        return build_command(self.form.name, **dict.fromkeys(times, now) | self.arguments)
 
     def shown(self, now: datetime) -> str:
         """Return the parameters for people; never a key."""

@@ -1,0 +1,58 @@
+"""What the audit log says of actions: every attempt, whoever ended it, with certificate and reason; never a key."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from keystore.audit import AuditAction
+from keystore.certificates.standing import Standing
+from keystore.key_change import ChangeNote
+from keystore.vault import Vault
+from protocols.model import Address
+from protocols.text import safe_text
+
+
+class Became(StrEnum):
+    """What became of an attempt."""
+
+    BEGUN = "begun"
+    DONE = "done"
+    REFUSED_HERE = "refused by the tool"
+    REFUSED_BY_METER = "refused by the meter"
+    LINK_FAILED = "link failed"
+    INTERRUPTED = "interrupted"
+    DIFFERS = "done, but the read-out differs"
+    SETTLED = "key change settled"
+    UNSETTLED = "key change not settled"
+
+
+@dataclass(frozen=True, slots=True)
+class ActionLog:
+    """The entries of one attempt."""
+
+    vault: Vault
+    action: str
+    meter: Address
+    standing: Standing
+    parameter: str = ""
+
+    def note(self, became: Became, reason: str = "", **more: str) -> None:
+        """Append an entry, in a transaction of its own."""
+        entry = self.entry(became, reason, **more)
+        self.vault.audit.note(entry.event, entry.subject, **entry.detail)
+
+    def entry(self, became: Became, reason: str = "", **more: str) -> ChangeNote:
+        """Return an entry that somebody else appends within a transaction."""
+        credential = self.standing.credential
+        told = {
+            "meter_action": self.action,
+            "became": str(became),
+            "parameter": self.parameter,
+            "level": self.standing.title,
+            "serial": "" if credential is None else credential.certificate.serial_text,
+            "reason": safe_text(reason),
+            **more,
+        }
+        subject = f"{self.meter.manufacturer} {self.meter.number}"
+        return ChangeNote(AuditAction.METER_ACTION, subject, {name: text for name, text in told.items() if text})

@@ -1,0 +1,163 @@
+"""Changing a meter's key so that both sides come out of it with the same key, whatever happens on the way.
+
+The new key is in the journal of the vault before anything is sent. Afterwards, and after every failure, the meter is
+asked which key it holds, and the vault follows what it proves. Nothing is ever concluded from an answer that did or did
+not come.
+"""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from fieldtool.access import user_name
+from fieldtool.actions.action_log import ActionLog, Became
+from fieldtool.actions.errors import ActionRefused, KeyNotTaken, KeyUnsettled, LinkLost, LinkSilent, WrongMeter
+from fieldtool.actions.plan import CHANGE_KEY, Settled
+from fieldtool.actions.session import AES_KEY_BYTES, Evidence, GuardedSession, OpenSession, refusal
+from fieldtool.errors import AccessError
+from keystore.key_change import KeyChange
+from keystore.matching import ManufacturerFit, manufacturer_fit
+from keystore.model import KeyRecord, KeyRole, KeyStatus, key_check_value
+from keystore.vault import Vault
+from protocols.actions.commands import build_command
+from protocols.actions.messages import Result
+from protocols.actions.results import ResultCode
+from protocols.crypto import wrap_key
+from protocols.model import Address
+
+
+@dataclass(frozen=True, slots=True)
+class KeyChangeDone:
+    """A key change that the meter did and proved; `result` is None when its answer was lost."""
+
+    settled: Settled
+    result: Result | None
+
+
+class KeyChanger:
+    """Changes and settles the keys of one meter over an open session."""
+
+    def __init__(
+        self,
+        vault: Vault,
+        session: GuardedSession,
+        clock: Callable[[], datetime],
+        random_bytes: Callable[[int], bytes] = secrets.token_bytes,
+    ) -> None:
+        self._vault = vault
+        self._session = session
+        self._clock = clock
+        self._random_bytes = random_bytes
+
+    def change(self, meter: Address, evidence: Evidence, log: ActionLog, new_key: bytes | None) -> KeyChangeDone:
+        """Give a meter a new key, made at random unless one is given, and follow with the vault.
+
+        Raises `AccessError` when the meter's present key is not filed, or is the new one; `ActionRefused` when the
+        meter refused and proved the old key, `KeyNotTaken` when it did not refuse and proved it nevertheless;
+        `KeyUnsettled` when it proved neither; `LinkLost` and `LinkSilent` with the change left open.
+        """
+        filed = self._present(meter)
+        new_key = self._random_bytes(AES_KEY_BYTES) if new_key is None else new_key
+        if hmac.compare_digest(new_key, filed.value):
+            raise AccessError(f"meter {meter} holds the new key already", "choose another one")
+        command = build_command(CHANGE_KEY, wrapped_key=wrap_key(new_key, filed.value)).application
+        opened = self._session.hello()
+        require_same_meter(meter, opened.meter)
+        serial = evidence.credential.certificate.serial_text
+        change = KeyChange(meter, filed.role, filed.value, new_key, self._clock(), user_name(), serial)
+        begun = log.entry(Became.BEGUN, old=key_check_value(filed.value), new=key_check_value(new_key))
+        self._vault.key_changes.begin(change, filed, begun)
+        try:
+            result = self._sent(opened, command, evidence, log)
+            settled = self.settle(change, log)
+        except (LinkLost, LinkSilent) as error:
+            log.note(Became.LINK_FAILED, error.message)
+            message = f"{error.message}; which key the meter holds is not known yet, both are kept"
+            hint = f"ask it as soon as it can be reached: fieldtool meter recover --at LINK --meter {meter.number}"
+            raise type(error)(message, hint) from error
+        self._check_taken(meter, settled, result, log)
+        log.note(Became.DONE)
+        return KeyChangeDone(settled, result)
+
+    def _sent(self, opened: OpenSession, command: bytes, evidence: Evidence, log: ActionLog) -> Result | None:
+        """Send the proof; None when nothing came back, which says nothing of what the meter did."""
+        try:
+            return self._session.prove(opened, command, evidence)
+        except LinkSilent as error:
+            log.note(Became.LINK_FAILED, error.message)
+            return None
+
+    def _check_taken(self, meter: Address, settled: Settled, result: Result | None, log: ActionLog) -> None:
+        if settled.took_new:
+            return
+        if result is None:
+            raise LinkSilent(f"meter {meter} did not answer, and holds its old key as before", "start again")
+        if result.code is ResultCode.DONE:
+            log.note(Became.DIFFERS, "the meter says done, and proves the old key")
+            raise KeyNotTaken(f"meter {meter} says that it took the new key, but proves the old one", "start again")
+        error = refusal(meter, result)
+        log.note(Became.REFUSED_BY_METER, error.message)
+        raise error
+
+    def settle(self, change: KeyChange, log: ActionLog) -> Settled:
+        """Ask the meter which key it holds, and close the change with it; raises `KeyUnsettled`.
+
+        A session is opened first: that cuts the one whose proof may still be under way, so that the answer stays true.
+        """
+        try:
+            require_same_meter(change.address, self._session.hello().meter)
+        except ActionRefused as error:
+            # A meter that opens no session takes no command either.
+            if error.code not in (ResultCode.LOCKED, ResultCode.BUSY):
+                raise
+        held = self._session.which_key(change.address, (change.new_key, change.old_key))
+        if held is None:
+            reason = "the meter proves neither the old key nor the new one"
+            log.note(Became.UNSETTLED, reason)
+            raise KeyUnsettled(
+                f"key change of meter {change.meter_text}: {reason}; both keys are kept",
+                "find out who else changed its key, import that one, and look at: fieldtool audit list",
+            )
+        took_new = hmac.compare_digest(held.key, change.new_key)
+        value = key_check_value(held.key)
+        reason = f"the meter proves the {'new' if took_new else 'old'} key"
+        entry = log.entry(Became.SETTLED, reason, key_check_value=value)
+        self._vault.key_changes.settle(change, held.key, held.version, entry)
+        return Settled(change.address, took_new, value, held.version)
+
+    def _present(self, meter: Address) -> KeyRecord:
+        """Return the filed record of the key that the meter proves to hold."""
+        records = filed_keys(self._vault, meter)
+        if not records:
+            raise AccessError(
+                f"no key is filed for meter {meter}: the new one could not be wrapped", "import its key first"
+            )
+        held = self._session.which_key(meter, [record.value for record in records])
+        if held is None:
+            raise AccessError(
+                f"meter {meter} proves none of the {len(records)} keys that are filed for it",
+                "import the key that it holds first",
+            )
+        return next(record for record in records if hmac.compare_digest(record.value, held.key))
+
+
+def filed_keys(vault: Vault, meter: Address) -> list[KeyRecord]:
+    """Return the records of the keys that are filed for a meter itself, best first; those revoked are left out."""
+    return [
+        record
+        for record in vault.find(meter.number, meter.manufacturer, KeyRole.WMBUS_DEK)
+        if record.number == meter.number
+        and len(record.value) == AES_KEY_BYTES
+        and record.status is not KeyStatus.REVOKED
+        and manufacturer_fit(record.manufacturer, meter.manufacturer) is not ManufacturerFit.OTHER
+    ]
+
+
+def require_same_meter(expected: Address, answers: Address) -> None:
+    """Raise `WrongMeter` unless the meter that answers is the one that was met before."""
+    if expected != answers:
+        raise WrongMeter(f"meter {answers} answers, not {expected}", "check which meter the link leads to")

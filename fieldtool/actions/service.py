@@ -1,0 +1,265 @@
+"""Actions with a meter, for the command line and the screens: plan, check, do, read back, compare; everything audited.
+
+The check here is a safety catch: it says no before anything is sent. The lock is the meter, which checks the
+certificate itself. Reading out needs neither and is in `read_out`.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from fieldtool.actions.action_log import ActionLog, Became
+from fieldtool.actions.errors import ActionRefused, LinkLost, LinkSilent
+from fieldtool.actions.key_change import KeyChanger, filed_keys, require_same_meter
+from fieldtool.actions.links import FieldLink, MeterChoice
+from fieldtool.actions.plan import EVENT_LOG, ActionOutcome, ActionPlan, Settled, wish_for
+from fieldtool.actions.read_out import NOT_SHOWN, ReadOut, take_read_out
+from fieldtool.actions.session import Evidence, GuardedSession, OpenSession, counted, is_authentic, refusal
+from fieldtool.enrolment import Enrolment
+from fieldtool.errors import UsageError
+from keystore.certificates.errors import NotPermitted
+from keystore.certificates.standing import Standing
+from keystore.certificates.wallet import Wallet
+from keystore.key_change import KeyChange
+from keystore.vault import Vault
+from protocols.actions.commands import Command
+from protocols.actions.event_log import LoggedEvent, parse_events
+from protocols.actions.messages import MOST_LISTS, Result
+from protocols.actions.parameters import Argument
+from protocols.actions.results import ResultCode
+from protocols.errors import ProtocolError
+from protocols.mbus.spans import data_words
+from protocols.model import Address
+
+CLOCK_APART: Final = timedelta(minutes=10)
+"""A meter's clock that is further away than this is told: it judges certificates by it."""
+_ANSWER_LOST: Final = "the meter's answer was lost; that it was done was found out by asking the meter"
+_NOT_PROVED: Final = "none of the keys that are filed for the meter proves its answer"
+_NOT_KNOWN: Final = "whether it was done is not known"
+
+
+class ActionService:
+    """Actions with the meter at the other end of a link, with the certificates and keys of an unlocked vault.
+
+    `clock` gives aware UTC. Raises what the link raises, `NotPermitted`, `ActionRefused`, and what the vault raises.
+    """
+
+    def __init__(
+        self,
+        vault: Vault,
+        link: FieldLink,
+        clock: Callable[[], datetime],
+        random_bytes: Callable[[int], bytes] = secrets.token_bytes,
+    ) -> None:
+        self._vault = vault
+        self._link = link
+        self._clock = clock
+        self._random_bytes = random_bytes
+
+    def standing(self) -> Standing:
+        """What may be done now; the clock is judged first, and remembered when it can be trusted."""
+        certificates = Enrolment(self._vault, self._clock())
+        certificates.attend_clock()
+        return certificates.standing()
+
+    def plan(
+        self, action: str, meter: MeterChoice, arguments: dict[str, Argument], new_key: bytes | None = None
+    ) -> ActionPlan:
+        """Look at the meter, and return what would be done; nothing is changed.
+
+        Raises `UsageError` for an action or parameters that do not fit.
+        """
+        wish = wish_for(action, arguments, self._clock(), new_key)
+        opened = self._session(meter).hello()
+        read_out = take_read_out(self._link, self._vault.keys_for)
+        now, standing = self._clock(), self.standing()
+        address = opened.meter
+        return ActionPlan(
+            wish,
+            address,
+            read_out.family,
+            now,
+            standing,
+            standing.why_not(wish.action, address.manufacturer, read_out.family, address.number),
+            before=_shown(read_out, wish.command(now)),
+            reconfigurations_left=opened.reconfigurations_left,
+            unsettled=self._vault.key_changes.pending_for(address) is not None,
+            notes=_notes(opened, read_out, now),
+        )
+
+    def check(self, plan: ActionPlan) -> Standing:
+        """Return the level in use when it allows the action now; else write that down and raise `NotPermitted`."""
+        standing = self.standing()
+        address = plan.meter
+        try:
+            standing.require(plan.action, address.manufacturer, plan.family, address.number)
+        except NotPermitted as error:
+            self._log(plan, standing).note(Became.REFUSED_HERE, error.message)
+            raise
+        return standing
+
+    def execute(self, plan: ActionPlan) -> ActionOutcome:
+        """Do what was planned, with the level that is in use now, and compare with what the meter shows afterwards.
+
+        A key change of the meter that is still open is settled before. Every way out is in the audit log.
+        """
+        standing = self.check(plan)
+        return self._perform(plan, self.evidence(standing), self._log(plan, standing))
+
+    def _perform(self, plan: ActionPlan, evidence: Evidence, log: ActionLog) -> ActionOutcome:
+        """Do what was planned without asking the level in use: the part of `execute` that the meter's lock stands for.
+
+        Nothing but `execute` calls it; that the meter refuses what should never have come so far is tested with it.
+        """
+        settled = self._settled_before(plan, log)
+        try:
+            outcome = (
+                self._change_key(plan, evidence, log) if plan.wish.changes_key else self._write(plan, evidence, log)
+            )
+        except KeyboardInterrupt:
+            log.note(Became.INTERRUPTED)
+            raise
+        return outcome if settled is None else replace(outcome, notes=(settled.text, *outcome.notes))
+
+    def recover(self, meter: MeterChoice) -> Settled | None:
+        """Settle the key change of a meter that is open, by asking it; None when none is."""
+        address = self._session(meter).hello().meter
+        change = self._vault.key_changes.pending_for(address)
+        return None if change is None else self._settle(change)
+
+    def evidence(self, standing: Standing) -> Evidence:
+        """Return what proves a level to the meter; `NotPermitted` without a certificate."""
+        if standing.credential is None or standing.chain is None:
+            raise NotPermitted("no certificate is in use", "see: fieldtool certs show")
+        wallet: Wallet = Enrolment(self._vault, self._clock()).wallet
+        issuers = standing.chain.issuers
+        lists = [one for one in wallet.lists if any(one.is_by(issuer) for issuer in issuers)]
+        newest = sorted(lists, key=lambda one: one.number)[-MOST_LISTS:]
+        return Evidence(standing.credential, tuple(one.data for one in issuers[:-1]), tuple(newest))
+
+    def _session(self, meter: MeterChoice | Address) -> GuardedSession:
+        choice = MeterChoice(meter.number, meter.manufacturer) if isinstance(meter, Address) else meter
+        return GuardedSession(self._link, choice, self._random_bytes)
+
+    def _log(self, plan: ActionPlan, standing: Standing) -> ActionLog:
+        return ActionLog(self._vault, plan.action.name, plan.meter, standing, plan.parameter)
+
+    def _changer(self, meter: Address) -> KeyChanger:
+        return KeyChanger(self._vault, self._session(meter), self._clock, self._random_bytes)
+
+    def _settled_before(self, plan: ActionPlan, log: ActionLog) -> Settled | None:
+        """Settle an open key change of the meter; without that, nothing else is done with it."""
+        change = self._vault.key_changes.pending_for(plan.meter)
+        if change is None:
+            return None
+        try:
+            return self._settle(change)
+        except (LinkLost, LinkSilent) as error:
+            log.note(Became.LINK_FAILED, error.message)
+            raise
+
+    def _settle(self, change: KeyChange) -> Settled:
+        log = ActionLog(self._vault, "recover", change.address, self.standing())
+        return self._changer(change.address).settle(change, log)
+
+    def _change_key(self, plan: ActionPlan, evidence: Evidence, log: ActionLog) -> ActionOutcome:
+        done = self._changer(plan.meter).change(plan.meter, evidence, log, plan.wish.new_key)
+        result = done.result
+        left = None if result is None else counted(result.reconfigurations_left)
+        notes = (_ANSWER_LOST,) if result is None else ()
+        return ActionOutcome(plan, done.settled.text, matches=True, reconfigurations_left=left, notes=notes)
+
+    def _write(self, plan: ActionPlan, evidence: Evidence, log: ActionLog) -> ActionOutcome:
+        command = plan.wish.command(self._clock())
+        if command is None:
+            raise UsageError(f"{plan.action.name} cannot be done this way")
+        result = self._proved(plan, command, evidence, log)
+        keys = [record.value for record in filed_keys(self._vault, plan.meter)]
+        authentic = is_authentic(result, keys)
+        events = _events(plan, result, log)
+        after, matches = self._read_back(plan, command, log)
+        lost = result.code is ResultCode.REPLAY
+        if lost and not matches:
+            error = refusal(plan.meter, result)
+            log.note(Became.REFUSED_BY_METER, error.message)
+            raise error
+        problem = f"the meter says done, but shows {after}" if matches is False else ""
+        log.note(Became.DIFFERS if problem else Became.DONE, problem)
+        notes = (*((_ANSWER_LOST,) if lost else ()), *((_NOT_PROVED,) if authentic is False else ()))
+        left = counted(result.reconfigurations_left)
+        return ActionOutcome(plan, after, matches, authentic, left, events, problem, notes)
+
+    def _proved(self, plan: ActionPlan, command: Command, evidence: Evidence, log: ActionLog) -> Result:
+        """Send the command with its proof; a refusal, and what goes wrong on the way, is written down and raised.
+
+        A proof that the meter says it has seen before is the tool's own, whose answer was lost: that one is returned.
+        """
+        sent = False
+        try:
+            opened = self._session(plan.meter).hello()
+            require_same_meter(plan.meter, opened.meter)
+            log.note(Became.BEGUN)
+            sent = True
+            result = self._session(plan.meter).prove(opened, command.application, evidence)
+        except (LinkLost, LinkSilent) as error:
+            log.note(Became.LINK_FAILED, error.message)
+            if not sent:
+                raise
+            raise type(error)(f"{error.message}; {_NOT_KNOWN}", "read the meter out to see") from error
+        except ActionRefused as error:
+            log.note(Became.REFUSED_BY_METER, error.message)
+            raise
+        if result.code not in (ResultCode.DONE, ResultCode.REPLAY):
+            refused = refusal(plan.meter, result)
+            log.note(Became.REFUSED_BY_METER, refused.message)
+            raise refused
+        return result
+
+    def _read_back(self, plan: ActionPlan, command: Command, log: ActionLog) -> tuple[str, bool | None]:
+        """Return what the meter shows after a command, and whether it is what was written; None: it shows nothing."""
+        wanted = command.read_back
+        if wanted is None:
+            return "", None
+        try:
+            read_out = take_read_out(self._link, self._vault.keys_for)
+        except (LinkLost, LinkSilent) as error:
+            log.note(Became.LINK_FAILED, f"done, but not read back: {error.message}")
+            raise type(error)(f"the meter says done, but {error.message}", "read it out to see") from error
+        if read_out.meter is not None and read_out.meter != plan.meter:
+            log.note(Became.LINK_FAILED, f"meter {read_out.meter} was read back")
+            require_same_meter(plan.meter, read_out.meter)
+        return _shown(read_out, command), read_out.shows(wanted)
+
+
+def _shown(read_out: ReadOut, command: Command | None) -> str:
+    """Return what a read-out shows of what a command writes, in words; empty for commands that leave no record."""
+    wanted = None if command is None else command.read_back
+    if wanted is None:
+        return ""
+    record = read_out.record(wanted.header)
+    return NOT_SHOWN if record is None else data_words(record)
+
+
+def _notes(opened: OpenSession, read_out: ReadOut, now: datetime) -> tuple[str, ...]:
+    notes = []
+    apart = datetime.fromtimestamp(opened.challenge.meter_time, UTC) - now
+    if abs(apart) > CLOCK_APART:
+        way = "ahead" if apart > timedelta(0) else "behind"
+        notes.append(f"the meter's clock is {abs(apart) // timedelta(minutes=1)} minutes {way}: it judges dates by it")
+    if read_out.problem:
+        notes.append(f"the read-out: {read_out.problem}")
+    return tuple(notes)
+
+
+def _events(plan: ActionPlan, result: Result, log: ActionLog) -> tuple[LoggedEvent, ...]:
+    if plan.action.name != EVENT_LOG or result.code is not ResultCode.DONE:
+        return ()
+    try:
+        return parse_events(result.reply)
+    except ProtocolError as error:
+        log.note(Became.LINK_FAILED, str(error))
+        raise LinkSilent(f"the event log of meter {plan.meter} cannot be read: {error}", "try again") from error

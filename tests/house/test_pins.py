@@ -27,14 +27,10 @@ def pins_here() -> dict[str, Requirement]:
     return {canonicalize_name(pin.name): pin for pin in pins if pin.marker is None or pin.marker.evaluate()}
 
 
-NOT_INSTALLED = frozenset({"crosscheck"})
-"""Extras that `make` does not install."""
-
-
-def asked_for(without: frozenset[str] = frozenset()) -> list[Requirement]:
+def asked_for() -> list[Requirement]:
     project = PROJECT["project"]
     optional = project["optional-dependencies"]
-    extras = [text for extra, texts in optional.items() if extra not in without for text in texts]
+    extras = [text for texts in optional.values() for text in texts]
     found = [Requirement(text) for text in [*project["dependencies"], *extras]]
     return [requirement for requirement in found if requirement.name != project["name"]]
 
@@ -65,7 +61,7 @@ def test_every_line_is_one_exact_version() -> None:
 
 def test_everything_installed_is_pinned_to_the_version_installed() -> None:
     pins = pins_here()
-    installed = installed_with(asked_for(NOT_INSTALLED))
+    installed = installed_with(asked_for())
     assert sorted(set(installed) - set(pins)) == []
     assert {name: v for name, v in installed.items() if not pins[name].specifier.contains(v)} == {}
 

@@ -56,6 +56,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "certs trust": ("fieldtool.cli.certs_shown:TRUST", "install, list and remove trust anchors"),
     "certs clock": ("fieldtool.cli.certs:CLOCK", "show or settle what is thought of this computer's clock"),
     "certs remove": ("fieldtool.cli.certs:REMOVE", "forget a certificate with its key, or a request"),
+    "meter": ("fieldtool.cli.meter:METER", "read out a meter, set it up, service it: `fieldtool meter actions`"),
     "profiles list": ("fieldtool.cli.profiles:LIST", "list the meter families that are known by name"),
     "profiles show": ("fieldtool.cli.profiles:SHOW", "show what is known of one meter family"),
     "profiles check": ("fieldtool.cli.profiles:CHECK", "check meter profiles of your own, and run their tests"),

@@ -60,6 +60,11 @@ class PacketStream:
     def __init__(self) -> None:
         self._buffer = bytearray()
 
+    @property
+    def pending(self) -> bytes:
+        """The beginning of a packet that is not all there."""
+        return bytes(self._buffer)
+
     def feed(self, data: bytes) -> list[Packet]:
         """Take bytes, in pieces of any size, and return the packets they complete; raises `BadPacket`."""
         self._buffer += data

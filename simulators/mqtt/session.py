@@ -19,6 +19,7 @@ BAD_CREDENTIALS: Final = 4
 NOT_AUTHORIZED: Final = 5
 REFUSED_FILTER: Final = 0x80
 HIGHEST_QOS: Final = 1
+_FIRST_BYTE: Final = bytes((Kind.CONNECT << 4,))
 
 
 def everything(topic_filter: str) -> bool:
@@ -54,6 +55,8 @@ class ClientSession:
                 if self.over:
                     break
                 published.extend(self._take(packet))
+            if not self._connected and self._stream.pending[:1] not in (b"", _FIRST_BYTE):
+                raise BadPacket("CONNECT stands first")
         except BadPacket:
             self.over = True
         return published

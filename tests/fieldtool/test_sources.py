@@ -108,7 +108,7 @@ def test_addresses(text: str, kind: str, target: str, options: dict[str, str]) -
     ("text", "message", "hint"),
     [
         ("im817a:///dev/ttyUSB0", "unknown receiver 'im817a'", "did you mean 'im871a'"),
-        ("bluetooth:x", "unknown receiver 'bluetooth'", "known: file, gwmp, im871a, lora-e5, rak3172, rn2483, sim"),
+        ("bluetooth:x", "unknown receiver 'bluetooth'", "known: file, gwmp, im871a, lora-e5, mqtt, mqtts"),
         ("/dev/ttyUSB0", "no receiver address", "im871a:///dev/ttyUSB0"),
         ("C:\\captures\\air.hex", "no receiver address", ""),
         ("im871a+sockets://h:1", "unknown transport 'sockets'", "did you mean 'socket'"),

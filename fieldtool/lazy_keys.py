@@ -76,6 +76,21 @@ class LazyKeys:
         self.has_passphrase_file = choice.passphrase_file is not None
         self._vault, self.reason = open_for_listening(choice, idle_lock_s=self._idle_lock_s)
 
+    def open_locked(self) -> None:
+        """Open a store that exists and leave it locked: somebody will unlock it. Raises what `Vault.open` raises."""
+        from fieldtool.access import choose_store, vault_settings
+        from keystore.vault import Vault
+
+        self._opened = True
+        self._vault = Vault.open(
+            choose_store(self._store, self._passphrase_file).path, settings=vault_settings(self._idle_lock_s)
+        )
+
+    @property
+    def vault(self) -> Vault | None:
+        """The store, locked or not; None when there is none."""
+        return self._vault
+
     @property
     def is_open(self) -> bool:
         """True when there is a store and it is unlocked."""

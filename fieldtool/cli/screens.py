@@ -19,6 +19,7 @@ from fieldtool.pipeline.reception import Reception
 from fieldtool.session_book import SessionBook
 from fieldtool.sources.events import Source
 from fieldtool.tui.app import run
+from fieldtool.tui.certificate_access import CertificateAccess
 from fieldtool.tui.session import Session
 from protocols.learned import LearnedDecoder
 from protocols.model import Key
@@ -32,8 +33,25 @@ def open_screens(arguments: Namespace) -> ExitCode:
     """Open the screens without a receiver; the simulator can be started from there."""
     _need_terminal()
     choice = choose_store(arguments.store, arguments.passphrase_file)
-    keystore = f"locked: {choice.path.name}" if choice.path.exists() else "none yet"
-    run(Session(Reception(), keystore=lambda: keystore, start_simulator=_start_demo))
+    if not choice.path.exists():
+        run(Session(Reception(), keystore=lambda: "none yet", start_simulator=_start_demo))
+        return ExitCode.OK
+    with closing(LazyKeys(arguments.store, arguments.passphrase_file, idle_lock_s=IDLE_LOCK_S)) as store:
+        if choice.passphrase_file is not None:
+            store.open()
+        else:
+            store.open_locked()
+        run(
+            Session(
+                Reception(),
+                keystore=lambda: store.state_text,
+                start_simulator=_start_demo,
+                touch=store.touch,
+                lock_keystore=store.lock,
+                unlock_keystore=store.unlock,
+                certificates=CertificateAccess(lambda: store.vault),
+            )
+        )
     return ExitCode.OK
 
 
@@ -77,6 +95,7 @@ def listening_screens(
                     touch=store.touch,
                     lock_keystore=store.lock if store.is_open else None,
                     unlock_keystore=store.unlock if store.is_open else None,
+                    certificates=CertificateAccess(lambda: store.vault) if store.is_open else None,
                 )
             )
         finally:

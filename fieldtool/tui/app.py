@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import ClassVar
+from typing import Any, ClassVar, Final
 
 from textual import events, work
 from textual.app import App, SystemCommand
@@ -12,6 +12,7 @@ from textual.screen import Screen
 from textual.worker import Worker, WorkerState
 
 from fieldtool.errors import FieldToolError
+from fieldtool.tui.certificate_screen import CertificateScreen
 from fieldtool.tui.help_screen import HelpScreen, help_entries, help_text
 from fieldtool.tui.meter_screen import MeterScreen
 from fieldtool.tui.meter_table import SortBy
@@ -22,6 +23,9 @@ from protocols.text import safe_text
 
 _SIMULATOR = "simulator"
 _UNLOCK = "unlock"
+_LOOK = "look"
+_LOOK_INTERVAL_S = 60.0
+"""Days run out and lists fall due while the screens are open."""
 
 
 class FieldToolApp(App[None]):
@@ -30,6 +34,7 @@ class FieldToolApp(App[None]):
     TITLE = "fieldtool"
     CSS_PATH = "app.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("L", "certificates", "Level", tooltip="Certificates, and the level in use", id="app.certificates"),
         Binding("question_mark,f1", "help", "Help", tooltip="Explain this screen", id="app.help"),
         Binding("q", "quit", "Quit", tooltip="Leave the program", id="app.quit"),
     ]
@@ -42,6 +47,7 @@ class FieldToolApp(App[None]):
     def on_mount(self) -> None:
         """The reception list is where everything begins."""
         self._begin(self.session)
+        self.set_interval(_LOOK_INTERVAL_S, self._look)
 
     def _begin(self, session: Session) -> None:
         """Close all screens over the session before, and show the reception list of this one."""
@@ -49,6 +55,7 @@ class FieldToolApp(App[None]):
             self.pop_screen()
         self.session = session
         self.push_screen(ReceptionScreen(session))
+        self._look()
 
     async def on_event(self, event: events.Event) -> None:
         """Tell the session that somebody is there, and go on as Textual does."""
@@ -70,12 +77,30 @@ class FieldToolApp(App[None]):
         while self._started:
             self._started.pop().close()
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Offer certificates where there is a store, once."""
+        if action == "certificates":
+            return self.session.certificates is not None and not isinstance(self.screen, CertificateScreen)
+        return True
+
+    def action_certificates(self) -> None:
+        """Show the certificates, and the level in use."""
+        access = self.session.certificates
+        if access is not None:
+            self.push_screen(CertificateScreen(self.session, access))
+
+    @work(thread=True, exclusive=True, group=_LOOK)
+    def _look(self) -> None:
+        """See which level is in use, outside the UI's thread."""
+        if self.session.certificates is not None:
+            self.session.certificates.look()
+
     def action_help(self) -> None:
         """Explain the screen as it is now."""
         screen = self.screen
         if isinstance(screen, HelpScreen):
             return
-        title = "Help: one meter" if isinstance(screen, MeterScreen) else "Help: reception list"
+        title = f"Help: {_HELP_TITLES.get(type(screen), 'reception list')}"
         self.push_screen(HelpScreen(title, help_text(screen.focused), help_entries(screen)))
 
     def action_start_simulator(self) -> None:
@@ -125,12 +150,22 @@ class FieldToolApp(App[None]):
                 self.notify(_reason(worker.error), title="The keystore stays locked", severity="error", markup=False)
             elif event.state is WorkerState.SUCCESS:
                 self.notify("the keystore is unlocked", markup=False, timeout=3)
+                self._tell_history()
+                self._look()
         if worker.group != _SIMULATOR:
             return
         if event.state is WorkerState.SUCCESS and isinstance(worker.result, Session):
             self._begin(worker.result)
         elif event.state is WorkerState.ERROR:
             self.notify(_reason(worker.error), title="The simulator did not start", severity="error", markup=False)
+
+    def _tell_history(self) -> None:
+        """Warn of a store that is older than what was last seen of it here."""
+        access = self.session.certificates
+        history = None if access is None else access.vault.history
+        if history is not None:
+            text = f"{safe_text(history.text)}: see `fieldtool store verify`"
+            self.notify(text, title="Not the keystore last used here", severity="warning", markup=False, timeout=20)
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """Offer in the palette what can be done on this screen."""
@@ -147,10 +182,15 @@ class FieldToolApp(App[None]):
         if self.session.lock_keystore is not None:
             yield SystemCommand("Keystore: lock", "Drop the keys, and go on receiving", self.action_lock_keystore)
             yield SystemCommand("Keystore: unlock", "Ask for the passphrase", self.action_unlock_keystore)
+        if self.check_action("certificates", ()):
+            yield SystemCommand("Certificates", "The level in use, and what there is", self.action_certificates)
         if isinstance(screen, MeterScreen):
             yield SystemCommand("Meter: copy hex", "Copy this telegram as hex", screen.action_copy)
             yield SystemCommand("Meter: bytes as received", "Before or after decryption", screen.action_received)
             yield SystemCommand("Meter: follow or hold", "Follow the newest telegram, or not", screen.action_follow)
+
+
+_HELP_TITLES: Final[dict[type[Screen[Any]], str]] = {MeterScreen: "one meter", CertificateScreen: "certificates"}
 
 
 def _reason(error: BaseException | None) -> str:

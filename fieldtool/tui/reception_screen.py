@@ -76,12 +76,13 @@ class ReceptionScreen(LiveScreen):
         """Take over the newest rows; without new ones only the ages change."""
         super().pull()
         if self.paused:
+            self._show_title()
             return
         version = self.session.reception.version
         if version != self._seen_version:
             self._seen_version = version
             self.meters.take(self.session.reception.rows())
-            self._show_title()
+        self._show_title()
         self.meters.tell_time()
 
     def _show_title(self) -> None:
@@ -95,8 +96,21 @@ class ReceptionScreen(LiveScreen):
             title.append("  ‖ paused", "bold")
         if table.filter.terms:
             title.append(f"  filter: {safe_text(table.filter.text)}", "bold")
+        self._append_level(title)
         if title != self._title.content:
             self._title.update(title)
+
+    def _append_level(self, title: Text) -> None:
+        """Put the level in use at the right edge, where the store's certificates can be seen."""
+        seen = self.session.certificates.seen if self.session.certificates is not None else None
+        if seen is None:
+            return
+        level = Text.assemble(*((text, self.meters.style_named(style)) for text, style in seen.cells), " ")
+        room = self._title.size.width - level.cell_len
+        if room > 0:
+            title.truncate(room - 1, overflow="ellipsis")
+            title.append(" " * (room - title.cell_len))
+            title.append_text(level)
 
     def _empty_lines(self) -> Sequence[str]:
         """Say why no meter is shown, and which key helps."""

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 from fieldtool.pipeline.reception import Reception
 from fieldtool.sources.events import SourceEvent
+from fieldtool.tui.certificate_access import CertificateAccess
 
 
 def no_sources() -> Sequence[SourceEvent]:
@@ -41,6 +42,8 @@ class Session:
     `touch` is told of every key and click, so that a keystore locks itself only when nobody is there. `lock_keystore`
     returns at once; `unlock_keystore` takes a second, is called outside the UI's thread, and raises errors with a
     `message` when what was typed does not open it. Both are None where there is no keystore to lock.
+
+    `certificates` is None where no store can be asked for them.
     """
 
     reception: Reception
@@ -52,3 +55,4 @@ class Session:
     touch: Callable[[], None] = nothing_to_close
     lock_keystore: Callable[[], None] | None = None
     unlock_keystore: Callable[[str], None] | None = None
+    certificates: CertificateAccess | None = None

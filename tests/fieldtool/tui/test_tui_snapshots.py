@@ -23,7 +23,8 @@ DOCUMENTATION = Path(__file__).parents[3] / "docs" / "img"
 BASELINE = (3, 11)
 
 
-def _check(name: str, svg: str) -> None:
+def check_snapshot(name: str, svg: str) -> None:
+    """Compare a picture with the one that is kept, or write it anew."""
     path = FOLDER / f"{name}.svg"
     if os.environ.get("FIELDTOOL_SNAPSHOTS") == "write":
         assert sys.version_info[:2] == BASELINE, f"snapshots are written on Python {BASELINE} only"
@@ -49,7 +50,7 @@ def test_screen_looks_as_it_did(name: str, size: tuple[int, int], keys: tuple[st
         seen.append(without_web_fonts(app.export_screenshot(title="fieldtool")))
 
     run_app(session_of([*some_meters(), telegram(address(63001482), Outcome.OK, value="1234567.891")]), steps, size)
-    _check(name, seen[0])
+    check_snapshot(name, seen[0])
 
 
 def test_same_code_gives_the_same_picture() -> None:

@@ -215,6 +215,8 @@ class Air:
             return None
         station = next(station for station in self._stations if station.next_at == at)
         uplink = station.send(at)
+        if uplink is None:
+            return None
         self._number += 1
         coded = with_crcs(uplink.frame, uplink.frame_format)
         transmission = Transmission(

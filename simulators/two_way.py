@@ -46,8 +46,8 @@ class Station(Protocol):
     def next_at(self) -> datetime | None:
         """When it begins to send next; None when it will not."""
 
-    def send(self, at: datetime) -> Uplink:
-        """Return what it sends now; afterwards `next_at` is later."""
+    def send(self, at: datetime) -> Uplink | None:
+        """Return what it sends now, None while its radio is off; afterwards `next_at` is later."""
 
     def hear(self, downlink: Downlink) -> None:
         """Take what was on the air; whether it listens at that moment is its own affair."""

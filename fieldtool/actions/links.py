@@ -1,4 +1,4 @@
-"""Links to a meter by address: `mbus:///dev/ttyUSB0?baud=2400`, `mbus+socket://host:port`, `optical:///dev/ttyUSB0`."""
+"""Links to a meter by address: `mbus:///dev/ttyUSB0?baud=2400`, `optical:...`, `im871a:///dev/ttyUSB0`."""
 
 from __future__ import annotations
 
@@ -20,12 +20,14 @@ from protocols.text import safe_text
 LINKS: Final[dict[str, str]] = {
     "mbus": "fieldtool.actions.wired_link:open_link",
     "optical": "fieldtool.actions.wired_link:open_link",
+    "im871a": "fieldtool.actions.radio_link:open_link",
 }
 """Kind, as in the link's address, to `module:function`."""
 
 OPTIONS: Final[dict[str, tuple[str, ...]]] = {
     "mbus": ("baud", "timeout"),
     "optical": ("baud", "timeout"),
+    "im871a": ("mode",),
 }
 """What may stand behind the `?`; `timeout` is in seconds."""
 

@@ -43,6 +43,7 @@ ANSWERS: Final = frozenset({"ACK", "NACK", "RSP-UD"})
 CI_COMMAND: Final = 0x5B
 CI_TO_DEVICE: Final = 0x80
 CI_RECORDS: Final = 0x7A
+CI_APPLICATION_ERROR: Final = 0x6E
 CI_FROM_DEVICE: Final = 0x8A
 
 CARRIER: Final = bytes.fromhex("0D7F")
@@ -98,9 +99,13 @@ def meter_frame(
     status: int = 0,
     application: bytes = b"",
     key: bytes | None = None,
+    ci: int = CI_RECORDS,
 ) -> bytes:
-    """Build a frame of a meter, without CRCs; `acc` stands in the transport header, `link_acc` in the link layer."""
-    ci = CI_RECORDS if application else CI_FROM_DEVICE
+    """Build a frame of a meter, without CRCs; `acc` stands in the transport header, `link_acc` in the link layer.
+
+    `ci` says what `application` is, and must be one with the short header; without data the frame is a header alone.
+    """
+    ci = ci if application else CI_FROM_DEVICE
     transport = _transport(ci, TransportHeader(acc, status), application, key, meter)
     return link_frame(control, meter, extended_link(cc, link_acc, transport))
 

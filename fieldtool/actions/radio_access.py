@@ -35,6 +35,9 @@ UNREADABLE_LIMIT: Final = 3
 UNIDIRECTIONAL_LIMIT: Final = 3
 TELL_EVERY_S: Final = 15.0
 INTERVALS_TO_WAIT: Final = 4
+LONGEST_ON_AIR_S: Final = 0.05
+"""How long a frame of a header alone is on the air, in any mode."""
+
 
 NEARER: Final = "go nearer to the meter, and end other programs that keep this computer busy"
 
@@ -149,10 +152,17 @@ class RadioAccess:
             if latest is not None and self._can_answer(latest, encrypts=False):
                 self._send(control, b"", latest)
                 self._latest = None
+                self._see_off(latest)
                 return True
             if self._clock() >= deadline_s:
                 return False
             self._take(self._stick.listen())
+
+    def _see_off(self, latest: Answer) -> None:
+        """Leave the stick in its mode until the frame is on the air."""
+        window = response_window(self._stick.mode, latest.message.cc)
+        while self._clock() < latest.heard.at_s + window.closes_s + LONGEST_ON_AIR_S:
+            self._stick.listen()
 
     def wait(self, wait_s: float) -> Answer | None:
         """Return the next frame of the meter; None when none comes in time."""

@@ -8,10 +8,11 @@ understood; `#` starts a comment. A time without a zone is taken as UTC.
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from protocols.captures.times import TIME, utc_of
-from protocols.model import RawFrame
+from protocols.model import Link, RawFrame
 from protocols.text import safe_text
 
 LINE_LIMIT = 1 << 20
@@ -26,6 +27,8 @@ MARK = "telegram="
 _OFFSET = re.compile(r"(?<=[0-9A-Fa-f| \t])\+(\d{1,9}(?:\.\d{1,9})?)\s*s?\s*$")
 _RSSI = re.compile(r"(?<![0-9A-Za-z.])(-\d{1,3})(?:\.\d{1,3})?(?:\s?dBm)?(?![0-9A-Za-z])")
 _MODE = re.compile(r"(?<![0-9A-Za-z])(?:S1m|[STCR][12]|[CT]1,[CT]1|N[12][a-g])(?![0-9A-Za-z])")
+_SPREADING = re.compile(r"SF\d{1,2}", re.ASCII)
+"""The radio mode of LoRa: what is recorded with it is a LoRaWAN frame, whatever its bytes look like."""
 _FILLING = str.maketrans("", "", " \t|_")
 _COLUMNS = re.compile(r"[;,\t]")
 _NOT_HEX = re.compile(r"[^0-9A-Fa-f]")
@@ -92,6 +95,8 @@ def parse_own_line(text: str, source: str = "") -> RawFrame | None:
     at, rssi_dbm, mode, digits = columns
     if at and not at.endswith("Z"):
         return None
+    if _SPREADING.fullmatch(mode):
+        return _lorawan_line(at, rssi_dbm, mode, digits, source)
     try:
         return RawFrame(
             bytes.fromhex(digits),
@@ -102,6 +107,18 @@ def parse_own_line(text: str, source: str = "") -> RawFrame | None:
         )
     except (ValueError, OverflowError):
         return None
+
+
+def _lorawan_line(at: str, rssi_dbm: str, mode: str, digits: str, source: str) -> RawFrame | None:
+    """The same of a LoRaWAN frame, whose spreading factor stands for the mode."""
+    # Captures without LoRaWAN need nothing of it.
+    from protocols.lorawan.facts import LoraReception
+
+    frame = parse_own_line(f"{at};{rssi_dbm};;{digits}", source)
+    if frame is None:
+        return None
+    lora = LoraReception(spreading_factor=int(mode.removeprefix("SF")))
+    return replace(frame, mode=mode, link=Link.LORAWAN, lora=lora)
 
 
 def _parse_columns(text: str, source: str) -> RawFrame:

@@ -61,7 +61,8 @@ def _quickly(text: str, source: str) -> RawFrame | None:
         data = bytes.fromhex(text)
     except ValueError:
         frame = parse_own_line(text, source)
-        return frame if frame is not None and length_fits(frame.data) else None
+        sure = frame is not None and (frame.link is Link.LORAWAN or length_fits(frame.data))
+        return frame if sure else None
     return RawFrame(data, source=source) if length_fits(data) else None
 
 

@@ -16,9 +16,10 @@ from fieldtool.cli.profiles_option import add_profiles_option, profiles_in_use
 from fieldtool.errors import InputError, UsageError
 from fieldtool.exit_codes import ExitCode
 from fieldtool.export.lines import outcome_text
-from fieldtool.lazy_keys import LazyKeys, follower_maker
+from fieldtool.lazy_keys import LazyKeys
 from fieldtool.replay.block_replay import BlockReplay, Replayed
 from fieldtool.replay.capture import STDIN, Block, open_blocks, open_capture, open_captures
+from fieldtool.replay.devices import FollowedDevices
 from fieldtool.replay.processes import replay_in_processes
 from fieldtool.replay.run import Tally, paced
 from fieldtool.replay.second_pass import SecondPass
@@ -84,7 +85,9 @@ def _run(arguments: Namespace) -> ExitCode:
     began = time.monotonic()
     formats = formats_in_use(arguments)
     with closing(LazyKeys(arguments.store, arguments.passphrase_file)) as store:
+        devices = FollowedDevices(store, arguments.key)
         decoder = _decoder(arguments, store, formats.library)
+        decoder.make_follower = devices.follower
         reading = _Reading(files)
         for replayed in _replayed(arguments, reading, decoder):
             output.data_lines(replayed.text, ascii_only=arguments.json)
@@ -92,6 +95,7 @@ def _run(arguments: Namespace) -> ExitCode:
             reading.show(replayed.outcomes.total())
             _talk_of_bad_lines(replayed.bad_lines, tally.bad_lines)
         reading.end()
+        devices.keep()
         if store.reason:
             output.talk(store.reason)
     keep_formats(formats, decoder.formats)
@@ -104,9 +108,7 @@ def _run(arguments: Namespace) -> ExitCode:
 def _decoder(arguments: Namespace, store: LazyKeys, formats: FormatLibrary) -> LearnedDecoder:
     given = tuple(arguments.key)
     keys: KeyLookup = (lambda _: given) if given else store
-    decoder = LearnedDecoder(keys, formats=formats, profiles=profiles_in_use(arguments))
-    decoder.make_follower = follower_maker(store, given)
-    return decoder
+    return LearnedDecoder(keys, formats=formats, profiles=profiles_in_use(arguments))
 
 
 class _Reading:
@@ -159,7 +161,12 @@ def _replayed(arguments: Namespace, reading: _Reading, decoder: LearnedDecoder) 
     task = Task(form, tuple(arguments.key), arguments.profiles, decoder.formats, again)
     blocks, one_at_a_time = reading.blocks(), reading.from_pipe
     for replayed, formats in replay_in_processes(
-        blocks, arguments.jobs, task, decoder.keys, one_at_a_time=one_at_a_time
+        blocks,
+        arguments.jobs,
+        task,
+        decoder.keys,
+        one_at_a_time=one_at_a_time,
+        make_follower=decoder.make_follower,
     ):
         decoder.formats = formats
         yield replayed

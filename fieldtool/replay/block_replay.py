@@ -7,6 +7,7 @@ all telegrams shown as lines for people, take the general way; the text is the s
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Final, TypeAlias
@@ -73,7 +74,10 @@ class BlockReplay:
         if block.begins:
             self._begin(block.source)
         done = Replayed()
-        texts = [self._line(number, line, done) for number, line in enumerate(block.lines(), block.first)]
+        numbered: Iterable[tuple[int, str]] = enumerate(block.lines(), block.first)
+        if block.heard_only:
+            numbered = self._shown(numbered, block.heard_only)
+        texts = [self._line(number, line, done) for number, line in numbered]
         shown = [text for text in texts if text is not None]
         whole = "\n".join([*shown, ""]) if shown else ""
         if whole:
@@ -90,6 +94,16 @@ class BlockReplay:
         if text is not None:
             done.text.append(f"{text}\n".encode())
         return done
+
+    def _shown(self, numbered: Iterable[tuple[int, str]], heard_only: frozenset[int]) -> Iterator[tuple[int, str]]:
+        """The lines to be shown; the others teach the decoder what it needs for those behind them."""
+        for number, line in numbered:
+            if number not in heard_only:
+                yield number, line
+                continue
+            item = self._reader.read(number, line)
+            if isinstance(item, CaptureEntry):
+                self._decoder.decode(item.frame)
 
     def _line(self, number: int, line: str, done: Replayed) -> str | None:
         """Return what is shown for a line; None when there is nothing."""

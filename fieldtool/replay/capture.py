@@ -30,13 +30,14 @@ Progress: TypeAlias = Callable[[int], None]
 class Block:
     """Some whole lines of a capture: the number of the first, counted from 1, their bytes, and the capture's name.
 
-    `begins` is set in the first block of a capture.
+    `begins` is set in the first block of a capture. `heard_only` are numbers of lines to be decoded and not shown.
     """
 
     first: int
     data: bytes
     source: str
     begins: bool = False
+    heard_only: frozenset[int] = frozenset()
 
     def lines(self) -> list[str]:
         """The lines as text; bytes that are no UTF-8 become replacement characters."""

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from zlib import crc32
 
 from fieldtool.replay.capture import Block
 from protocols.captures.lines import LineReader
 from protocols.captures.model import BadLine
 from protocols.model import Link, RawFrame
+
+if TYPE_CHECKING:
+    from fieldtool.replay.lorawan_dealing import LorawanDealing
+    from protocols.lorawan.follower import LorawanFollower
 
 SENDERS: Final = 100_000
 """Senders whose process is remembered; it follows from the address for those heard later."""
@@ -25,11 +30,13 @@ class Deal:
     """The lines of a block, dealt out.
 
     `lines` and `numbers` are those of each process, `owners` the process of each line in the order of the block. Lines
-    that hold no telegram are nobody's; those that should hold one are `bad_lines`.
+    that hold no telegram are nobody's; those that should hold one are `bad_lines`. `heard_only` are the places, counted
+    from 1, of lines that another process shows.
     """
 
     lines: list[list[str]]
     numbers: list[list[int]]
+    heard_only: list[set[int]]
     owners: list[int] = field(default_factory=list)
     bad_lines: list[BadLine] = field(default_factory=list)
 
@@ -39,11 +46,23 @@ class Deal:
         self.numbers[owner].append(number)
         self.owners.append(owner)
 
+    def add_heard_only(self, process: int, number: int, line: str) -> None:
+        """Let a process hear a line that is another one's."""
+        self.lines[process].append(line)
+        self.numbers[process].append(number)
+        self.heard_only[process].add(len(self.lines[process]))
+
 
 class Dealer:
-    """Deals out the lines of captures; a new sender goes to the process that has had the fewest telegrams."""
+    """Deals out the lines of captures; a new sender goes to the process that has had the fewest telegrams.
 
-    def __init__(self, processes: int) -> None:
+    `make_follower` makes what follows the joins of LoRaWAN devices, `lorawan` is what deals out their frames since the
+    first of them came.
+    """
+
+    def __init__(self, processes: int, make_follower: Callable[[], LorawanFollower] | None = None) -> None:
+        self._make_follower = make_follower
+        self.lorawan: LorawanDealing | None = None
         self._dealt = [0] * processes
         self._owners: dict[bytes, int] = {}
         self._heads: dict[str, tuple[int, int]] = {}
@@ -53,7 +72,7 @@ class Dealer:
         """Deal out a block."""
         if block.begins:
             self._reader = LineReader(block.source)
-        deal = Deal([[] for _ in self._dealt], [[] for _ in self._dealt])
+        deal = Deal([[] for _ in self._dealt], [[] for _ in self._dealt], [set() for _ in self._dealt])
         heads, dealt = self._heads, self._dealt
         for number, line in enumerate(block.lines(), block.first):
             digits = line[line.rfind(";") + 1 :]
@@ -71,12 +90,32 @@ class Dealer:
         item = self._reader.read(number, line)
         if isinstance(item, BadLine):
             deal.bad_lines.append(item)
+        elif item is not None and item.frame.link is not Link.MBUS:
+            self._read_lorawan(deal, number, line, item.frame)
         elif item is not None:
-            sender = _sender(item.frame)
+            sender = item.frame.data[SENDER]
             owner = self._owner(sender)
             self._dealt[owner] += 1
             deal.add(owner, number, line)
             self._remember(digits, sender, owner)
+
+    def _read_lorawan(self, deal: Deal, number: int, line: str, frame: RawFrame) -> None:
+        from fieldtool.replay.lorawan_dealing import LorawanDealing
+
+        if self.lorawan is None:
+            self.lorawan = LorawanDealing(self._make_follower)
+        sender, for_all = self.lorawan.sender(frame)
+        owner = self._owner(sender.encode())
+        self._dealt[owner] += 1
+        deal.add(owner, number, line)
+        for process in range(len(self._dealt)):
+            if for_all and process != owner:
+                deal.add_heard_only(process, number, line)
+
+    def owner_of(self, sender: str) -> int:
+        """The process of a sender of LoRaWAN frames; for one that was never heard, any."""
+        owner = self._owners.get(sender.encode())
+        return crc32(sender.encode()) % len(self._dealt) if owner is None else owner
 
     def _owner(self, sender: bytes) -> int:
         owner = self._owners.get(sender)
@@ -97,8 +136,3 @@ class Dealer:
             if len(self._heads) >= SENDERS:
                 self._heads.clear()
             self._heads[head] = owner, len(digits)
-
-
-def _sender(frame: RawFrame) -> bytes:
-    """What tells senders apart; the devices of LoRaWAN change their addresses when they join, so all are one."""
-    return frame.data[SENDER] if frame.link is Link.MBUS else b""

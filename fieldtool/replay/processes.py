@@ -9,22 +9,42 @@ from __future__ import annotations
 
 import multiprocessing
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from multiprocessing.shared_memory import SharedMemory
 from operator import attrgetter
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from fieldtool.errors import FieldToolError
 from fieldtool.replay.block_replay import Replayed
 from fieldtool.replay.capture import Block
 from fieldtool.replay.dealing import Deal, Dealer
-from fieldtool.replay.worker import AskedForFormats, AskedForKeys, Done, Failed, Message, Taken, Task, Text, work
+from fieldtool.replay.worker import (
+    AskedForFormats,
+    AskedForKeys,
+    AskedForRootKeys,
+    AskedForSessionKeys,
+    AskedForSessions,
+    Done,
+    Failed,
+    HeardSessions,
+    Message,
+    Taken,
+    Task,
+    TellSessions,
+    Text,
+    work,
+)
 from protocols.captures.model import BadLine
 from protocols.mbus.compact import FormatLibrary
 from protocols.model import KeyLookup
+
+if TYPE_CHECKING:
+    from fieldtool.replay.lorawan_dealing import LorawanDealing
+    from protocols.lorawan.follower import LorawanFollower
+    from protocols.lorawan.sessions import Sessions
 
 BLOCKS_AHEAD: Final = 4
 """Blocks that one process may be ahead of another; it bounds the memory."""
@@ -45,22 +65,30 @@ class ProcessEnded(FieldToolError):
 
 
 def replay_in_processes(
-    blocks: Iterable[Block], jobs: int, task: Task, keys: KeyLookup, *, one_at_a_time: bool = False
+    blocks: Iterable[Block],
+    jobs: int,
+    task: Task,
+    keys: KeyLookup,
+    *,
+    one_at_a_time: bool = False,
+    make_follower: Callable[[], LorawanFollower] | None = None,
 ) -> Iterator[tuple[Replayed, FormatLibrary]]:
     """Decode with several processes; yields what one process would give for each block, and the formats learned so far.
 
     With `one_at_a_time` the next block is read only when all are through with the one before: for captures that
     somebody is still writing. Without a second pass a compact frame whose format another meter has taught in the very
-    same block stays unread.
+    same block stays unread. `make_follower` is asked, when the first LoRaWAN frame comes, for a follower with the keys
+    and sessions of all processes; it has what all have heard in the end.
     """
     try:
-        crew = _Crew(jobs, task, keys)
+        crew = _Crew(jobs, task, keys, make_follower)
     except OSError as error:
         raise FieldToolError(
             f"cannot start {jobs} processes: {error.strerror}", "try fewer, or without --jobs"
         ) from error
     try:
         yield from crew.replay(iter(blocks), 1 if one_at_a_time else BLOCKS_AHEAD)
+        crew.gather_sessions()
     finally:
         crew.end()
 
@@ -80,6 +108,8 @@ class _Worker:
     text: list[bytes | memoryview] = field(default_factory=list)
     start: int | None = None
     asks_formats: bool = False
+    sessions: Sessions | None = None
+    has_told: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,11 +133,13 @@ class _Dealt:
 class _Crew:
     """The processes, what they have been handed, and what of it has come back."""
 
-    def __init__(self, jobs: int, task: Task, keys: KeyLookup) -> None:
+    def __init__(
+        self, jobs: int, task: Task, keys: KeyLookup, make_follower: Callable[[], LorawanFollower] | None
+    ) -> None:
         self._keys = keys
         self._formats = task.formats or FormatLibrary()
         self._learned: list[tuple[int, FormatLibrary]] = []
-        self._dealer = Dealer(jobs)
+        self._dealer = Dealer(jobs, make_follower)
         self._window: deque[_Dealt] = deque()
         self._finished = 0
         self._workers: list[_Worker] = []
@@ -151,9 +183,23 @@ class _Crew:
 
     def _dealt(self, block: Block) -> _Dealt:
         deal = self._dealer.deal(block)
-        blocks = [Block(1, "\n".join(lines).encode(), block.source, begins=block.begins) for lines in deal.lines]
+        blocks = [
+            Block(1, "\n".join(lines).encode(), block.source, block.begins, frozenset(heard_only))
+            for lines, heard_only in zip(deal.lines, deal.heard_only, strict=True)
+        ]
         deal.lines.clear()
         return _Dealt(deal, blocks)
+
+    def gather_sessions(self) -> None:
+        """Bring together what the processes have heard of LoRaWAN devices."""
+        if self._dealer.lorawan is None:
+            return
+        for worker in self._workers:
+            self._send(worker, TellSessions())
+            while not worker.has_told:
+                self._take(worker)
+        heard = [worker.sessions for worker in self._workers]
+        self._dealer.lorawan.gather(heard, self._dealer.owner_of)
 
     def end(self) -> None:
         """End the processes."""
@@ -169,6 +215,13 @@ class _Crew:
                     worker.process.join(END_TIMEOUT_S)
             worker.memory.close()
             worker.memory.unlink()
+
+    @property
+    def _lorawan(self) -> LorawanDealing:
+        """What has dealt out the LoRaWAN frames that somebody asks about."""
+        if self._dealer.lorawan is None:
+            raise ProcessEnded("a process asks about a frame that it was not dealt", "try again without --jobs")
+        return self._dealer.lorawan
 
     def _hand_out(self) -> None:
         for number, worker in enumerate(self._workers):
@@ -187,6 +240,14 @@ class _Crew:
         match message:
             case AskedForKeys(address):
                 self._send(worker, tuple(self._keys(address)))
+            case AskedForRootKeys(dev_eui):
+                self._send(worker, tuple(self._lorawan.keys.root_keys(dev_eui)))
+            case AskedForSessionKeys(dev_addr):
+                self._send(worker, tuple(self._lorawan.keys.session_keys(dev_addr)))
+            case AskedForSessions():
+                self._send(worker, self._lorawan.begins_with)
+            case HeardSessions(sessions):
+                worker.sessions, worker.has_told = sessions, True
             case AskedForFormats():
                 worker.asks_formats = True
             case Text(start, size, whole):

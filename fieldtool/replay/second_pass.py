@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from protocols.captures.model import CaptureEntry, CaptureItem
 from protocols.learned import LearnedDecoder
 from protocols.mbus.compact import FormatLibrary
+from protocols.model import Link
 
 
 class SecondPass:
@@ -42,7 +43,8 @@ class SecondPass:
             self._ahead = iter(self._again())
         for item in self._ahead:
             self._read += 1
-            if self._read > self.passed and isinstance(item, CaptureEntry):
+            # LoRaWAN frames have no such formats, and must not be followed before their time.
+            if self._read > self.passed and isinstance(item, CaptureEntry) and item.frame.link is Link.MBUS:
                 self._decoder.sight(item.frame)
                 if self._decoder.formats.get(signature) is not None:
                     return True

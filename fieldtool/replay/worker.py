@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from multiprocessing.shared_memory import SharedMemory
 from pathlib import Path
-from typing import TypeAlias, cast
+from typing import TYPE_CHECKING, TypeAlias, cast
 
 from fieldtool.replay.block_replay import BlockReplay, Replayed
 from fieldtool.replay.capture import Block, open_captures
@@ -21,6 +21,11 @@ from fieldtool.user_profiles import load_profiles
 from protocols.learned import LearnedDecoder
 from protocols.mbus.compact import FormatLibrary
 from protocols.model import Address, Key
+
+if TYPE_CHECKING:
+    from protocols.lorawan.follower import LorawanFollower
+    from protocols.lorawan.keys import RootKeys, SessionKeys
+    from protocols.lorawan.sessions import Sessions
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +54,37 @@ class AskedForKeys:
 @dataclass(frozen=True, slots=True)
 class AskedForFormats:
     """A process has a compact frame whose format it does not know."""
+
+
+@dataclass(frozen=True, slots=True)
+class AskedForRootKeys:
+    """A process wants the root keys of a LoRaWAN device."""
+
+    dev_eui: str
+
+
+@dataclass(frozen=True, slots=True)
+class AskedForSessionKeys:
+    """A process wants the session keys of a LoRaWAN address."""
+
+    dev_addr: str
+
+
+@dataclass(frozen=True, slots=True)
+class AskedForSessions:
+    """A process wants the LoRaWAN sessions to begin with."""
+
+
+@dataclass(frozen=True, slots=True)
+class TellSessions:
+    """A process is to tell what it has heard of LoRaWAN devices."""
+
+
+@dataclass(frozen=True, slots=True)
+class HeardSessions:
+    """What a process has heard of LoRaWAN devices; None where there were none."""
+
+    sessions: Sessions | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +118,18 @@ class Failed:
     error: Exception
 
 
-Message: TypeAlias = AskedForKeys | AskedForFormats | Text | Done | Failed
-"""What a process says; what it is told are blocks, `Taken`, and answers."""
+Message: TypeAlias = (
+    AskedForKeys
+    | AskedForRootKeys
+    | AskedForSessionKeys
+    | AskedForSessions
+    | AskedForFormats
+    | HeardSessions
+    | Text
+    | Done
+    | Failed
+)
+"""What a process says; what it is told are blocks, `Taken`, `TellSessions`, and answers."""
 
 
 def work(connection: Connection, memory: SharedMemory, task: Task) -> None:
@@ -113,10 +159,12 @@ class _Work:
         self._given = task.keys
         decoder = LearnedDecoder(self._keys, formats=task.formats, profiles=load_profiles(task.profiles).registry)
         decoder.search_formats = self._search
+        decoder.make_follower = self._make_follower
         if task.again is not None:
             files = task.again
             decoder.search_formats = SecondPass(lambda: open_captures(files), decoder)
         self._decoder = decoder
+        self._follower: LorawanFollower | None = None
         self._replay = BlockReplay(decoder, task.form)
 
     def decode_blocks(self) -> None:
@@ -138,6 +186,8 @@ class _Work:
             self._blocks.append(message)
         elif isinstance(message, Taken):
             self._free.append(message.start)
+        elif isinstance(message, TellSessions):
+            self._connection.send(HeardSessions(None if self._follower is None else self._follower.sessions))
         else:
             return message
         return None
@@ -152,6 +202,27 @@ class _Work:
             return self._given
         self._connection.send(AskedForKeys(address))
         return cast(Sequence[Key], self._answer())
+
+    def _make_follower(self) -> LorawanFollower:
+        from fieldtool.lorawan_keys import given_lorawan_keys
+        from fieldtool.replay.lorawan_dealing import RememberedKeys
+        from protocols.lorawan.follower import LorawanFollower
+
+        self._connection.send(AskedForSessions())
+        sessions = cast("Sessions", self._answer())
+        keys = given_lorawan_keys(self._given) if self._given else RememberedKeys(self)
+        self._follower = LorawanFollower(keys, sessions)
+        return self._follower
+
+    def root_keys(self, dev_eui: str) -> Sequence[RootKeys]:
+        """Ask for the root keys of a LoRaWAN device."""
+        self._connection.send(AskedForRootKeys(dev_eui))
+        return cast("Sequence[RootKeys]", self._answer())
+
+    def session_keys(self, dev_addr: str) -> Sequence[SessionKeys]:
+        """Ask for the session keys of a LoRaWAN address."""
+        self._connection.send(AskedForSessionKeys(dev_addr))
+        return cast("Sequence[SessionKeys]", self._answer())
 
     def _search(self, signature: int) -> FormatLibrary | None:
         self._connection.send(AskedForFormats())

@@ -68,7 +68,11 @@ def parse_address(url: ReceiverUrl) -> MqttAddress:
     user, _, place = authority.rpartition("@")
     host, number = _host_and_port(place)
     # What stands here may be a piece of a password: it is not repeated.
-    if not host or (number and not (number.isascii() and number.isdigit() and 0 < int(number) <= HIGHEST_PORT)):
+    if (
+        ":" in user
+        or not host
+        or (number and not (number.isascii() and number.isdigit() and 0 < int(number) <= HIGHEST_PORT))
+    ):
         raise UsageError(
             "the MQTT address names no broker, or no port number behind its colon",
             f"as in {url.kind}://USER@broker.example:{PORTS[url.kind]}/topic; passwords belong in a file",

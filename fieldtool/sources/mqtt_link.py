@@ -86,7 +86,7 @@ class MqttLink:
         deadline_s = time.monotonic() + ANSWER_S
         try:
             while not stopped():
-                code = self._client.loop(POLL_S)
+                code = self._loop()
                 if self._ending is not None:
                     return self._ending
                 if code is not MQTTErrorCode.MQTT_ERR_SUCCESS:
@@ -96,6 +96,12 @@ class MqttLink:
         finally:
             self._client.disconnect()
         return None
+
+    def _loop(self) -> MQTTErrorCode:
+        try:
+            return self._client.loop(POLL_S)
+        except Exception:  # noqa: BLE001 - of packets that are none, the library raises whatever its parsing raises
+            return MQTTErrorCode.MQTT_ERR_PROTOCOL
 
     def _connected(
         self, client: Client, data: object, flags: ConnectFlags, reason: ReasonCode, properties: Properties | None

@@ -12,7 +12,7 @@ from protocols.text import safe_text
 
 _URL = re.compile(r"(?P<kind>[A-Za-z0-9_-]+)(?:\+(?P<transport>[A-Za-z0-9]+))?:(?P<rest>.*)", re.DOTALL)
 _WINDOWS_DRIVE = re.compile(r"[A-Za-z]:[\\/]")
-_PASSWORD = re.compile(r"(?<=//)(?P<user>[^/?:@]*):(?!\d{1,5}/)[^@]*@", re.DOTALL)
+_PASSWORD = re.compile(r"(?<=//)(?P<user>[^/?:]*):(?!\d{1,5}(?:[/?]|$))[^@]*@", re.DOTALL)
 """A password where URLs may have one; a port number with a topic behind it, in which an `@` stands, is none."""
 _SECRET_OPTION = re.compile(r"([?&][^=&]*(?:pass|pw|secret|token|key)[^=&]*=)[^&]*", re.IGNORECASE)
 TRANSPORTS = ("socket", "rfc2217")

@@ -55,9 +55,10 @@ class ClientSession:
                 if self.over:
                     break
                 published.extend(self._take(packet))
-            if not self._connected and self._stream.pending[:1] not in (b"", _FIRST_BYTE):
-                raise BadPacket("CONNECT stands first")
         except BadPacket:
+            self.over = True
+        if not self._connected and self._stream.pending[:1] not in (b"", _FIRST_BYTE):
+            # What speaks another protocol would else be waited for in vain.
             self.over = True
         return published
 

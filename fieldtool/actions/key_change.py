@@ -16,7 +16,7 @@ from datetime import datetime
 from fieldtool.access import user_name
 from fieldtool.actions.action_log import ActionLog, Became
 from fieldtool.actions.errors import ActionRefused, KeyNotTaken, KeyUnsettled, LinkLost, LinkSilent, WrongMeter
-from fieldtool.actions.plan import CHANGE_KEY, Settled
+from fieldtool.actions.plan import CHANGE_KEY, Held, Settled
 from fieldtool.actions.session import AES_KEY_BYTES, Evidence, GuardedSession, OpenSession, refusal
 from fieldtool.errors import AccessError
 from keystore.key_change import KeyChange
@@ -95,10 +95,10 @@ class KeyChanger:
         if settled.took_new:
             return
         if result is None:
-            raise LinkSilent(f"meter {meter} did not answer, and holds its old key as before", "start again")
+            raise LinkSilent(f"meter {meter} did not answer, and holds {settled.held} as before", "start again")
         if result.code is ResultCode.DONE:
-            log.note(Became.DIFFERS, "the meter says done, and proves the old key")
-            raise KeyNotTaken(f"meter {meter} says that it took the new key, but proves the old one", "start again")
+            log.note(Became.DIFFERS, f"the meter says done, and proves {settled.held}")
+            raise KeyNotTaken(f"meter {meter} says that it took the new key, but proves {settled.held}", "start again")
         error = refusal(meter, result)
         log.note(Became.REFUSED_BY_METER, error.message)
         raise error
@@ -114,20 +114,19 @@ class KeyChanger:
             # A meter that opens no session takes no command either.
             if error.code not in (ResultCode.LOCKED, ResultCode.BUSY):
                 raise
-        held = self._session.which_key(change.address, (change.new_key, change.old_key))
+        others = [record.value for record in filed_keys(self._vault, change.address)]
+        held = self._session.which_key(change.address, (change.new_key, change.old_key, *others))
         if held is None:
             reason = "the meter proves neither the old key nor the new one"
             log.note(Became.UNSETTLED, reason)
             raise KeyUnsettled(
-                f"key change of meter {change.meter_text}: {reason}; both keys are kept",
-                "find out who else changed its key, import that one, and look at: fieldtool audit list",
+                f"key change of {change.meter_text}: {reason}; both are kept",
+                "find out who else changed its key, import that one, then: fieldtool meter recover",
             )
-        took_new = hmac.compare_digest(held.key, change.new_key)
-        value = key_check_value(held.key)
-        reason = f"the meter proves the {'new' if took_new else 'old'} key"
-        entry = log.entry(Became.SETTLED, reason, key_check_value=value)
+        value, which = key_check_value(held.key), _which(change, held.key)
+        entry = log.entry(Became.SETTLED, f"the meter proves {which}", key_check_value=value)
         self._vault.key_changes.settle(change, held.key, held.version, entry)
-        return Settled(change.address, took_new, value, held.version)
+        return Settled(change.address, which, value, held.version)
 
     def _present(self, meter: Address) -> KeyRecord:
         """Return the filed record of the key that the meter proves to hold."""
@@ -155,6 +154,12 @@ def filed_keys(vault: Vault, meter: Address) -> list[KeyRecord]:
         and record.status is not KeyStatus.REVOKED
         and manufacturer_fit(record.manufacturer, meter.manufacturer) is not ManufacturerFit.OTHER
     ]
+
+
+def _which(change: KeyChange, key: bytes) -> Held:
+    if hmac.compare_digest(key, change.new_key):
+        return Held.NEW
+    return Held.OLD if hmac.compare_digest(key, change.old_key) else Held.OTHER
 
 
 def require_same_meter(expected: Address, answers: Address) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 from typing import Final
 
 from fieldtool.errors import UsageError
@@ -148,19 +149,38 @@ class ActionOutcome:
         return not self.problem
 
 
+class Held(StrEnum):
+    """Which key a meter proved when it was asked about a key change."""
+
+    NEW = "the new key"
+    OLD = "the old key"
+    OTHER = "another key that is filed for it"
+
+
+_REST: Final = {
+    Held.NEW: "the old one is superseded",
+    Held.OLD: "the new one was never taken and is revoked",
+    Held.OTHER: "somebody else changed it; both keys of the change are superseded",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """What became of a key change: which key the meter proved, by its check value."""
+    """What became of a key change: which key the meter proved, its check value and the meter's number for it."""
 
     meter: Address
-    took_new: bool
+    held: Held
     key_check_value: str
     key_version: int
 
     @property
+    def took_new(self) -> bool:
+        """Whether the meter holds the new key."""
+        return self.held is Held.NEW
+
+    @property
     def text(self) -> str:
         """The outcome in one sentence."""
-        which = "the new key" if self.took_new else "the old key"
-        other = "the old one is superseded" if self.took_new else "the new one was never taken and is revoked"
         name = f"{self.meter.manufacturer} {self.meter.number}"
-        return f"meter {name} holds {which} ({self.key_check_value}, version {self.key_version}); {other}"
+        key = f"{self.key_check_value}, version {self.key_version}"
+        return f"meter {name} holds {self.held} ({key}); {_REST[self.held]}"

@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from fieldtool.actions.action_log import ActionLog, Became
-from fieldtool.actions.errors import ActionRefused, LinkLost, LinkSilent
+from fieldtool.actions.errors import ActionRefused, KeyUnsettled, LinkLost, LinkSilent
 from fieldtool.actions.key_change import KeyChanger, filed_keys, require_same_meter
 from fieldtool.actions.links import FieldLink, MeterChoice
 from fieldtool.actions.plan import EVENT_LOG, ActionOutcome, ActionPlan, Settled, wish_for
@@ -160,6 +160,9 @@ class ActionService:
             return self._settle(change)
         except (LinkLost, LinkSilent) as error:
             log.note(Became.LINK_FAILED, error.message)
+            raise
+        except KeyUnsettled as error:
+            log.note(Became.REFUSED_HERE, error.message)
             raise
 
     def _settle(self, change: KeyChange) -> Settled:

@@ -173,9 +173,9 @@ class KeyBook:
     def settle(self, writer: Writer, proved: KeyRecord, change: KeyChange, now: datetime) -> None:
         """Make the key that a meter proved the active one of its role, and put the change's other key aside.
 
-        `proved` is filed when it is not there any more.
+        `proved` is filed when it is not there any more. A new key that the meter never took is revoked.
         """
-        refuted = KeyStatus.SUPERSEDED if proved.value == change.new_key else KeyStatus.REVOKED
+        never_taken = change.new_key if proved.value == change.old_key else b""
         proved = replace(proved, status=KeyStatus.ACTIVE, confirmed_at=now)
         found = False
         for item, one in self._of_meter(writer, proved):
@@ -186,8 +186,8 @@ class KeyBook:
                 version = one.key_version if proved.key_version is None else proved.key_version
                 new = replace(one, status=proved.status, confirmed_at=now, key_version=version)
                 self._change(writer, item, one, new)
-            elif one.value in (change.old_key, change.new_key):
-                self._change(writer, item, one, replace(one, status=refuted))
+            elif one.value == never_taken:
+                self._change(writer, item, one, replace(one, status=KeyStatus.REVOKED))
             elif one.status is KeyStatus.ACTIVE:
                 self._change(writer, item, one, replace(one, status=KeyStatus.SUPERSEDED))
         if not found:

@@ -75,13 +75,11 @@ class KeyChangeDesk:
         self._transaction(step)
 
     def settle(self, change: KeyChange, proved: bytes, key_version: int | None, note: ChangeNote) -> None:
-        """Close a change with the key that the meter proved: the old one or the new one.
+        """Close a change with the key that the meter proved: the new one, the old one, or another one.
 
-        The proved key becomes the active one. The other stays: superseded when the meter had it, revoked when it never
-        did. Raises `NotFound` when the change was settled meanwhile, `ValueError` for any other key.
+        The proved key becomes the active one. The others stay: superseded when the meter had them, revoked when it
+        never did. Raises `NotFound` when the change was settled meanwhile.
         """
-        if proved not in (change.old_key, change.new_key):
-            raise ValueError("a key change is settled with one of its two keys")
 
         def step(session: Session, writer: Writer) -> None:
             changes = _journal(session)

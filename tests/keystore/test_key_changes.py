@@ -91,10 +91,16 @@ def test_only_one_change_of_a_meter_is_open(vault: Vault, filed: KeyRecord) -> N
     before = vault.generation
     with pytest.raises(AlreadyExists, match="KAM 63001468 is not settled yet"):
         vault.key_changes.begin(replace(CHANGE, new_key=bytes([9]) * 16), filed, NOTE)
-    with pytest.raises(ValueError, match="one of its two keys"):
-        vault.key_changes.settle(CHANGE, bytes(16), None, NOTE)
     assert vault.generation == before
     assert states(vault) == {OLD: KeyStatus.ACTIVE, NEW: KeyStatus.SUPERSEDED}
+
+
+def test_a_third_key_puts_both_aside(vault: Vault, filed: KeyRecord) -> None:
+    third = bytes([3]) * 16
+    vault.key_changes.begin(CHANGE, filed, NOTE)
+    vault.put([replace(filed, value=third)])
+    vault.key_changes.settle(CHANGE, third, None, NOTE)
+    assert states(vault) == {third: KeyStatus.ACTIVE, OLD: KeyStatus.SUPERSEDED, NEW: KeyStatus.SUPERSEDED}
 
 
 def test_a_change_shows_no_key() -> None:

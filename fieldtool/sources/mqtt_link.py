@@ -25,11 +25,8 @@ ANSWER_S: Final = 10.0
 
 KEEP_ALIVE_S: Final = 30
 
-_REFUSALS: Final[dict[str, str]] = {
-    "Bad user name or password": "user or password is wrong",
-    "Not authorized": "this user, or nobody without one, may not connect",
-}
-"""What a broker says that asking again will not change."""
+_REFUSALS: Final = frozenset({"Bad user name or password", "Not authorized"})
+"""What a broker says that asking again will not change; which of the two it says for a wrong password is its choice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +110,8 @@ class MqttLink:
         said = str(reason)
         place = self._address.place
         if said in _REFUSALS:
-            self._ending = Ending(f"{place} refuses: {_REFUSALS[said]}", _login_hint(self._address), final=True)
+            why = "nobody may connect without a user" if self._address.user is None else "user or password is wrong"
+            self._ending = Ending(f"{place} refuses: {why}", _login_hint(self._address), final=True)
         else:
             self._ending = Ending(f"{place} refuses: {safe_text(said)}", "ask who runs the broker")
 

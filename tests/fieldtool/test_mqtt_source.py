@@ -219,7 +219,7 @@ def test_user_and_password(password_file: Path) -> None:
     ("user", "detail", "hint"),
     [
         ("app@tenant@", "user or password is wrong", "check the user in the address and the password in the file"),
-        ("", "nobody without one", "write the user in front, mqtt://USER@127.0.0.1:"),
+        ("", "nobody may connect without a user", "write the user in front, mqtt://USER@127.0.0.1:"),
     ],
 )
 def test_a_wrong_password_is_final(tmp_path: Path, user: str, detail: str, hint: str) -> None:

@@ -1,0 +1,107 @@
+"""The radio link over real ports and in real time: stick on TCP and on a pseudo terminal, air, and the lock."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from fieldtool.actions.errors import LinkLost
+from fieldtool.actions.links import LinkContext, MeterChoice, open_link
+from fieldtool.actions.radio_link import RadioLink
+from fieldtool.actions.service import ActionService
+from fieldtool.errors import PortGone, UsageError
+from protocols.decode import decode
+from protocols.model import Key
+from simulators.bench import Bench as StickBench
+from simulators.field_meter.radio_bench import SharedLock, radio_bench
+from tests.fieldtool.action_bench import Bench, Clock, make_bench, make_vault
+
+posix_only = pytest.mark.skipif(sys.platform == "win32", reason="pseudo terminals are POSIX")
+
+
+@dataclass
+class RunningClock(Clock):
+    """A time that passes as it really does, from the moment on when the desk was set up."""
+
+    began_s: float = field(default_factory=time.monotonic)
+
+    def __call__(self) -> datetime:
+        return self.now + timedelta(seconds=time.monotonic() - self.began_s)
+
+
+Start = Callable[[str], tuple[Bench, StickBench]]
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    running: list[tuple[Bench, StickBench]] = []
+
+    def begin(at: str) -> tuple[Bench, StickBench]:
+        clock = RunningClock()
+        bench = make_bench(make_vault(tmp_path / "vault", clock), clock)
+        state = replace(bench.lock.state, radio_on=True, transport_mode=False, installed=True, radio_interval_s=2)
+        lock = SharedLock(bench.meter, state, bench.lock.anchors, Random(3).randbytes)
+        bench.lock = lock
+        stick = radio_bench(lock, at, starts=clock()).start()
+        running.append((bench, stick))
+        return running[-1]
+
+    yield begin
+    for bench, stick in running:
+        stick.stop()
+        bench.vault.close()
+
+
+def test_a_guarded_action_over_tcp(start: Start) -> None:
+    bench, stick = start("tcp")
+    bench.enrol("Installer")
+    said: list[str] = []
+    context = LinkContext(bench.vault.keys_for, said.append)
+    with closing(open_link(stick.url("c2"), bench.choice, context)) as link:
+        service = ActionService(bench.vault, link, bench.clock)
+        outcome = service.execute(service.plan("customer-number", bench.choice, {"number": "C-4711"}))
+        assert isinstance(link, RadioLink)
+        assert 0 < link.stick.reaction.last_s <= link.stick.reaction.worst_s
+        assert link.stick.reaction.confirmed_s > 0
+    assert outcome.ok
+    assert outcome.authentic
+    assert bench.lock.state.customer_number == "C-4711"
+
+
+@posix_only
+def test_a_read_out_over_a_pseudo_terminal(start: Start) -> None:
+    bench, stick = start("pty")
+    with closing(open_link(stick.url("c2"), bench.choice, LinkContext(bench.vault.keys_for))) as link:
+        frames = link.read_out()
+        key = bench.lock.state.key
+        assert key is not None
+        assert [decode(frame, lambda _: [Key(key)]).outcome.value for frame in frames] == ["ok"] * 3
+        stick.unplug()
+        with pytest.raises(LinkLost, match="the stick was unplugged"):
+            link.read_out()
+
+
+@pytest.mark.parametrize(
+    ("text", "meter", "words"),
+    [
+        ("im871a:///dev/null?mode=t2", MeterChoice("10002345"), "2 to 3 ms after their telegram"),
+        ("im871a:///dev/null?mode=c1,t1", MeterChoice("10002345"), "no meter can be answered in mode 'c1,t1'"),
+        ("im871a:///dev/null", MeterChoice(primary=5), "no primary addresses on the air"),
+    ],
+)
+def test_what_cannot_be_is_said_before_the_port_is_opened(text: str, meter: MeterChoice, words: str) -> None:
+    with pytest.raises(UsageError, match=words):
+        open_link(text, meter)
+
+
+def test_a_port_that_is_not_there_is_said() -> None:
+    with pytest.raises(PortGone):
+        open_link("im871a+socket://127.0.0.1:1", MeterChoice("10002345"))

@@ -13,7 +13,7 @@ from typing import Final
 
 from keystore.model import WMBUS_ROLES, KeyRecord, KeyRole, KeyStatus, Provenance
 from keystore.vault import Vault
-from protocols.model import Address, Key, Link, Outcome, Telegram
+from protocols.model import Address, Key, Outcome, Telegram
 from protocols.trial import MAX_TELEGRAMS, NEEDED_TELEGRAMS, KeyTrial, trial
 
 SYSTEM: Final = "keys check"
@@ -74,13 +74,10 @@ class HeardTelegrams:
     def __init__(self) -> None:
         self._kept: dict[Address, dict[bytes, Telegram]] = {}
         self._clear: Counter[Address] = Counter()
-        self.lorawan_frames = 0
-        """Frames of LoRaWAN devices, whose keys their MIC proves as they are received: they are not tried here."""
 
     def add(self, telegram: Telegram) -> None:
         """Take a telegram; it need not have been decrypted."""
         meter = telegram.meter
-        self.lorawan_frames += telegram.frame.link is not Link.MBUS
         if meter is None or telegram.outcome in {Outcome.DAMAGED, Outcome.UNSUPPORTED}:
             return
         if telegram.outcome not in _ENCRYPTED and (telegram.security is None or not telegram.security.key_check_value):

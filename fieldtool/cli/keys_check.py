@@ -28,6 +28,7 @@ from fieldtool.key_check import (
     confirm,
 )
 from fieldtool.key_import import read_key_file
+from fieldtool.lorawan_check import DeviceCheck, HeardDevices, assign_device, check_devices
 from fieldtool.pipeline.listening import Heard, Listening
 from fieldtool.replay.capture import open_capture
 from fieldtool.sources.registry import open_source
@@ -37,7 +38,8 @@ from keystore.vault import Vault
 from protocols.captures.model import CaptureEntry
 from protocols.decode import decode
 from protocols.learned import LearnedDecoder
-from protocols.model import Key
+from protocols.model import Key, Link
+from protocols.plural import counted
 from protocols.text import safe_text
 
 DEFAULT_SECONDS: Final = 300.0
@@ -75,29 +77,23 @@ def _run(arguments: Namespace) -> ExitCode:
         raise UsageError("--assign asks for every key, and there is no terminal", "add --yes to the command")
     tried = _tried(arguments)
     with open_store(choose_store(arguments.store, arguments.passphrase_file)) as vault:
-        heard = _from_captures(arguments.capture) if arguments.capture else _from_air(arguments)
+        heard, devices = _from_captures(arguments.capture) if arguments.capture else _from_air(arguments)
         progress = output.Progress("keys tried")
-        results = check(vault, heard, tried, lambda count: progress.step(count=count))
+        meters = check(vault, heard, tried, lambda count: progress.step(count=count))
+        lorawan = check_devices(vault, devices, lambda count: progress.step(count=count)) if devices.frames else []
         progress.end()
-        _tell_lorawan(heard)
+        results: list[MeterCheck | DeviceCheck] = [*meters, *lorawan]
         if not results:
             raise InputError("no meter was heard", "listen longer, or give another capture")
         for one in results:
             output.data(json.dumps(_facts(one)) if arguments.json else _line(one))
         if arguments.assign:
-            results = _assign(vault, results, arguments)
+            results = [*_assign(vault, meters, arguments), *_assign_devices(vault, lorawan, arguments)]
     needy = sum(one.state not in IN_ORDER for one in results)
-    output.talk(f"{len(results)} meters, {needy} need attention" if needy else f"{len(results)} meters, all in order")
+    whole = counted(len(results), "meter")
+    attention = f"{needy} need attention" if needy > 1 else "1 needs attention"
+    output.talk(f"{whole}, {attention}" if needy else f"{whole}, all in order")
     return ExitCode.SOME_FAILED if needy else ExitCode.OK
-
-
-def _tell_lorawan(heard: HeardTelegrams) -> None:
-    """Say what was left out: the MIC of a LoRaWAN frame says at once whether a filed key fits."""
-    if heard.lorawan_frames:
-        output.talk(
-            f"{heard.lorawan_frames} LoRaWAN frames were left out: "
-            "`fieldtool listen` and `fieldtool replay` say of each whether its key fits"
-        )
 
 
 def _tried(arguments: Namespace) -> list[Candidate]:
@@ -119,26 +115,33 @@ def _tried(arguments: Namespace) -> list[Candidate]:
     return found
 
 
-def _from_captures(paths: Sequence[Path]) -> HeardTelegrams:
-    heard = HeardTelegrams()
+def _from_captures(paths: Sequence[Path]) -> tuple[HeardTelegrams, HeardDevices]:
+    heard, devices = HeardTelegrams(), HeardDevices()
     progress = output.Progress("telegrams")
     for path in paths:
         for item in open_capture(path):
-            if isinstance(item, CaptureEntry):
+            if not isinstance(item, CaptureEntry):
+                continue
+            if item.frame.link is Link.MBUS:
                 heard.add(decode(item.frame))
-                progress.step()
+            else:
+                devices.add(item.frame)
+            progress.step()
     progress.end()
-    return heard
+    return heard, devices
 
 
-def _from_air(arguments: Namespace) -> HeardTelegrams:
-    heard = HeardTelegrams()
+def _from_air(arguments: Namespace) -> tuple[HeardTelegrams, HeardDevices]:
+    heard, devices = HeardTelegrams(), HeardDevices()
     sources = [open_source(text) for text in arguments.receivers]
     listening = Listening(sources, LearnedDecoder(lambda _: ()))
     progress = output.Progress("telegrams")
 
     def take(news: Heard) -> None:
-        heard.add(news.telegram)
+        if news.telegram.frame.link is Link.MBUS:
+            heard.add(news.telegram)
+        else:
+            devices.add(news.telegram.frame)
         progress.step()
 
     listening.start()
@@ -147,7 +150,7 @@ def _from_air(arguments: Namespace) -> HeardTelegrams:
     finally:
         listening.stop()
         progress.end()
-    return heard
+    return heard, devices
 
 
 def _assign(vault: Vault, results: list[MeterCheck], arguments: Namespace) -> list[MeterCheck]:
@@ -168,24 +171,45 @@ def _assign(vault: Vault, results: list[MeterCheck], arguments: Namespace) -> li
     return left
 
 
-def _line(one: MeterCheck) -> str:
-    meter = f"{one.meter.manufacturer} {one.meter.number}"
-    return f"{meter:14}{_GLYPHS[one.state]} {one.state:15}{safe_text(one.sentence)}"
+def _assign_devices(vault: Vault, results: list[DeviceCheck], arguments: Namespace) -> list[DeviceCheck]:
+    """Ask for each root key that was found; return what still needs attention, and what did not."""
+    name = ", ".join(path.name for path in arguments.capture) or "the air"
+    left: list[DeviceCheck] = []
+    for one in results:
+        device = f"DevEUI {one.dev_eui}"
+        if one.assignable and (arguments.yes or ask_yes(f"{device}: {one.sentence}. File it for this device?")):
+            record = assign_device(vault, one, name, datetime.now(UTC))
+            output.talk(f"filed key {record.key_check_value} for {device}")
+        else:
+            left.append(one)
+    return left
 
 
-def _facts(one: MeterCheck) -> dict[str, object]:
-    known = one.candidate.record if one.candidate is not None else None
-    return {
-        "meter": {
+def _line(one: MeterCheck | DeviceCheck) -> str:
+    meter = one.name if isinstance(one, DeviceCheck) else f"{one.meter.manufacturer} {one.meter.number}"
+    return f"{meter:16} {_GLYPHS[one.state]} {one.state:15}{safe_text(one.sentence, output.TALK_LIMIT)}"
+
+
+def _facts(one: MeterCheck | DeviceCheck) -> dict[str, object]:
+    filed_for: str | None
+    if isinstance(one, DeviceCheck):
+        meter: dict[str, object] = {"dev_eui": one.dev_eui or None, "dev_addr": one.dev_addr or None}
+        telegrams, filed_for = one.frames, None if one.found is None else one.found.whose
+    else:
+        known = one.candidate.record if one.candidate is not None else None
+        telegrams, filed_for = one.telegrams, None if known is None else known.meter_text
+        meter = {
             "manufacturer": one.meter.manufacturer,
             "number": one.meter.number,
             "version": one.meter.version,
             "medium_code": one.meter.medium_code,
-        },
+        }
+    return {
+        "meter": meter,
         "state": str(one.state),
-        "telegrams": one.telegrams,
+        "telegrams": telegrams,
         "key_check_value": one.key_check_value or None,
-        "filed_for": None if known is None else safe_text(known.meter_text),
+        "filed_for": None if filed_for is None else safe_text(filed_for),
         "assignable": one.assignable,
         "detail": safe_text(one.sentence, output.TALK_LIMIT),
     }

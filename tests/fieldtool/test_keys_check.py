@@ -151,14 +151,3 @@ def test_what_is_missing_is_told(run: Run, store: Path, tmp_path: Path) -> None:
     ran = run("keys", "check", "--capture", empty)
     assert ran.code == 2
     assert "no meter was heard" in ran.err
-
-
-def test_lorawan_devices_are_said_to_be_left_out(run: Run, store: Path, capture: Path, tmp_path: Path) -> None:
-    uplink = "40F17DBE4900020001954378762B11FF0D"
-    path = tmp_path / "lorawan.hex"
-    path.write_text(f"{uplink}\n{uplink}\n")
-    ran = run("keys", "check", "--capture", path)
-    assert ran.code == 2
-    assert "2 LoRaWAN frames" in ran.err
-    assert "fieldtool replay" in ran.err
-    assert "2 LoRaWAN frames" in run("keys", "check", "--capture", path, "--capture", capture).err

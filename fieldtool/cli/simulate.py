@@ -36,7 +36,7 @@ def _configure_receiver(parser: ArgumentParser) -> None:
 def _receiver(arguments: Namespace) -> ExitCode:
     bench = make_bench(load_scenario(arguments.scenario), arguments.kind, arguments.at, speed=arguments.speed)
     stop = threading.Event()
-    _stop_on_terminate(stop)
+    stop_on_terminate(stop)
     start_bench(bench)
     try:
         if arguments.json:
@@ -44,7 +44,7 @@ def _receiver(arguments: Namespace) -> ExitCode:
         else:
             output.data(f"simulated {arguments.kind} at {bench.at}", flush=True)
             output.talk(f"listen to it with: fieldtool listen '{bench.url(_mode(arguments.kind))}'; end with Ctrl-C")
-        _wait(stop, arguments.seconds)
+        wait(stop, arguments.seconds)
     finally:
         bench.stop()
     return ExitCode.OK
@@ -55,7 +55,7 @@ def _mode(kind: str) -> str:
     return receiver(kind).DEFAULT_MODE if kind in REGISTRY else ""
 
 
-def _wait(stop: threading.Event, limit_s: float | None) -> None:
+def wait(stop: threading.Event, limit_s: float | None) -> None:
     """Wait in short steps, so that Ctrl-C is heard on every system."""
     waited_s = 0.0
     while not stop.is_set() and (limit_s is None or waited_s < limit_s):
@@ -64,7 +64,7 @@ def _wait(stop: threading.Event, limit_s: float | None) -> None:
         waited_s += step_s
 
 
-def _stop_on_terminate(stop: threading.Event) -> None:
+def stop_on_terminate(stop: threading.Event) -> None:
     """Let the program that started this one end it in order; only the main thread may say so."""
 
     def terminate(number: int, frame: FrameType | None) -> None:

@@ -135,3 +135,10 @@ def reads_back(lock: MeterLock, command: Command, now: datetime = NOW) -> bool:
 def elsewhere(challenge: Challenge, meter: Address) -> Challenge:
     """Return the challenge as if another meter had sent it."""
     return replace(challenge, meter=meter)
+
+
+DESK = make_desk()
+LEVELS = ("installer", "commissioner", "service", "test")
+STAFF = {level: hire(DESK, level) for level in LEVELS}
+NEW_KEY = bytes(range(100, 116))
+SECOND = timedelta(seconds=1)

@@ -1,44 +1,27 @@
-"""The field meter on a wire: addressing, frame counts, parts, wake-up and noise, sans-IO and over real ports."""
+"""The field meter on a wire, sans-IO: addressing, frame counts, parts, wake-up and noise."""
 
 from __future__ import annotations
 
-import socket
-import sys
-import threading
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
-from random import Random
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from protocols.actions.commands import build_command
-from protocols.actions.fragments import CI_TO_METER, Reassembly, cut, parse_fragment
-from protocols.actions.messages import Challenge, Hello, Message, Result, parse_message
+from protocols.actions.fragments import CI_TO_METER, cut
+from protocols.actions.messages import Challenge, Hello, Result
 from protocols.actions.results import ResultCode
 from protocols.decode import decode, no_keys
-from protocols.mbus.wired import LongFrame, ShortFrame, take_frame
+from protocols.mbus.wired import LongFrame
 from protocols.model import Outcome, RawFrame
 from simulators.field_meter.lock import CableCut
 from simulators.field_meter.wired import WiredMeter
-from simulators.field_meter.wired_bench import WiredBench, collided
-from simulators.ports import PtyPort, TcpPort
-from tests.keystore.certificates.desks import START, make_desk
-from tests.simulators.field_meters import NOW, hire, make_lock
-
-DESK = make_desk()
-INSTALLER = hire(DESK, "installer")
-ADDRESS = bytes.fromhex("45230010 2D4D 01 07")
-"""Number 10002345, SIM, version 1, water."""
-ACK = b"\xe5"
-DEADLINE_S = 20.0
-
-Exchange = Callable[[bytes], bytes]
+from simulators.field_meter.wired_bench import collided
+from tests.simulators.field_meters import DESK, NOW, make_lock
+from tests.simulators.wired_masters import ACK, INSTALLER, exchange, install, long_frame, select, short
 
 
 class Line:
@@ -61,21 +44,6 @@ def make_line(*, optical: bool = False, primary: int = 5) -> Line:
     lock = make_lock(DESK)
     lock.state = replace(lock.state, primary_address=primary)
     return Line(WiredMeter(lock, optical=optical))
-
-
-def short(control: int, address: int) -> bytes:
-    return ShortFrame(control, address).to_bytes()
-
-
-def select(mask: bytes = ADDRESS, more: bytes = b"") -> bytes:
-    return LongFrame(0x53, 0xFD, 0x52, mask + more).to_bytes()
-
-
-def long_frame(data: bytes) -> LongFrame:
-    frame, used = take_frame(data)
-    assert isinstance(frame, LongFrame)
-    assert used == len(data)
-    return frame
 
 
 @pytest.mark.parametrize("address", [5, 253, 254])
@@ -192,35 +160,6 @@ def test_an_application_reset_begins_the_read_out_anew() -> None:
         assert line(LongFrame(0x73, 5, 0x50, data).to_bytes()) == ACK
         assert long_frame(line(short(0x7B, 5))).data[12:18] == first.data[12:18]
         line(short(0x40, 5))
-
-
-def exchange(send: Exchange, message: Message, number: int, address: int = 253) -> Message:
-    """Carry a message as a master does, and take its answer."""
-    count = 0x20
-    for fragment in cut(message.to_bytes(), CI_TO_METER, number):
-        data = fragment.to_bytes()
-        assert send(LongFrame(0x53 | count, address, data[0], data[1:]).to_bytes()) == ACK
-        count ^= 0x20
-    reassembly, count = Reassembly(), 0x20
-    for _ in range(64):
-        answer = long_frame(send(short(0x5B | count, address)))
-        count ^= 0x20
-        whole = reassembly.take(parse_fragment(bytes((answer.ci,)) + answer.data))
-        if whole is not None:
-            return parse_message(whole)
-    raise AssertionError("the answer never ends")
-
-
-def install(send: Exchange, address: int = 253) -> Result:
-    """Write the customer number with a proof."""
-    assert send(select()) == ACK
-    challenge = exchange(send, Hello(bytes(16)), 1, address)
-    assert isinstance(challenge, Challenge)
-    proof = INSTALLER.prove(challenge, build_command("customer-number", number="C-4711").application)
-    assert send(select()) == ACK
-    result = exchange(send, proof, 2, address)
-    assert isinstance(result, Result)
-    return result
 
 
 def test_a_guarded_action_over_the_wire() -> None:
@@ -349,102 +288,3 @@ def test_two_meters_spoil_each_others_answers() -> None:
     assert collided([[b"\xf0\x0f"], [b"\x0f"]]) == [b"\x00\x0f"]
     assert collided([[], [b"x"]]) == [b"x"]
     assert collided([[], []]) == []
-
-
-class RealLine:
-    """A master on a real port; waits for whole frames, and asks again as masters do."""
-
-    def __init__(self, write: Callable[[bytes], object], read: Callable[[], bytes]) -> None:
-        self._write = write
-        self._read = read
-
-    def __call__(self, data: bytes) -> bytes:
-        deadline_s = time.monotonic() + DEADLINE_S
-        self._write(data)
-        buffer = b""
-        while time.monotonic() < deadline_s:
-            buffer += self._read()
-            frame, used = take_frame(buffer)
-            if frame is not None:
-                return buffer[used - frame.length : used]
-        raise AssertionError(f"no answer, only {buffer.hex()}")
-
-
-@contextmanager
-def over_tcp(bench: WiredBench) -> Iterator[RealLine]:
-    host, _, number = bench.at.partition(":")
-    with socket.create_connection((host, int(number)), timeout=DEADLINE_S) as master:
-        yield RealLine(master.sendall, lambda: master.recv(4096))
-
-
-@contextmanager
-def over_pty(bench: WiredBench) -> Iterator[RealLine]:
-    import serial
-
-    with serial.Serial(bench.at, 2400, timeout=0.05) as master:
-        yield RealLine(master.write, lambda: master.read(4096))
-
-
-def check_real_line(line: RealLine, bench: WiredBench) -> None:
-    lock = bench.meters[0].lock
-    assert line(select()) == ACK
-    telegram = decode(RawFrame(line(short(0x7B, 253))), no_keys)
-    assert (telegram.outcome, telegram.meter) == (Outcome.OK, lock.meter.address)
-    assert install(line).code is ResultCode.DONE
-    assert lock.state.customer_number == "C-4711"
-
-
-def make_bench(port: PtyPort | TcpPort) -> WiredBench:
-    lock = make_lock(DESK)
-    lock.state = replace(lock.state, primary_address=5)
-    start_s = time.monotonic()
-    return WiredBench(
-        [WiredMeter(lock)], port, clock=lambda: START + timedelta(hours=1, seconds=time.monotonic() - start_s)
-    )
-
-
-def test_over_tcp() -> None:
-    with make_bench(TcpPort()) as bench:
-        assert bench.url.startswith("mbus+socket://127.0.0.1:")
-        with over_tcp(bench) as line:
-            check_real_line(line, bench)
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="no pseudo terminals")
-def test_over_a_pseudo_terminal() -> None:
-    with make_bench(PtyPort(2400)) as bench:
-        assert bench.url == f"mbus://{bench.at}"
-        with over_pty(bench) as line:
-            check_real_line(line, bench)
-
-
-def test_a_bench_loses_its_cable_and_comes_back() -> None:
-    with make_bench(TcpPort()) as bench:
-        lock = bench.meters[0].lock
-        with over_tcp(bench) as line:
-            line(select())
-            challenge = exchange(line, Hello(Random(3).randbytes(16)), 1)
-            assert isinstance(challenge, Challenge)
-            lock.faults.cut_after = "received"
-            proof = INSTALLER.prove(challenge, build_command("customer-number", number="1").application)
-            lost = RealLine(line._write, lambda: _some(line._read()))
-            with pytest.raises(OSError, match=r"."):
-                exchange(lost, proof, 2)
-        assert lock.state.customer_number == ""
-        bench.replug()
-        with over_tcp(bench) as line:
-            assert install(line).code is ResultCode.DONE
-        bench.unplug()
-        assert not bench.port.plugged
-    assert not any(name.startswith("simulated wired") for name in _threads())
-
-
-def _some(data: bytes) -> bytes:
-    """A socket that was closed reads nothing, again and again."""
-    if not data:
-        raise OSError("the line is gone")
-    return data
-
-
-def _threads() -> list[str]:
-    return [one.name for one in threading.enumerate()]

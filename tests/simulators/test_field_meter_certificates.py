@@ -1,0 +1,172 @@
+"""The lock and certificates: trust, dates by the meter's clock, revocation lists, scope, and the lock-out."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from keystore.certificates.grant import Scope
+from keystore.certificates.levels import Capability
+from protocols.actions.commands import build_command
+from protocols.actions.event_log import EventKind
+from protocols.actions.messages import (
+    Hello,
+    Result,
+    parse_message,
+)
+from protocols.actions.results import ResultCode
+from simulators.field_meter.obey import Refused
+from simulators.field_meter.state import TAMPER
+from tests.keystore.certificates.desks import DAY, ORGANISATION, START, make_desk
+from tests.simulators.field_meters import (
+    DESK,
+    NOW,
+    SECOND,
+    STAFF,
+    Technician,
+    do,
+    greet,
+    hire,
+    make_lock,
+    send,
+)
+
+
+def revoking_desk() -> tuple[Technician, Technician, bytes, bytes]:
+    """Anna, who is revoked, Berta, who is not, the list from before that, and the one after."""
+    desk = make_desk()
+    anna, berta = (hire(desk, "service", tag=tag) for tag in ("anna", "berta"))
+    before = desk.revocation_list(START)
+    desk.revoke("anna", START)
+    return anna, berta, before, desk.revocation_list(START)
+
+
+def test_a_desk_that_is_not_trusted() -> None:
+    lock = make_lock(DESK)
+    result = do(lock, hire(make_desk(99), "service"), "reset-alarms")
+    assert (result.code, result.detail[:10]) == (ResultCode.UNTRUSTED, "untrusted:")
+    assert len(result.detail.encode()) <= 80
+
+
+def test_expired_and_not_yet_valid() -> None:
+    late, early = make_lock(DESK, now=START + 400 * DAY), make_lock(DESK, now=START - DAY)
+    result = do(late, STAFF["installer"], "start-radio", now=START + 400 * DAY)
+    assert (result.code, result.detail[:8]) == (ResultCode.NOT_VALID_NOW, "expired:")
+    result = do(early, STAFF["installer"], "start-radio", now=START - DAY)
+    assert (result.code, result.detail[:8]) == (ResultCode.NOT_VALID_NOW, "not_yet:")
+    assert not late.state.radio_on
+    assert not early.state.radio_on
+
+
+def test_the_clock_that_judges_certificates_never_goes_back() -> None:
+    lock = make_lock(DESK)
+    lock.tick(START + 400 * DAY)
+    assert do(lock, STAFF["installer"], "start-radio", now=NOW).code is ResultCode.NOT_VALID_NOW
+
+
+@pytest.mark.parametrize("hours", [-25, 25, 24 * 365])
+def test_the_clock_is_not_set_far(hours: int) -> None:
+    lock = make_lock(DESK)
+    result = do(lock, STAFF["installer"], "clock", time=NOW + timedelta(hours=hours))
+    assert (result.code, result.detail) == (ResultCode.BAD_PARAMETER, "the clock is set by at most 24 hours")
+
+
+def test_the_clock_is_not_set_back_step_by_step() -> None:
+    lock = make_lock(DESK)
+    codes = [do(lock, STAFF["installer"], "clock", time=NOW - timedelta(hours=20 * step)).code for step in range(1, 4)]
+    assert codes == [ResultCode.DONE, ResultCode.BAD_PARAMETER, ResultCode.BAD_PARAMETER]
+
+
+def test_revoked() -> None:
+    who, _, before, after = revoking_desk()
+    lock = make_lock(make_desk())
+    assert greet(lock).list_number == 0
+    assert do(lock, who, "reset-alarms", lists=[before]).code is ResultCode.DONE
+    assert greet(lock).list_number == 1
+    # The list that she brings herself is what turns her away, and it stays.
+    result = do(lock, who, "reset-peaks", lists=[after])
+    assert (result.code, result.detail[:8]) == (ResultCode.REVOKED, "revoked:")
+    assert do(lock, who, "reset-peaks").code is ResultCode.REVOKED
+    assert greet(lock).list_number == 2
+    assert EventKind.LIST_TAKEN in {event.kind for event in lock.state.events}
+
+
+def test_a_list_does_not_go_back() -> None:
+    who, other, before, after = revoking_desk()
+    lock = make_lock(make_desk())
+    assert do(lock, other, "reset-alarms", lists=[after]).code is ResultCode.DONE
+    result = do(lock, other, "reset-peaks", lists=[before])
+    assert (result.code, result.detail[:11]) == (ResultCode.UNTRUSTED, "older_list:")
+    assert do(lock, who, "reset-peaks", lists=[before]).code is ResultCode.REVOKED
+    assert greet(lock).list_number == 2
+    # The list that is held already is no fault, and an honest tool with an old one is not locked out for it.
+    assert do(lock, other, "reset-peaks", lists=[after]).code is ResultCode.DONE
+    with pytest.raises(Refused):
+        lock.take_lists([before], [make_desk().issuer.certificate], NOW)
+
+
+def test_a_list_of_somebody_else_is_refused() -> None:
+    lock = make_lock(DESK)
+    for data in (make_desk(99).revocation_list(START), b"no list"):
+        result = do(lock, STAFF["service"], "reset-alarms", lists=[data])
+        assert result.code is ResultCode.UNTRUSTED
+    assert lock.state.lists == ()
+    assert lock.state.alarms == TAMPER
+
+
+def test_lists_that_the_factory_puts_in() -> None:
+    who, _, _, after = revoking_desk()
+    lock = make_lock(make_desk())
+    lock.take_lists([after], [make_desk().issuer.certificate], NOW)
+    assert greet(lock).list_number == 2
+    assert do(lock, who, "reset-alarms").code is ResultCode.REVOKED
+
+
+@pytest.mark.parametrize(
+    ("scope", "words"),
+    [
+        (Scope(ORGANISATION, frozenset({"KAM"})), "the certificate is for meters of KAM"),
+        (Scope(ORGANISATION, None, frozenset({"kamstrup"})), "the certificate is for kamstrup"),
+        (Scope(ORGANISATION, None, None, (1, 2)), "the certificate is for meters 00000001 to 00000002"),
+        (Scope(ORGANISATION, frozenset({"SIM"}), frozenset({"field"}), (10002345, 10002345)), ""),
+    ],
+)
+def test_scope(scope: Scope, words: str) -> None:
+    desk = make_desk()
+    lock = make_lock(desk, family="field")
+    result = do(lock, hire(desk, "service", scope=scope), "reset-alarms")
+    assert (result.code, result.detail) == (ResultCode.OUT_OF_SCOPE if words else ResultCode.DONE, words)
+
+
+def test_an_issuer_that_may_grant_less() -> None:
+    desk = make_desk()
+    lock = make_lock(desk)
+    most = replace(desk.issuer.certificate.grant, capabilities=Capability.READ | Capability.INSTALL)  # type: ignore[type-var]
+    desk.new_issuer("Installers only", START, most)
+    who = hire(desk, "service")
+    assert do(lock, who, "reset-alarms").code is ResultCode.LEVEL_TOO_LOW
+    assert do(lock, who, "start-radio").code is ResultCode.DONE
+
+
+def test_too_many_failures_lock_the_meter_for_a_while() -> None:
+    lock = make_lock(DESK)
+    stranger = hire(make_desk(99), "service")
+    for _ in range(5):
+        assert do(lock, stranger, "reset-alarms").code is ResultCode.UNTRUSTED
+    answer = parse_message(lock.receive(Hello(bytes(16)).to_bytes(), NOW))
+    assert isinstance(answer, Result)
+    assert (answer.code, answer.detail) == (ResultCode.LOCKED, "for 60 s more")
+    later = NOW + 61 * SECOND
+    assert do(lock, STAFF["service"], "reset-alarms", now=later).code is ResultCode.DONE
+    assert lock.state.failures == 0
+    kinds = [event.kind for event in lock.state.events]
+    assert kinds == [EventKind.GRANTED, EventKind.LOCKED] + 5 * [EventKind.REFUSED]
+
+
+def test_a_lock_out_holds_for_a_session_that_was_open() -> None:
+    lock = make_lock(DESK)
+    proof = STAFF["installer"].prove(greet(lock), build_command("start-radio").application)
+    lock.state = replace(lock.state, locked_until=int(NOW.timestamp()) + 10)
+    assert send(lock, proof).code is ResultCode.LOCKED

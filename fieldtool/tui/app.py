@@ -12,6 +12,7 @@ from textual.screen import Screen
 from textual.worker import Worker, WorkerState
 
 from fieldtool.errors import FieldToolError
+from fieldtool.tui.action_screen import ActionScreen
 from fieldtool.tui.certificate_screen import CertificateScreen
 from fieldtool.tui.help_screen import HelpScreen, help_entries, help_text
 from fieldtool.tui.meter_screen import MeterScreen
@@ -34,6 +35,7 @@ class FieldToolApp(App[None]):
     TITLE = "fieldtool"
     CSS_PATH = "app.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("a", "actions", "Actions", tooltip="Read out or set up a meter", id="app.actions"),
         Binding("L", "certificates", "Level", tooltip="Certificates, and the level in use", id="app.certificates"),
         Binding("question_mark,f1", "help", "Help", tooltip="Explain this screen", id="app.help"),
         Binding("q", "quit", "Quit", tooltip="Leave the program", id="app.quit"),
@@ -78,10 +80,18 @@ class FieldToolApp(App[None]):
             self._started.pop().close()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Offer certificates where there is a store, once."""
+        """Offer certificates and actions where there is a store; actions only from where a meter is chosen."""
         if action == "certificates":
             return self.session.certificates is not None and not isinstance(self.screen, CertificateScreen)
+        if action == "actions":
+            return self.session.certificates is not None and isinstance(self.screen, ReceptionScreen | MeterScreen)
         return True
+
+    def action_actions(self) -> None:
+        """Show what can be done with the meter that the cursor stands on, or with any."""
+        access, screen = self.session.certificates, self.screen
+        if access is not None and isinstance(screen, ReceptionScreen | MeterScreen):
+            self.push_screen(ActionScreen(self.session, access, screen.chosen_address))
 
     def action_certificates(self) -> None:
         """Show the certificates, and the level in use."""
@@ -184,13 +194,19 @@ class FieldToolApp(App[None]):
             yield SystemCommand("Keystore: unlock", "Ask for the passphrase", self.action_unlock_keystore)
         if self.check_action("certificates", ()):
             yield SystemCommand("Certificates", "The level in use, and what there is", self.action_certificates)
+        if self.check_action("actions", ()):
+            yield SystemCommand("Actions", "Read out or set up a meter", self.action_actions)
         if isinstance(screen, MeterScreen):
             yield SystemCommand("Meter: copy hex", "Copy this telegram as hex", screen.action_copy)
             yield SystemCommand("Meter: bytes as received", "Before or after decryption", screen.action_received)
             yield SystemCommand("Meter: follow or hold", "Follow the newest telegram, or not", screen.action_follow)
 
 
-_HELP_TITLES: Final[dict[type[Screen[Any]], str]] = {MeterScreen: "one meter", CertificateScreen: "certificates"}
+_HELP_TITLES: Final[dict[type[Screen[Any]], str]] = {
+    MeterScreen: "one meter",
+    CertificateScreen: "certificates",
+    ActionScreen: "actions",
+}
 
 
 def _reason(error: BaseException | None) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from fieldtool import enrolment
@@ -36,7 +36,7 @@ Facts = Mapping[str, object]
 class CertificatesSeen:
     """Everything about the certificates of a store at one moment, in words.
 
-    `days_left` is that of the certificate in use, `expires_soon` from when the level table warns of it.
+    `days_left` is that of the certificate in use; `why_not` says of every action that the level does not allow why.
     """
 
     level: str
@@ -45,6 +45,7 @@ class CertificatesSeen:
     organisation: str = ""
     scope: str = ""
     actions: tuple[str, ...] = ()
+    why_not: Mapping[str, str] = field(default_factory=dict)
     reasons: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     certificates: tuple[Facts, ...] = ()
@@ -97,12 +98,24 @@ class CertificateAccess:
             raise Locked("there is no keystore", "make one with: fieldtool store create")
         return vault
 
+    @property
+    def unlocked(self) -> Vault:
+        """The store, to be worked with now; raises `Locked`."""
+        if self.is_locked:
+            raise Locked(f"keystore {self.vault.path.name} is locked", "unlock it: press u")
+        return self.vault
+
     def open(self) -> Enrolment:
         """Return the certificates to change them, at this moment; raises `Locked`."""
-        if self.is_locked:
-            self.vault.lock_if_idle()
-            raise Locked(f"keystore {self.vault.path.name} is locked", "unlock it: press u")
-        return Enrolment(self.vault, enrolment.now())
+        return Enrolment(self.unlocked, enrolment.now())
+
+    def open_key_changes(self) -> tuple[str, ...]:
+        """Return the meters whose key change is not settled; puts off the store's lock, as what a person does."""
+        try:
+            return tuple(change.meter_text for change in self.unlocked.key_changes.pending())
+        except KeystoreError as error:
+            self.problem = safe_text(error.message)
+            return ()
 
     def attend_clock(self) -> ClockJudgement:
         """Judge this computer's clock, and remember it when it can be trusted; raises `KeystoreError`."""
@@ -124,14 +137,20 @@ def look_at(vault: Vault) -> CertificatesSeen:
     """Return what there is to see of an unlocked store's certificates; raises `KeystoreError`."""
     at, wallet = enrolment.now(), CertificateStore(vault.receivers_documents).load()
     standing = standing_of(wallet, at)
-    facts = standing_facts(standing)
+    allowed = standing_facts(standing)["actions"]
+    actions = [name for name in level_table().actions if isinstance(allowed, list) and name in allowed]
     return CertificatesSeen(
         level=standing.title,
         tag="" if standing.credential is None else safe_text(standing.credential.tag),
         days_left=standing.days_left,
         organisation=safe_text(standing.grant.scope.organisation or ""),
         scope=safe_text(standing.grant.scope.text),
-        actions=tuple(name for name in level_table().actions if name in _names(facts["actions"])),
+        actions=tuple(actions),
+        why_not={
+            name: safe_text(standing.why_not(action, None, None, ""), 400)
+            for name, action in level_table().actions.items()
+            if name not in actions
+        },
         reasons=tuple(safe_text(reason) for reason in standing.reasons),
         warnings=tuple(safe_text(warning) for warning in standing.warnings),
         certificates=tuple(certificate_facts(one, wallet, at) for one in wallet.credentials),
@@ -139,7 +158,3 @@ def look_at(vault: Vault) -> CertificatesSeen:
         anchors=tuple(safe_text(anchor_line(one)) for one in wallet.anchors),
         lists=tuple(safe_text(list_line(one, issuer_name(wallet, one), at)) for one in wallet.lists),
     )
-
-
-def _names(value: object) -> frozenset[str]:
-    return frozenset(value) if isinstance(value, list) else frozenset()

@@ -98,6 +98,11 @@ class MeterScreen(LiveScreen):
                 self._show(self._telegrams[-1])
         self._show_titles()
 
+    @property
+    def chosen_address(self) -> Address | None:
+        """The meter that is shown, None where it has no address of wireless M-Bus."""
+        return self.sender if isinstance(self.sender, Address) else None
+
     def _show(self, telegram: Telegram) -> None:
         if telegram is self.telegram:
             return

@@ -21,10 +21,10 @@ class QuestionScreen(ModalScreen[bool]):
         Binding("n,escape", "answer(False)", "No", tooltip="No, leave everything as it is", id="question.no"),
     ]
 
-    def __init__(self, title: str, question: str) -> None:
+    def __init__(self, title: str, *lines: str) -> None:
         super().__init__()
         self._title_text = title
-        self._question = safe_text(question, 2000)
+        self._question = "\n".join(safe_text(line, 2000) for line in lines)
 
     def compose(self) -> ComposeResult:
         """A box with the question."""

@@ -23,6 +23,7 @@ from fieldtool.tui.meter_list import MeterList
 from fieldtool.tui.meter_screen import MeterScreen
 from fieldtool.tui.meter_table import SortBy
 from fieldtool.tui.session import Session
+from protocols.model import Address
 from protocols.text import safe_text
 
 _AT_WORK = frozenset({SourceState.CONNECTED, SourceState.RECOVERED})
@@ -150,6 +151,12 @@ class ReceptionScreen(LiveScreen):
         row = self.meters.selected
         if row is not None:
             self.app.push_screen(MeterScreen(self.session, row.sender))
+
+    @property
+    def chosen_address(self) -> Address | None:
+        """The meter under the cursor, None where it has no address of wireless M-Bus."""
+        row = self.meters.selected
+        return row.address if row is not None else None
 
     def action_edit_filter(self) -> None:
         """Show the filter in the title's place and type into it."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from fieldtool.actions.links import open_link
 from fieldtool.pipeline.reception import Reception
 from fieldtool.sources.events import SourceEvent
+from fieldtool.tui.action_run import LinkOpener, Visited
 from fieldtool.tui.certificate_access import CertificateAccess
 
 
@@ -43,7 +45,8 @@ class Session:
     returns at once; `unlock_keystore` takes a second, is called outside the UI's thread, and raises errors with a
     `message` when what was typed does not open it. Both are None where there is no keystore to lock.
 
-    `certificates` is None where no store can be asked for them.
+    `certificates` is None where no store can be asked for them. `open_link` opens the way to a meter that an action is
+    done with, outside the UI's thread; `visited` is what was typed for it last.
     """
 
     reception: Reception
@@ -56,3 +59,5 @@ class Session:
     lock_keystore: Callable[[], None] | None = None
     unlock_keystore: Callable[[str], None] | None = None
     certificates: CertificateAccess | None = None
+    open_link: LinkOpener = open_link
+    visited: Visited = field(default_factory=Visited)

@@ -1,0 +1,125 @@
+"""One visit to a meter: the link is opened, an action planned and done, the link closed; with progress, and a stop."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from fieldtool import enrolment
+from fieldtool.actions.errors import LinkSilent
+from fieldtool.actions.links import FieldLink, LinkContext, MeterChoice
+from fieldtool.actions.plan import ActionOutcome, ActionPlan, Settled
+from fieldtool.actions.read_out import ReadOut, take_read_out
+from fieldtool.actions.service import ActionService
+from keystore.vault import Vault
+from protocols.actions.parameters import Argument
+
+LinkOpener = Callable[[str, MeterChoice, LinkContext], FieldLink]
+
+
+@dataclass(slots=True)
+class Visited:
+    """Where a meter was last reached, and which one: what is offered next time."""
+
+    link: str = ""
+    meter: str = ""
+
+
+class ActionRun:
+    """Actions over one link; `stop` and `progress` are for every thread, the rest is for one that may wait.
+
+    Raises what `ActionService` and the opening of links raise. After `stop` nothing more is sent, and what waits for
+    the meter ends with `LinkSilent`; a wired link waits out the answer that is under way.
+    """
+
+    def __init__(self, vault: Vault, link: str, meter: MeterChoice, opener: LinkOpener) -> None:
+        self._vault = vault
+        self._link_text = link
+        self._meter = meter
+        self._opener = opener
+        self._link: StoppableLink | None = None
+        self._stopped = threading.Event()
+        self.progress = ""
+
+    def plan(self, action: str, arguments: dict[str, Argument]) -> ActionPlan:
+        """Look at the meter, and return what would be done."""
+        self.progress = "asking the meter"
+        return self._service().plan(action, self._meter, arguments)
+
+    def check(self, plan: ActionPlan) -> None:
+        """Raise `NotPermitted` when the level in use does not allow what was planned; that is in the audit log then."""
+        self._service().check(plan)
+
+    def execute(self, plan: ActionPlan) -> ActionOutcome:
+        """Do what was planned."""
+        self.progress = "sending the command"
+        return self._service().execute(plan)
+
+    def read_out(self) -> ReadOut:
+        """Read the meter out; that needs no certificate."""
+        self.progress = "reading the meter out"
+        return take_read_out(self._opened(), self._vault.keys_for)
+
+    def recover(self) -> Settled | None:
+        """Ask the meter which key it holds, when a change of its key is open."""
+        self.progress = "asking the meter which key it holds"
+        return self._service().recover(self._meter)
+
+    def stop(self) -> None:
+        """End what waits for the meter."""
+        self._stopped.set()
+        self.progress = "stopping"
+        if self._link is not None:
+            self._link.cancel()
+
+    def close(self) -> None:
+        """Let go of the link; twice is no error."""
+        if self._link is not None:
+            self._link.close()
+            self._link = None
+
+    def _service(self) -> ActionService:
+        return ActionService(self._vault, self._opened(), enrolment.now)
+
+    def _opened(self) -> StoppableLink:
+        if self._link is None:
+            context = LinkContext(self._vault.keys_for, self._tell, enrolment.now)
+            self._link = StoppableLink(self._opener(self._link_text, self._meter, context), self._stopped)
+        return self._link
+
+    def _tell(self, text: str) -> None:
+        if not self._stopped.is_set():
+            self.progress = text
+
+
+class StoppableLink:
+    """A link that sends nothing more once `stopped` is set; see `FieldLink`."""
+
+    def __init__(self, link: FieldLink, stopped: threading.Event) -> None:
+        self._link = link
+        self._stopped = stopped
+
+    def exchange(self, message: bytes) -> bytes:
+        """Carry a message, unless somebody said stop."""
+        self._go_on()
+        return self._link.exchange(message)
+
+    def read_out(self) -> list[bytes]:
+        """Read out, unless somebody said stop."""
+        self._go_on()
+        return self._link.read_out()
+
+    def cancel(self) -> None:
+        """End what waits, where the link can."""
+        cancel = getattr(self._link, "cancel", None)
+        if cancel is not None:
+            cancel()
+
+    def close(self) -> None:
+        """Close the link."""
+        self._link.close()
+
+    def _go_on(self) -> None:
+        if self._stopped.is_set():
+            raise LinkSilent("you stopped it")

@@ -1,0 +1,366 @@
+"""The actions screen as a person uses it, with a simulated meter that checks every certificate by itself."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+from textual.pilot import Pilot
+
+from fieldtool.actions.errors import LinkSilent
+from fieldtool.actions.links import FieldLink, LinkContext, MeterChoice
+from fieldtool.tui.action_screen import ActionScreen
+from fieldtool.tui.app import FieldToolApp
+from fieldtool.tui.certificate_access import CertificateAccess
+from fieldtool.tui.help_screen import HelpScreen
+from fieldtool.tui.question_screen import QuestionScreen
+from fieldtool.tui.reception_screen import ReceptionScreen
+from fieldtool.tui.screenshot import without_web_fonts
+from fieldtool.tui.session import Session
+from fieldtool.tui.unlock_screen import UnlockScreen
+from keystore.certificates.levels import level_table
+from tests.fieldtool.action_bench import Bench, Clock, make_bench, make_vault
+from tests.fieldtool.tui.test_tui_snapshots import check_snapshot
+from tests.fieldtool.tui.tui_scenes import (
+    NARROW,
+    Steps,
+    run_app,
+    screen_lines,
+    screen_text,
+    session_of,
+    some_meters,
+    until,
+)
+
+LINK = "mbus+socket://127.0.0.1:10001"
+NAMES = list(level_table().actions)
+
+
+@dataclass
+class Field:
+    """A bench, and what the screens asked of it."""
+
+    bench: Bench
+    opened: list[tuple[str, str]]
+    closed: int = 0
+    wait: threading.Event | None = None
+
+    def open_link(self, text: str, meter: MeterChoice, context: LinkContext) -> FieldLink:
+        self.opened.append((text, str(meter)))
+        return WatchedLink(self, context)
+
+    def session(self) -> Session:
+        vault = self.bench.vault
+        return replace(
+            session_of(some_meters()),
+            lock_keystore=vault.lock,
+            unlock_keystore=vault.unlock,
+            certificates=CertificateAccess(lambda: vault),
+            open_link=self.open_link,
+        )
+
+
+@dataclass
+class WatchedLink:
+    """The bench's link, which can wait for as long as a meter on the air would."""
+
+    field: Field
+    context: LinkContext
+
+    def exchange(self, message: bytes) -> bytes:
+        if self.field.wait is not None:
+            self.context.tell("waiting for the meter: it sends about every 16 s")
+            if self.field.wait.wait(20):
+                raise LinkSilent("the meter was not heard")
+        return self.field.bench.link.exchange(message)
+
+    def read_out(self) -> list[bytes]:
+        return self.field.bench.link.read_out()
+
+    def cancel(self) -> None:
+        if self.field.wait is not None:
+            self.field.wait.set()
+
+    def close(self) -> None:
+        self.field.closed += 1
+
+
+@pytest.fixture
+def field(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Field]:
+    clock = Clock()
+    monkeypatch.setattr("fieldtool.enrolment.now", clock)
+    with make_vault(tmp_path / "keys.vault", clock) as vault:
+        yield Field(make_bench(vault, clock), [])
+
+
+def says(app: FieldToolApp, *words: str) -> Callable[[], bool]:
+    """A condition: all of it is on the screen, wherever its lines are broken."""
+    return lambda: all(word in " ".join(screen_text(app).replace("│", " ").split()) for word in words)
+
+
+def on_actions(field: Field, steps: Steps, size: tuple[int, int] = NARROW) -> FieldToolApp:
+    """Open the actions from the reception list, see them, and go on."""
+
+    async def opened(app: FieldToolApp, pilot: Pilot[None]) -> None:
+        await pilot.press("end", "a")
+        await until(pilot, lambda: isinstance(app.screen, ActionScreen))
+        await until(pilot, says(app, "read-out"))
+        await steps(app, pilot)
+
+    return run_app(field.session(), opened, size)
+
+
+async def begin(app: FieldToolApp, pilot: Pilot[None], action: str, *answers: str) -> None:
+    """Choose an action, and answer what it asks for."""
+    screen = app.screen
+    assert isinstance(screen, ActionScreen)
+    screen.actions.put_cursor(NAMES.index(action))
+    await pilot.press("enter")
+    for answer in answers:
+        await until(pilot, lambda: app.focused is screen.query_one("#answer"))
+        line = screen.query_one("#answer")
+        line.value = answer  # type: ignore[attr-defined]
+        label = str(screen.query_one("#answer-label").render())
+        await pilot.press("enter")
+        await until(
+            pilot,
+            lambda before=label: (  # type: ignore[misc]
+                not screen.answers.display or str(screen.query_one("#answer-label").render()) != before
+            ),
+        )
+
+
+async def visit(app: FieldToolApp, pilot: Pilot[None], field: Field, action: str, *answers: str) -> None:
+    """The same with link and meter asked for first."""
+    await begin(app, pilot, action, LINK, field.bench.meter.address.number, *answers)
+
+
+def test_the_table_says_what_is_allowed_and_why_not(field: Field) -> None:
+    field.bench.enrol("installer")
+
+    async def steps(app: FieldToolApp, pilot: Pilot[None]) -> None:
+        await until(pilot, says(app, "✓ clock set the clock Installer", "level Installer"))
+        assert says(app, "⊘ due-date set the due date Commissioner")()
+        await pilot.press("end")
+        await until(pilot, says(app, "⊘ test-mode", "needs level Test, in use is Installer"))
+        assert all(len(line) <= NARROW[0] for line in screen_lines(app))
+        await pilot.press("home", "down")
+        await until(pilot, says(app, "allowed, writes. Asks for the customer number: 1 to 20 printable ASCII"))
+
+    on_actions(field, steps)
+
+
+def test_a_customer_number_is_planned_shown_written_and_read_back(field: Field) -> None:
+    field.bench.enrol("installer")
+
+    async def steps(app: FieldToolApp, pilot: Pilot[None]) -> None:
+        await visit(app, pilot, field, "customer-number", "K-4711")
+        await until(pilot, lambda: isinstance(app.screen, QuestionScreen))
+        await until(
+            pilot, says(app, "becomes K-4711", "needs Installer", "in use is Installer", "left", "bytes 51 0DFD11")
+        )
+        assert field.bench.lock.state.customer_number != "K-4711"
+        await pilot.press("y")
+        await until(pilot, says(app, "now customer: K-4711", "read back as it was written", "customer-number done"))
+
+    on_actions(field, steps)
+    assert field.bench.lock.state.customer_number == "K-4711"
+    assert field.opened == [(LINK, field.bench.meter.address.number)]
+    assert field.closed == 1
+    assert field.bench.became == ["begun", "done"]
+
+
+def test_no_means_that_nothing_is_sent(field: Field) -> None:
+    field.bench.enrol("installer")
+
+    async def steps(app: FieldToolApp, pilot: Pilot[None]) -> None:
+        await visit(app, pilot, field, "clock", "")
+        await until(pilot, lambda: isinstance(app.screen, QuestionScreen))
+        await pilot.press("n")
+        await until(pilot, says(app, "nothing was sent"))
+
+    on_actions(field, steps)
+    assert field.bench.became == []
+    assert field.closed == 1
+
+
+def test_what_is_typed_is_checked_where_it_is_typed(field: Field) -> None:
+    field.bench.enrol("installer")
+
+    async def steps(app: FieldToolApp, pilot: Pilot[None]) -> None:
+        await begin(app, pilot, "primary-address")
+        for typed, said in (("COM3", "is no receiver address"), ("mbud://x", "unknown receiver")):
+            await until(pilot, lambda: app.focused is app.screen.query_one("#answer"))
+            await pilot.press(*typed, "enter")
+            await until(pilot, says(app, said))
+            await pilot.press("end", "ctrl+u")
+        await pilot.press("escape")
+        await until(pilot, lambda: not app.screen.query_one("#answer-row").display)
+        await visit(app, pilot, field, "primary-address")
+        for typed, said in (("251", "'251' is no primary address: 1 to 250"), ("x", "'x' is no primary address")):
+            await until(pilot, lambda: app.focused is app.screen.query_one("#answer"))
+            await pilot.press(*typed, "enter")
+            await until(pilot, says(app, said))
+            await pilot.press("end", "ctrl+u")
+        await pilot.press("escape")
+        await until(pilot, lambda: not app.screen.query_one("#answer-row").display)
+        assert isinstance(app.screen, ActionScreen)
+
+    on_actions(field, steps)
+    assert field.opened == []
+
+
+def test_a_level_that_does_not_allow_it_is_refused_here_and_written_down(field: Field) -> None:
+    field.bench.enrol("installer")
+
+    async def steps(app: FieldToolApp, pilot: Pilot[None]) -> None:
+        await visit(app, pilot, field, "reset-alarms")
+        await until(pilot, says(app, "to reset the alarms needs level Service, in use is Installer"))
+        assert isinstance(app.screen, ActionScreen)
+
+    on_actions(field, steps)
+    assert field.bench.became == ["refused by the tool"]
+    assert field.bench.lock.state.alarms
+
+
+def test_the_meters_refusal_is_told_with_its_reason(field: Field) -> None:
+    field.bench.enrol("service")
+    field.bench.lock.state = replace(field.bench.lock.state, reconfigurations_left=0)
+
+    async def steps(app: FieldToolApp, pilot: Pilot[None]) -> None:
+        await visit(app, pilot, field, "due-date", "2027-12-31")
+        await until(pilot, says(app, "left 0 reconfigurations"))
+        await pilot.press("y")
+        await until(pilot, says(app, "refused by meter", "code 11"))
+
+    on_actions(field, steps)
+    assert field.bench.became[-1] == "refused by the meter"
+
+
+def test_reading_out_needs_no_certificate(field: Field) -> None:
+    async def steps(app: FieldToolApp, pilot: Pilot[None]) -> None:
+        await visit(app, pilot, field, "read-out")
+        await until(pilot, says(app, "Readings", "volume", "m³", "read out"))
+
+    on_actions(field, steps)
+
+
+def test_the_event_log_is_shown(field: Field) -> None:
+    field.bench.enrol("service")
+    field.bench.do("reset-alarms")
+
+    async def steps(app: FieldToolApp, pilot: Pilot[None]) -> None:
+        await visit(app, pilot, field, "event-log")
+        await until(pilot, says(app, "event-log done", "reset-alarms"))
+
+    on_actions(field, steps)
+
+
+def test_a_key_is_changed_and_never_shown(field: Field) -> None:
+    field.bench.enrol("service")
+    old = field.bench.lock.state.key
+    seen: list[str] = []
+
+    async def steps(app: FieldToolApp, pilot: Pilot[None]) -> None:
+        await visit(app, pilot, field, "change-key")
+        await until(pilot, says(app, "becomes a new random key", "24 bytes: the new key under the present one"))
+        await pilot.press("y")
+        await until(pilot, says(app, "holds the new key"))
+        seen.append(screen_text(app))
+
+    on_actions(field, steps)
+    new = field.bench.lock.state.key
+    assert old is not None
+    assert new is not None
+    assert new != old
+    assert field.bench.keys[new] == "active"
+    assert not any(key.hex() in seen[0].lower() for key in (old, new))
+
+
+def test_an_open_key_change_is_told_and_recovered(field: Field) -> None:
+    field.bench.enrol("service")
+    field.bench.lock.faults.cut_after = "applied"
+
+    async def steps(app: FieldToolApp, pilot: Pilot[None]) -> None:
+        await visit(app, pilot, field, "change-key")
+        await until(pilot, lambda: isinstance(app.screen, QuestionScreen))
+        await pilot.press("y")
+        await until(pilot, says(app, "which key the meter holds is not known yet, both are kept"))
+        await until(pilot, says(app, "▲ key change not settled: SIM 10002345", "r Recover"))
+        field.bench.link.unplugged = False
+        await pilot.press("r")
+        await until(pilot, says(app, "holds the new key"))
+        await until(pilot, lambda: "r Recover" not in screen_lines(app)[-1])
+
+    on_actions(field, steps)
+    assert field.bench.vault.key_changes.pending() == ()
+    key = field.bench.lock.state.key
+    assert key is not None
+    assert field.bench.keys[key] == "active"
+
+
+def test_waiting_is_told_and_can_be_stopped(field: Field) -> None:
+    field.bench.enrol("installer")
+    field.wait = threading.Event()
+
+    async def steps(app: FieldToolApp, pilot: Pilot[None]) -> None:
+        await visit(app, pilot, field, "start-radio")
+        await until(pilot, says(app, "waiting for the meter: it sends about every 16 s …: escape stops"))
+        await pilot.press("enter")
+        await pilot.press("escape")
+        await until(pilot, says(app, "the meter was not heard"))
+        assert isinstance(app.screen, ActionScreen)
+        await pilot.press("escape")
+        await until(pilot, lambda: isinstance(app.screen, ReceptionScreen))
+
+    on_actions(field, steps)
+    assert field.closed == 1
+    assert len(field.opened) == 1
+
+
+def test_a_locked_store_asks_for_the_passphrase_first(field: Field) -> None:
+    field.bench.vault.lock()
+
+    async def steps(app: FieldToolApp, pilot: Pilot[None]) -> None:
+        await pilot.press("a")
+        await until(pilot, lambda: isinstance(app.screen, UnlockScreen))
+        await pilot.press("escape")
+        await until(pilot, says(app, "The keystore is locked.", "u Unlock"))
+
+    run_app(field.session(), steps)
+
+
+def test_the_meter_comes_from_where_one_was(field: Field) -> None:
+    async def steps(app: FieldToolApp, pilot: Pilot[None]) -> None:
+        await pilot.press("home", "enter")
+        await pilot.pause()
+        await pilot.press("a")
+        await until(pilot, lambda: isinstance(app.screen, ActionScreen))
+        await until(pilot, lambda: "meter ELS 12345678" in screen_lines(app)[0])
+        await pilot.press("question_mark")
+        await until(pilot, lambda: isinstance(app.screen, HelpScreen))
+        assert says(app, "Help: actions")()
+
+    run_app(field.session(), steps)
+
+
+def test_the_screen_looks_as_it_did(field: Field) -> None:
+    field.bench.enrol("installer")
+    seen: list[str] = []
+
+    async def steps(app: FieldToolApp, pilot: Pilot[None]) -> None:
+        await visit(app, pilot, field, "customer-number", "K-4711")
+        await until(pilot, lambda: isinstance(app.screen, QuestionScreen))
+        await pilot.pause()
+        seen.append(without_web_fonts(app.export_screenshot(title="fieldtool")))
+        await pilot.press("y")
+        await until(pilot, says(app, "customer-number done"))
+        await pilot.pause(0.3)
+        seen.append(without_web_fonts(app.export_screenshot(title="fieldtool")))
+
+    on_actions(field, steps)
+    check_snapshot("action-plan-80x24", seen[0])
+    check_snapshot("actions-80x24", seen[1])

@@ -35,6 +35,7 @@ UNREADABLE_LIMIT: Final = 3
 UNIDIRECTIONAL_LIMIT: Final = 3
 TELL_EVERY_S: Final = 15.0
 INTERVALS_TO_WAIT: Final = 4
+NARROW_S: Final = 0.01
 LONGEST_ON_AIR_S: Final = 0.05
 """How long a frame of a header alone is on the air, in any mode."""
 
@@ -267,8 +268,11 @@ class RadioAccess:
     def _pace(self) -> str:
         reaction, latest = self._stick.reaction, self._latest
         window = response_window(self._stick.mode, latest.message.cc if latest is not None else FAST_RESPONSE)
+        when = f"{1000 * window.opens_s:.0f} to {1000 * window.closes_s:.0f}"
+        if window.closes_s - window.opens_s < NARROW_S:
+            when = f"about {1000 * window.middle_s:.0f}"
         return (
-            f"it listens {1000 * window.opens_s:.0f} to {1000 * window.closes_s:.0f} ms after its telegram, "
+            f"it listens {when} ms after its telegram, "
             f"this computer took {1000 * reaction.last_s:.0f} ms (at worst {1000 * reaction.worst_s:.0f} ms) "
             f"and the stick confirmed {1000 * reaction.confirmed_s:.0f} ms later"
         )

@@ -1,4 +1,4 @@
-"""`fieldtool simulate meter`: a wired or optical meter that checks for itself who may set it up."""
+"""`fieldtool simulate meter`: a meter, on a wire or on the air too, that checks for itself who may set it up."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import secrets
 import threading
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterable
+from contextlib import ExitStack
 from pathlib import Path
 
 from fieldtool import enrolment
@@ -23,16 +24,19 @@ from keystore.certificates.intake import read_anything
 from keystore.certificates.payload import PayloadKind
 from keystore.certificates.revocation import read_list
 from protocols.text import safe_text
+from simulators.bench import Bench
 from simulators.errors import SimulatorError
 from simulators.field_meter.lock import MeterLock
 from simulators.field_meter.meter import MANUFACTURER, NUMBER, factory_state, make_meter
 from simulators.field_meter.obey import Refused
+from simulators.field_meter.radio_bench import SharedLock, radio_bench
 from simulators.field_meter.state_file import StateFile
 from simulators.field_meter.wired import WiredMeter
 from simulators.field_meter.wired_bench import DEFAULT_BAUD, WiredBench
 from simulators.ports import best_port, open_port
 
 PORTS = ("pty", "tcp")
+RADIO_MODE = "c2"
 
 
 def _configure(parser: ArgumentParser) -> None:
@@ -53,6 +57,9 @@ def _configure(parser: ArgumentParser) -> None:
     )
     parser.add_argument("--optical", action="store_true", help="behind an optical head: to be woken up, with an echo")
     parser.add_argument("--baud", type=int, default=DEFAULT_BAUD, help=f"its speed (default: {DEFAULT_BAUD})")
+    parser.add_argument(
+        "--radio", default="", metavar="pty|tcp:PORT", help="put it on the air too: where a stick that hears it stands"
+    )
     parser.add_argument("--state", type=Path, metavar="FILE", help="keep what it is set to, over a restart")
     parser.add_argument(
         "--seed", type=int, default=0, metavar="N", help="another one: other consumption, another made-up key"
@@ -64,20 +71,30 @@ def _configure(parser: ArgumentParser) -> None:
 def _run(arguments: Namespace) -> ExitCode:
     try:
         bench = _bench(arguments)
+        radio = _radio(arguments, bench)
     except SimulatorError as error:
         raise UsageError(str(error), error.hint) from error
     stop = threading.Event()
     stop_on_terminate(stop)
-    try:
-        bench.start()
-    except SimulatorError as error:
-        raise ReceiverError(str(error), error.hint) from error
-    try:
-        _say(arguments, bench)
+    with ExitStack() as running:
+        try:
+            for one in (bench, radio):
+                if one is not None:
+                    running.enter_context(one)
+        except SimulatorError as error:
+            raise ReceiverError(str(error), error.hint) from error
+        _say(arguments, bench, radio)
         wait(stop, arguments.seconds)
-    finally:
-        bench.stop()
     return ExitCode.OK
+
+
+def _radio(arguments: Namespace, bench: WiredBench) -> Bench | None:
+    """The meter of a wire on the air as well, where that was asked for; on the meter's own clock."""
+    if not arguments.radio:
+        return None
+    if arguments.radio.partition(":")[0] not in PORTS:
+        raise UsageError(f"a stick does not stand at {safe_text(arguments.radio)!r}", "write pty, or tcp:PORT")
+    return radio_bench(bench.meters[0].lock, arguments.radio, starts=enrolment.now(), seed=arguments.seed)
 
 
 def _bench(arguments: Namespace) -> WiredBench:
@@ -97,7 +114,9 @@ def _bench(arguments: Namespace) -> WiredBench:
         raise UsageError(safe_text(str(error)), "see `fieldtool simulate meter --help`") from error
     state_file = None if arguments.state is None else StateFile(arguments.state)
     state = None if state_file is None else state_file.load()
-    lock = MeterLock(
+    # A challenge is good for longer over radio, where an answer is sent in many parts.
+    lock_class = SharedLock if arguments.radio else MeterLock
+    lock = lock_class(
         meter,
         state or factory_state(meter, now),
         [read_anchor(one) for one in _read(arguments.anchor, PayloadKind.ANCHOR)],
@@ -126,13 +145,14 @@ def _read(names: Iterable[str], kind: PayloadKind) -> list[bytes]:
     return [read_anything(read_source(name).data, kind).data for name in names]
 
 
-def _say(arguments: Namespace, bench: WiredBench) -> None:
+def _say(arguments: Namespace, bench: WiredBench, radio: Bench | None) -> None:
     lock = bench.meters[0].lock
     address, key = lock.meter.address, lock.state.key
     if arguments.json:
         facts = {
             "at": bench.at,
             "url": _url(arguments, bench),
+            "radio_url": None if radio is None else radio.url(RADIO_MODE),
             "number": address.number,
             "manufacturer": address.manufacturer,
             "version": address.version,
@@ -147,6 +167,9 @@ def _say(arguments: Namespace, bench: WiredBench) -> None:
     output.data(f"simulated meter {address.manufacturer} {address.number} at {bench.at}", flush=True)
     command = f"fieldtool meter read-out --at '{_url(arguments, bench)}' --meter {address.number}"
     output.talk(f"read it out with: {command}; end with Ctrl-C")
+    if radio is not None:
+        state = "" if lock.state.radio_on else ", once its radio was started (start-radio)"
+        output.talk(f"over radio: --at '{radio.url(RADIO_MODE)}'{state}")
     if not lock.anchors:
         output.talk("it trusts nobody: give --anchor FILE for it to obey certificates")
 

@@ -179,7 +179,7 @@ def test_a_host_that_is_too_slow_misses_the_window_and_is_told_so() -> None:
     the = build(reaction_s=0.15, patience=Patience(first_s=60, answer_s=60))
     with pytest.raises(LinkSilent, match=r"did not answer, asked \d+ times") as caught:
         the.access.request(SND_UD, carry(b"x"))
-    assert "listens 100 to 100 ms after its telegram" in caught.value.message
+    assert "listens about 100 ms after its telegram" in caught.value.message
     assert "this computer took 150 ms" in caught.value.message
     assert the.application.told == []
     assert the.meter.counters.unheard == the.access.missed + 1 == len(the.stick.sent)
@@ -203,7 +203,7 @@ def test_mode_s2_is_met_by_a_quick_host_only() -> None:
 
 def test_mode_t2_cannot_be_met() -> None:
     the = build(mode="t2", reaction_s=0.001, patience=Patience(60, 60))
-    with pytest.raises(LinkSilent, match="listens 2 to 3 ms"):
+    with pytest.raises(LinkSilent, match="listens about 2 ms"):
         the.access.request(SND_UD, carry(b"x"))
     assert the.application.told == []
 

@@ -31,7 +31,6 @@ _FIELDS: Final = ((0x06, _TIME), (0x01, _KIND), (0x0D, _WORDS))
 class EventKind(IntEnum):
     """What happened."""
 
-    STARTED = 0
     GRANTED = 1
     REFUSED = 2
     ALARM = 3

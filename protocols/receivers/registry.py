@@ -13,6 +13,7 @@ REGISTRY: dict[str, str] = {
     "rn2483": "protocols.receivers.rn2483:Rn2483",
     "lora-e5": "protocols.receivers.lora_e5:LoraE5",
     "rak3172": "protocols.receivers.rak3172:Rak3172",
+    "wimod": "protocols.receivers.wimod:Wimod",
 }
 """Kind, as in the receiver's URL, to `module:Class`."""
 

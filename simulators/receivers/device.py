@@ -15,6 +15,7 @@ DEVICES: Final[dict[str, str]] = {
     "rn2483": "simulators.receivers.rn2483:Rn2483Stick",
     "lora-e5": "simulators.receivers.lora_e5:LoraE5Stick",
     "rak3172": "simulators.receivers.rak3172:Rak3172Stick",
+    "wimod": "simulators.receivers.wimod:WimodModule",
     "gwmp": "simulators.receivers.gwmp:PacketForwarder",
     "mqtt": "simulators.receivers.network_server:NetworkServer",
     "mqtt-chirpstack": "simulators.receivers.network_server:ChirpStackServer",

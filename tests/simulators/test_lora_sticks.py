@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -17,14 +18,20 @@ from protocols.receivers.events import Damaged, Failed, Frame, HostEvent, Ready,
 from protocols.receivers.registry import REGISTRY, receiver
 from simulators.air import Air, Transmission
 from simulators.bench import Bench
-from simulators.ports import TcpPort
 from simulators.receivers.device import Device, device
 from simulators.receivers.rn2483 import Rn2483Stick
 from simulators.scenario import Faults, Scenario
 
 STARTS = datetime(2026, 11, 20, 8, tzinfo=UTC)
 STEP_S = 0.01
+PORTS = [
+    pytest.param("pty", marks=pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pseudo terminals")),
+    "tcp",
+]
 LORA = tuple(kind for kind in REGISTRY if "sf" in receiver(kind).DEFAULT_MODE)
+BOTH_WAYS = tuple(kind for kind in LORA if any(mode.endswith("/down") for mode in receiver(kind).MODES))
+"""The sticks that can be told to listen to inverted signals, as those of networks are."""
+
 TELLS_OF_WRONG_CRC = frozenset({"rn2483"})
 """The others drop such a packet without a word."""
 
@@ -93,7 +100,16 @@ def test_every_mode_is_reached(kind: str, mode: str) -> None:
     assert [type(event) for event in events if isinstance(event, Ready | Failed)] == [Ready]
 
 
-@pytest.mark.parametrize("kind", LORA)
+def test_wimod_alone_hears_one_way() -> None:
+    assert set(LORA) - set(BOTH_WAYS) == {"wimod"}
+    with pytest.raises(ValueError, match="inverted signals"):
+        receiver("wimod").host_session("868.1/sf7/down")
+    events, on_air = run("wimod", "868.3/sf7", device("wimod"), WIRES["immediate"])
+    kinds = {t.coded: t.downlink for t in on_air}
+    assert {kinds[event.data] for event in events if isinstance(event, Frame)} == {False}
+
+
+@pytest.mark.parametrize("kind", BOTH_WAYS)
 def test_the_direction_decides_what_is_heard(kind: str) -> None:
     for mode, downlink in (("868.3/sf7", False), ("868.3/sf7/down", True)):
         events, on_air = run(kind, mode, device(kind), WIRES["immediate"])
@@ -142,10 +158,11 @@ def test_a_module_for_another_region_fails_with_a_hint() -> None:
     assert "RN2903" in failed.hint
 
 
+@pytest.mark.parametrize("at", PORTS)
 @pytest.mark.parametrize("kind", LORA)
-def test_a_stick_on_a_port_is_a_source(kind: str) -> None:
+def test_a_stick_on_a_port_is_a_source(kind: str, at: str) -> None:
     scenario = Scenario.parse(SCENARIO, "x")
-    with Bench(scenario, device(kind), TcpPort(), starts=STARTS, speed=10.0) as bench:
+    with Bench.of(scenario, kind, at, starts=STARTS, speed=10.0) as bench:
         listening = Listening([open_source(bench.url("868.1/sf7"))], LearnedDecoder())
         listening.start()
         heard = None

@@ -1,0 +1,199 @@
+"""The host side of a WiMOD LoRa module: wake it, identify it, make it a sniffer of one channel, and then packets."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Final
+
+from protocols.errors import ProtocolError
+from protocols.model import Link
+from protocols.receivers.events import Damaged, Failed, Frame, HostEvent, Ready, ReceiverInfo, Send
+from protocols.receivers.lora_channel import BANDWIDTH_HZ, Channel
+from protocols.receivers.lora_radio import reception
+from protocols.receivers.wimod.codes import STATUS_TEXTS, Device, Endpoint, Radio, RadioMode, Status, response
+from protocols.receivers.wimod.payloads import DeviceInfo, FirmwareInfo, RadioConfig, RawPacket
+from protocols.receivers.wimod.slip import WAKE_UP, Message, SlipStream
+
+TITLE: Final = "IMST WiMOD"
+DEADLINE_S: Final = 0.5
+ATTEMPTS: Final = 3
+DAMAGED_LIMIT: Final = 25
+"""After so many damaged pieces in a row without one good message the port is worth reopening."""
+
+NOT_STORED: Final = b"\0"
+"""In front of a configuration that is forgotten when the module is switched off."""
+
+
+class Step(Enum):
+    """Where the session is; the value is what it waits for."""
+
+    NEW = "to be started"
+    PING = "an answer to ping"
+    DEVICE = "device information"
+    FIRMWARE = "firmware information"
+    CONFIG = "confirmation of the channel"
+    VERIFY = "the configuration with the new channel"
+    SNIFFER = "confirmation of sniffer mode"
+    LISTENING = "packets"
+    FAILED = "nothing any more"
+
+
+_REQUESTS: Final[dict[Step, Device]] = {
+    Step.PING: Device.PING,
+    Step.DEVICE: Device.DEVICE_INFO,
+    Step.FIRMWARE: Device.FIRMWARE_INFO,
+    Step.CONFIG: Device.SET_RADIO_CONFIG,
+    Step.VERIFY: Device.GET_RADIO_CONFIG,
+    Step.SNIFFER: Device.SET_RADIO_MODE,
+}
+
+
+class HostSession:
+    """One session with a module: `start`, then `receive` and `tick` until `Failed`.
+
+    `mode` is a channel, as `868.1/sf7`; `ValueError` for those with inverted signal, which no field can ask for.
+    """
+
+    def __init__(self, mode: str) -> None:
+        self._channel = Channel.of(mode)
+        if self._channel.inverted:
+            raise ValueError(f"unknown mode {mode!r}; known: FREQUENCY/sfN: a WiMOD cannot listen to inverted signals")
+        self._mode = mode
+        self._stream = SlipStream()
+        self._step = Step.NEW
+        self._request = b""
+        self._attempt = 0
+        self._deadline_s: float | None = None
+        self._device: DeviceInfo | None = None
+        self._firmware: FirmwareInfo | None = None
+        self._ready = False
+        self._damaged_in_a_row = 0
+
+    def start(self) -> bytes:
+        """Return what wakes the module, and the probe."""
+        return self._ask(Step.PING).data
+
+    def receive(self, data: bytes) -> list[HostEvent]:
+        """Take bytes from the port and return what they mean."""
+        events: list[HostEvent] = []
+        for piece in self._stream.feed(data):
+            if self._step is Step.FAILED:
+                break
+            events.extend(self._damage(piece) if isinstance(piece, Damaged) else self._take(piece))
+        return events
+
+    def tick(self, now_s: float) -> list[HostEvent]:
+        """Repeat or give up a request that was not answered in time."""
+        if not self._request:
+            return []
+        if self._deadline_s is None:
+            self._deadline_s = now_s + DEADLINE_S
+        elif now_s >= self._deadline_s:
+            self._deadline_s = now_s + DEADLINE_S
+            if self._attempt < ATTEMPTS:
+                self._attempt += 1
+                return [Send(self._request)]
+            reason = f"no answer within {DEADLINE_S * ATTEMPTS:g} s: {self._step.value}"
+            hint = "check that this is the port of a WiMOD with LR-Base firmware, at 115200 baud, then plug it in anew"
+            return [self._fail(reason, hint)]
+        return []
+
+    def _take(self, message: Message) -> list[HostEvent]:
+        self._damaged_in_a_row = 0
+        try:
+            if message.endpoint == Endpoint.RADIO_LINK:
+                return self._hear(message)
+            if message.endpoint == Endpoint.DEVICE_MANAGEMENT:
+                return self._managed(message)
+        except ProtocolError as error:
+            return self._damage(Damaged(str(error), message.to_bytes()))
+        return []
+
+    def _hear(self, message: Message) -> list[HostEvent]:
+        if self._step is not Step.LISTENING:
+            return []
+        if message.code == Radio.DATAGRAM_RECEIVED:
+            return self._damage(Damaged("a datagram of another WiMOD, which is no LoRaWAN frame", message.to_bytes()))
+        if message.code != Radio.RAW_RECEIVED:
+            return []
+        packet = RawPacket.from_payload(message.payload)
+        channel = self._channel
+        snr_db = None if packet.snr_db is None else float(packet.snr_db)
+        lora = reception(channel.frequency_hz, channel.spreading_factor, BANDWIDTH_HZ, snr_db)
+        return [Frame(packet.data, packet.rssi_dbm, link=Link.LORAWAN, lora=lora)]
+
+    def _managed(self, message: Message) -> list[HostEvent]:
+        if message.code == Device.POWER_UP and self._step not in (Step.NEW, Step.PING):
+            # A module that was reset has forgotten its channel.
+            return [self._ask(Step.CONFIG)]
+        request = _REQUESTS.get(self._step)
+        if request is None or message.code != response(request) or not message.payload:
+            return []
+        status, payload = message.payload[0], message.payload[1:]
+        if status != Status.OK:
+            return [self._refused(status)]
+        return self._answered(payload)
+
+    def _answered(self, payload: bytes) -> list[HostEvent]:
+        match self._step:
+            case Step.PING:
+                return [self._ask(Step.DEVICE)]
+            case Step.DEVICE:
+                self._device = DeviceInfo.from_payload(payload)
+                return [self._ask(Step.FIRMWARE)]
+            case Step.FIRMWARE:
+                self._firmware = FirmwareInfo.from_payload(payload)
+                return [self._ask(Step.CONFIG)]
+            case Step.CONFIG:
+                return [self._ask(Step.VERIFY)]
+            case Step.VERIFY:
+                return self._verified(RadioConfig.from_payload(payload))
+            case _:
+                return self._began()
+
+    def _verified(self, config: RadioConfig) -> list[HostEvent]:
+        if not config.hears(self._channel):
+            reason = f"the module stays at {config.frequency_hz / 1e6:g} MHz, SF{config.spreading_factor}"
+            return [self._fail(reason, "it may be one for another band; else unplug it, plug it in again, and retry")]
+        return self._began() if config.mode == RadioMode.SNIFFER else [self._ask(Step.SNIFFER)]
+
+    def _began(self) -> list[HostEvent]:
+        self._step, self._request, self._deadline_s = Step.LISTENING, b"", None
+        if self._ready or self._device is None or self._firmware is None:
+            return []
+        self._ready = True
+        return [Ready(ReceiverInfo(self._device.model, self._device.serial, self._firmware.text, self._mode))]
+
+    def _ask(self, step: Step) -> Send:
+        self._step, self._attempt, self._deadline_s = step, 1, None
+        payload = b""
+        if step is Step.CONFIG:
+            payload = NOT_STORED + RadioConfig.sniffing(self._channel).payload()
+        elif step is Step.SNIFFER:
+            payload = bytes((RadioMode.SNIFFER,))
+        request = Message(Endpoint.DEVICE_MANAGEMENT, _REQUESTS[step], payload).to_bytes()
+        self._request = WAKE_UP + request if step is Step.PING else request
+        return Send(self._request)
+
+    def _damage(self, event: Damaged) -> list[HostEvent]:
+        # Before the module listens, whatever is left in its line is of no interest.
+        if self._step is not Step.LISTENING:
+            return []
+        self._damaged_in_a_row += 1
+        if self._damaged_in_a_row < DAMAGED_LIMIT:
+            return [event]
+        reason = f"{DAMAGED_LIMIT} damaged pieces in a row, the last: {event.reason}"
+        hint = "close and reopen the port; check the baud rate and that no other program reads from it"
+        return [event, self._fail(reason, hint)]
+
+    def _refused(self, status: int) -> Failed:
+        said = STATUS_TEXTS.get(Status(status)) if status in set(Status) else f"status {status}"
+        firmware = f" (firmware {self._firmware.text})" if self._firmware else ""
+        return self._fail(
+            f"the module refuses to give {self._step.value}: {said}{firmware}",
+            "it needs LR-Base firmware; with LoRaWAN firmware it is a device itself and hands over no packets",
+        )
+
+    def _fail(self, reason: str, hint: str) -> Failed:
+        self._step, self._request = Step.FAILED, b""
+        return Failed(reason, hint)

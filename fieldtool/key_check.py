@@ -120,7 +120,7 @@ def check(
     unopened = {meter: heard.encrypted[meter] for meter in own}
     others = _search(unopened, chain(_stored(vault), more), progress) if unopened else {}
     for meter, telegrams in unopened.items():
-        found.append(_of_others(meter, len(telegrams), own[meter], others.get(meter, [])))
+        found.append(_of_others(meter, len(telegrams), own[meter], others.get(meter, []), vault.revoked_for(meter)))
     return sorted(found, key=lambda one: (one.meter.manufacturer, one.meter.number))
 
 
@@ -213,14 +213,17 @@ def _of_filed(vault: Vault, meter: Address, telegrams: int, trials: Sequence[Key
 
 
 def _of_others(
-    meter: Address, telegrams: int, own: Sequence[KeyTrial], others: Sequence[tuple[KeyTrial, Candidate]]
+    meter: Address,
+    telegrams: int,
+    own: Sequence[KeyTrial],
+    others: Sequence[tuple[KeyTrial, Candidate]],
+    revoked: Sequence[str],
 ) -> MeterCheck:
     """Return what is known of a meter that no key of its own opens."""
     if not others:
         if not own:
-            return MeterCheck(
-                meter, telegrams, CheckState.MISSING, "no key is filed, and none of the filed keys opens it"
-            )
+            what = f"its key {', '.join(revoked)} is revoked" if revoked else "no key is filed"
+            return MeterCheck(meter, telegrams, CheckState.MISSING, f"{what}, and none of the filed keys opens it")
         values = ", ".join(dict.fromkeys(one.key_check_value for one in own))
         sentence = f"filed key {values} opens none of {own[0].of} telegrams, and no other filed key does"
         return MeterCheck(meter, telegrams, CheckState.WRONG, sentence, values)

@@ -39,6 +39,10 @@ class LazyKeys:
         """Return the keys filed for an address, best first."""
         return self._asked(lambda vault: vault.keys_for(address))
 
+    def revoked(self, address: Address) -> Sequence[str]:
+        """Return the check values of an address's keys that are revoked: asked where no other key is filed."""
+        return self._asked(lambda vault: vault.revoked_for(address))
+
     def device_records(self, identifier: str) -> Sequence[KeyRecord]:
         """Return the LoRaWAN keys filed under a DevEUI or DevAddr, best first."""
         return self._asked(lambda vault: vault.device_records(identifier))

@@ -24,6 +24,7 @@ from fieldtool.replay.dealing import Deal, Dealer
 from fieldtool.replay.worker import (
     AskedForFormats,
     AskedForKeys,
+    AskedForRevoked,
     AskedForRootKeys,
     AskedForSessionKeys,
     AskedForSessions,
@@ -240,6 +241,9 @@ class _Crew:
         match message:
             case AskedForKeys(address):
                 self._send(worker, tuple(self._keys(address)))
+            case AskedForRevoked(address):
+                revoked = getattr(self._keys, "revoked", None)
+                self._send(worker, () if revoked is None else tuple(revoked(address)))
             case AskedForRootKeys(dev_eui):
                 self._send(worker, tuple(self._lorawan.keys.root_keys(dev_eui)))
             case AskedForSessionKeys(dev_addr):

@@ -52,6 +52,13 @@ class AskedForKeys:
 
 
 @dataclass(frozen=True, slots=True)
+class AskedForRevoked:
+    """A process wants the check values of an address's revoked keys."""
+
+    address: Address
+
+
+@dataclass(frozen=True, slots=True)
 class AskedForFormats:
     """A process has a compact frame whose format it does not know."""
 
@@ -120,6 +127,7 @@ class Failed:
 
 Message: TypeAlias = (
     AskedForKeys
+    | AskedForRevoked
     | AskedForRootKeys
     | AskedForSessionKeys
     | AskedForSessions
@@ -157,7 +165,7 @@ class _Work:
         self._free = deque((0, half))
         self._blocks: deque[Block] = deque()
         self._given = task.keys
-        decoder = LearnedDecoder(self._keys, formats=task.formats, profiles=load_profiles(task.profiles).registry)
+        decoder = LearnedDecoder(self, formats=task.formats, profiles=load_profiles(task.profiles).registry)
         decoder.search_formats = self._search
         decoder.make_follower = self._make_follower
         if task.again is not None:
@@ -197,11 +205,17 @@ class _Work:
             pass
         return answer
 
-    def _keys(self, address: Address) -> Sequence[Key]:
+    def __call__(self, address: Address) -> Sequence[Key]:
+        """Return the given keys, else ask for those of an address."""
         if self._given:
             return self._given
         self._connection.send(AskedForKeys(address))
         return cast(Sequence[Key], self._answer())
+
+    def revoked(self, address: Address) -> Sequence[str]:
+        """Ask for the check values of an address's keys that are revoked."""
+        self._connection.send(AskedForRevoked(address))
+        return cast("Sequence[str]", self._answer())
 
     def _make_follower(self) -> LorawanFollower:
         from fieldtool.lorawan_keys import given_lorawan_keys

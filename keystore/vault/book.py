@@ -39,10 +39,14 @@ Filed = tuple[int, KeyRecord]
 
 @dataclass(frozen=True, slots=True)
 class FoundKeys:
-    """The keys of an address, best first, and the records among them that belong to a meter given away."""
+    """The keys of an address, best first, and the records among them that belong to a meter given away.
+
+    `revoked` are the check values of those that are not to be used any more, and not among them.
+    """
 
     keys: tuple[Key, ...]
     transferred: tuple[KeyRecord, ...] = ()
+    revoked: tuple[str, ...] = ()
 
 
 class KeyBook:
@@ -102,11 +106,9 @@ class KeyBook:
     def keys_for(self, address: Address, now: datetime) -> FoundKeys:
         """Return the wireless M-Bus keys of an address, its own before those it is only the radio adapter of."""
         words = [(TermKind.NUMBER, address.number), (TermKind.ADAPTER, address.number)]
-        usable = [
-            record
-            for _, record in self._filed_under(words)
-            if record.value and record.role in WMBUS_ROLES and record.status is not KeyStatus.REVOKED
-        ]
+        filed = [record for _, record in self._filed_under(words) if record.value and record.role in WMBUS_ROLES]
+        usable = [record for record in filed if record.status is not KeyStatus.REVOKED]
+        revoked = dict.fromkeys(record.key_check_value for record in filed if record.status is KeyStatus.REVOKED)
 
         def rank(record: KeyRecord) -> tuple[object, ...]:
             own = record.number == address.number
@@ -121,7 +123,8 @@ class KeyBook:
         for record in sorted(usable, key=rank):
             best.setdefault(record.value, record)
         keys = tuple(Key(record.value, _key_label(record)) for record in best.values())
-        return FoundKeys(keys, tuple(r for r in best.values() if r.ownership is Ownership.TRANSFERRED))
+        transferred = tuple(record for record in best.values() if record.ownership is Ownership.TRANSFERRED)
+        return FoundKeys(keys, transferred, tuple(revoked))
 
     def page(self, after: int) -> tuple[list[KeyRecord], int | None]:
         """Return some records filed behind item `after`, and where the next page begins (None at the end)."""

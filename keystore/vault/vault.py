@@ -41,6 +41,7 @@ class Vault(Door):
     def __init__(self, file: StoreFile, settings: VaultSettings) -> None:
         super().__init__(file, settings)
         self._cache: dict[Address, tuple[Key, ...]] = {}
+        self._revoked: dict[Address, tuple[str, ...]] = {}
         self._used_transferred: set[bytes] = set()
         self.receivers_documents = DocumentShelf(lambda: self._using(by_user=False), self._written)
         """The documents as receivers use them: it does not put off the lock of a store that nobody uses."""
@@ -109,8 +110,16 @@ class Vault(Door):
                 if self._session is session and not unaudited:
                     if len(self._cache) >= CACHE_ADDRESSES:
                         self._cache.clear()
+                        self._revoked.clear()
                     self._cache[address] = keys
+                    if found.revoked:
+                        self._revoked[address] = found.revoked
             return keys
+
+    def revoked_for(self, address: Address) -> tuple[str, ...]:
+        """Return the check values of an address's keys that are revoked; for receivers, as `keys_for`."""
+        self.keys_for(address)
+        return self._revoked.get(address, ())
 
     def device_records(self, identifier: str) -> tuple[KeyRecord, ...]:
         """Return the usable LoRaWAN keys filed under a DevEUI or DevAddr, best first; for receivers, as `keys_for`."""
@@ -225,5 +234,6 @@ class Vault(Door):
 
     def _forget(self) -> None:
         self._cache.clear()
+        self._revoked.clear()
         if self._session is None:
             self._used_transferred.clear()

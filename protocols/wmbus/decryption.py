@@ -191,6 +191,15 @@ def _candidates(decoding: Decoding) -> list[Key]:
     return list(dict.fromkeys(key for address in addresses if address is not None for key in decoding.keys(address)))
 
 
+def _revoked(decoding: Decoding) -> list[str]:
+    """Check values of the meter's keys that are not to be used any more, where the look-up knows of them."""
+    asked = getattr(decoding.keys, "revoked", None)
+    if asked is None:
+        return []
+    addresses = dict.fromkeys((decoding.identity, decoding.meter, decoding.link_address))
+    return list(dict.fromkeys(value for address in addresses if address is not None for value in asked(address)))
+
+
 def _not_encrypted(decoding: Decoding, security: Security | None) -> None:
     decoding.security = security or Security(mode=None, name="none")
     decoding.ladder.passed(Rung.KEY, "no key needed")
@@ -246,6 +255,14 @@ def _refuse(
             Outcome.NO_KEY,
             f"encrypted with {base.name}, and no key can be looked up: {unavailable}",
             "unlock the keystore",
+        )
+    elif not keys and (revoked := _revoked(decoding)):
+        are = "are" if len(revoked) > 1 else "is"
+        decoding.ladder.failed(
+            Rung.KEY,
+            Outcome.NO_KEY,
+            f"encrypted with {base.name}, and {_tried(revoked)} of {number} {are} revoked",
+            f"import the new key of {number}; to use the old one again, mark it as active",
         )
     elif not keys:
         decoding.ladder.failed(

@@ -151,3 +151,21 @@ def test_what_is_missing_is_told(run: Run, store: Path, tmp_path: Path) -> None:
     ran = run("keys", "check", "--capture", empty)
     assert ran.code == 2
     assert "no meter was heard" in ran.err
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_a_revoked_key_is_told_as_revoked(
+    run: Run, store: Path, capture: Path, true_keys: dict[str, str], tmp_path: Path, jobs: str
+) -> None:
+    file_keys(run, tmp_path, (WATER, true_keys[WATER]))
+    assert run("keys", "mark", WATER, "--status", "revoked").code == 0
+    found = states(run, "--capture", capture)[WATER]
+    assert found["state"] == "missing"
+    assert found["detail"].endswith("is revoked, and none of the filed keys opens it")
+    lines = [json.loads(line) for line in run("replay", capture, "--json", "--jobs", jobs).lines]
+    problems = {line["problem"] for line in lines if line["meter"] and line["meter"]["number"] == WATER}
+    assert len(problems) == 1
+    assert f"of {WATER} is revoked" in problems.pop()
+    assert any("no key is filed" in (line["problem"] or "") for line in lines)
+    assert run("keys", "mark", WATER, "--status", "active").code == 0
+    assert states(run, "--capture", capture)[WATER]["state"] == "fits"

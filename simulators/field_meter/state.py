@@ -5,17 +5,20 @@ The key stands in the JSON in clear: it is made up, and protects nothing but a s
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, date, datetime
 from typing import Any, Final
 
-from protocols.actions.event_log import EventKind, LoggedEvent
-from protocols.actions.parameters import Argument
+from keystore.certificates.errors import CertificateRejected
+from keystore.certificates.revocation import read_list
+from protocols.actions.event_log import MOST_EVENTS, EventKind, LoggedEvent, encode_events
 from simulators.errors import SimulatorError
 
 STATE_VERSION: Final = 1
 MOST_KEPT_EVENTS: Final = 64
 KEY_LENGTH: Final = 16
+LONGEST_CUSTOMER: Final = 20
 LEAK: Final = 0x0001
 BURST: Final = 0x0002
 REVERSE_FLOW: Final = 0x0004
@@ -76,13 +79,26 @@ class MeterState:
         return {"version": STATE_VERSION, **plain}
 
 
-_NUMBERS: Final = frozenset(
-    {
-        *("clock_offset_s", "latest_seen", "primary_address", "pulse_litres", "radio_interval_s", "radio_profile"),
-        *("alarms", "peaks_since", "key_version", "test_byte", "test_until", "failures", "locked_until"),
-    }
-)
-_NUMBERS_OR_NONE: Final = frozenset({"joining_since", "reconfigurations_left"})
+_MOMENT: Final = range(1 << 32)
+_NUMBERS: Final[dict[str, range]] = {
+    "clock_offset_s": range(-(1 << 31), 1 << 31),
+    "latest_seen": _MOMENT,
+    "primary_address": range(251),
+    "pulse_litres": range(1, 10_001),
+    "radio_interval_s": range(2, 86_401),
+    "radio_profile": range(1, 4),
+    "joining_since": _MOMENT,
+    "alarms": range(1 << 15),
+    "peaks_since": _MOMENT,
+    "key_version": range(256),
+    "reconfigurations_left": range(255),
+    "test_byte": range(256),
+    "test_until": _MOMENT,
+    "failures": range(256),
+    "locked_until": _MOMENT,
+}
+"""What fits the records and messages that they are told in."""
+_OR_NONE: Final = frozenset({"joining_since", "reconfigurations_left"})
 _FLAGS: Final = frozenset({"transport_mode", "radio_on", "installed"})
 
 
@@ -98,34 +114,57 @@ def state_of(document: object) -> MeterState:
     for name, value in given.items():
         try:
             values[name] = _read(name, value)
-        except (ValueError, TypeError, IndexError, OverflowError):
+        except (ValueError, TypeError, AttributeError, OverflowError, CertificateRejected):
             raise _bad(name) from None
     return MeterState(**values)
 
 
-def _read(name: str, value: Any) -> Argument | tuple[bytes, ...] | tuple[LoggedEvent, ...] | None:  # noqa: ANN401 - JSON
-    if name in _FLAGS or name in _NUMBERS or name in _NUMBERS_OR_NONE:
-        wanted = bool if name in _FLAGS else int
-        if type(value) is not wanted and not (value is None and name in _NUMBERS_OR_NONE):
+def _read(name: str, value: Any) -> object:  # noqa: ANN401 - whatever JSON holds
+    if value is None and name in _OR_NONE:
+        return None
+    if name in _NUMBERS:
+        if type(value) is not int or value not in _NUMBERS[name]:
+            raise ValueError(name)
+        return value
+    if name in _FLAGS:
+        if type(value) is not bool:
             raise TypeError(name)
         return value
-    match name:
-        case "customer_number":
-            return str(value)
-        case "due_date":
-            return date.fromisoformat(value)
-        case "key":
-            key = None if value is None else bytes.fromhex(value)
-            if key is not None and len(key) != KEY_LENGTH:
-                raise ValueError(name)
-            return key
-        case "lists":
-            return tuple(bytes.fromhex(one) for one in value)
-        case _:
-            return tuple(
-                LoggedEvent(datetime.fromisoformat(at).astimezone(UTC), EventKind(kind), words)
-                for at, kind, words in value
-            )
+    return _READERS[name](value)
+
+
+def _read_customer(value: str) -> str:
+    if len(value) > LONGEST_CUSTOMER or not (value.isascii() and value.isprintable()):
+        raise ValueError("no customer number")
+    return value
+
+
+def _read_key(value: str | None) -> bytes | None:
+    key = None if value is None else bytes.fromhex(value)
+    if key is not None and len(key) != KEY_LENGTH:
+        raise ValueError("no key")
+    return key
+
+
+def _read_lists(value: list[str]) -> tuple[bytes, ...]:
+    return tuple(read_list(bytes.fromhex(one)).data for one in value)
+
+
+def _read_events(value: list[tuple[str, int, str]]) -> tuple[LoggedEvent, ...]:
+    events = tuple(LoggedEvent(datetime.fromisoformat(at), EventKind(kind), words) for at, kind, words in value)
+    for at in range(0, len(events), MOST_EVENTS):
+        # What cannot be told in an answer has no place in the log.
+        encode_events(events[at : at + MOST_EVENTS])
+    return events[:MOST_KEPT_EVENTS]
+
+
+_READERS: Final[dict[str, Callable[[Any], object]]] = {
+    "customer_number": _read_customer,
+    "due_date": date.fromisoformat,
+    "key": _read_key,
+    "lists": _read_lists,
+    "events": _read_events,
+}
 
 
 def _bad(name: str) -> SimulatorError:

@@ -168,6 +168,16 @@ def test_the_state_is_kept_in_a_file(tmp_path: Path) -> None:
         ("events", [["now", 1, "x"]]),
         ("events", [[]]),
         ("lists", ["zz"]),
+        ("lists", ["3000"]),
+        ("lists", 5),
+        ("events", [["2026-11-20T08:00:00+00:00", 1, "x" * 81]]),
+        ("events", [["2026-11-20T08:00:00+00:00", 99, "x"]]),
+        ("primary_address", 251),
+        ("primary_address", None),
+        ("customer_number", "\x1b[2J"),
+        ("customer_number", 5),
+        ("reconfigurations_left", 255),
+        ("latest_seen", -1),
     ],
 )
 def test_a_damaged_state_is_named(name: str, value: object) -> None:

@@ -33,6 +33,9 @@ UNREADABLE_LIMIT: Final = 3
 """Telegrams in a row that no key opens, before the meter is given up: one may be a forgery."""
 
 UNIDIRECTIONAL_LIMIT: Final = 3
+PATIENT_S: Final = 2.5
+"""A wait that is worth telling of: longer than a meter in an access takes to repeat its answer."""
+
 TELL_EVERY_S: Final = 15.0
 INTERVALS_TO_WAIT: Final = 4
 NARROW_S: Final = 0.01
@@ -192,6 +195,7 @@ class RadioAccess:
 
     def _next(self, deadline_s: float, sent: int) -> Answer:
         """Wait for the next frame of the meter."""
+        began_s = self._clock()
         while True:
             if self._cancelled.is_set():
                 raise LinkSilent(f"cancelled while waiting for meter {self._meter}")
@@ -200,7 +204,7 @@ class RadioAccess:
             now_s = self._clock()
             if now_s >= deadline_s:
                 raise self._gave_up(sent)
-            if now_s - self._ether.told_s >= TELL_EVERY_S:
+            if now_s - began_s >= PATIENT_S and now_s - self._ether.told_s >= TELL_EVERY_S:
                 self._ether.told_s = now_s
                 self._context.tell(self._waiting())
 
@@ -244,6 +248,7 @@ class RadioAccess:
         if message.application:
             self._key, self._key_known = (None if message.key is None else keys[message.key]), True
         if message.name not in UNSOLICITED:
+            self._ether.last_by_itself_s = None
             return
         if heard.fresh and self._ether.last_by_itself_s is not None:
             self._ether.interval_s = heard.at_s - self._ether.last_by_itself_s
@@ -257,6 +262,8 @@ class RadioAccess:
         if interval_s is not None:
             return f"waiting for meter {meter}: it sends about every {interval_s:.0f} s"
         heard = f" ({self._ether.of_others} telegrams of others heard)" if self._ether.of_others else ""
+        if self._ether.unreadable:
+            return f"meter {meter} is heard, but no key of the keystore opens its telegram; waiting for another"
         if self._address is None:
             return f"waiting for a telegram of meter {meter}{heard}"
         return f"waiting for the next telegram of meter {meter}"

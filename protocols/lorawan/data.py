@@ -15,10 +15,10 @@ from protocols.lorawan.decoding import LorawanDecoding
 from protocols.lorawan.diagnosis import session_mistake
 from protocols.lorawan.facts import CounterSource, MicState
 from protocols.lorawan.fctrl import flags
-from protocols.lorawan.identifiers import DevAddr
 from protocols.lorawan.keys import V1_0, V1_1
 from protocols.lorawan.mac_commands import MacCommands, parse_mac_commands
 from protocols.lorawan.match import Match, Question, find_session, without_network_key
+from protocols.lorawan.missed_join import BOTH_WAYS, maybe_rejoined, missed_accept, missed_join
 from protocols.lorawan.payloading import read_payload
 from protocols.lorawan.phy import CONFIRMED, FPORT_MAC, MHDR_SIZE, DataFrame, parse_data
 from protocols.lorawan.sessions import Session
@@ -224,16 +224,19 @@ def _refuse(decoding: LorawanDecoding, question: Question, candidates: Sequence[
         decoding.say(fcnt=question.hints.fcnt, fcnt_source=CounterSource.GIVEN)
     _cover_encrypted(decoding, frame)
     mistake = session_mistake(question, candidates, decoding.keys)
-    address = DevAddr.of(frame.dev_addr)
+    at = decoding.frame.at
     if mistake is not None:
         decoding.ladder.failed(Rung.KEY, Outcome.WRONG_KEY, mistake.detail, mistake.next)
     elif not candidates:
-        network = f" of {address.network}" if address is not None else ""
+        missed = missed_accept(decoding.sessions, frame, at) or missed_join(frame)
+        decoding.ladder.failed(Rung.KEY, Outcome.NO_KEY, missed.detail, missed.next)
+    elif (rejoined := maybe_rejoined(decoding.sessions, candidates, frame, at)) is not None:
+        decoding.ladder.passed(Rung.KEY, f"tried keys {', '.join(tried)}")
         decoding.ladder.failed(
-            Rung.KEY,
-            Outcome.NO_KEY,
-            f"no session keys are filed for DevAddr {frame.dev_addr}{network}, and no join to it was heard",
-            "import its NwkSKey and AppSKey, or its AppKey and let the device join while you listen",
+            Rung.DECRYPTION,
+            Outcome.WRONG_KEY,
+            f"the MIC fits no session known for DevAddr {frame.dev_addr}; {rejoined}",
+            BOTH_WAYS,
         )
     else:
         decoding.ladder.passed(Rung.KEY, f"tried keys {', '.join(tried)}")

@@ -64,10 +64,22 @@ def decode_join_request(decoding: LorawanDecoding) -> None:
     device = decoding.sessions.device(request.dev_eui).as_of(at)
     if request.dev_nonce in device.dev_nonces:
         _repeated_nonce(decoding, request.dev_nonce, device)
+    _unanswered(decoding, request.dev_eui, request.dev_nonce)
     join = PendingJoin(request.dev_eui, request.join_eui, request.dev_nonce, fit.roots, at=at)
     decoding.sessions = decoding.sessions.with_device(
         device.asked(request.dev_nonce, request.join_eui, at)
     ).with_request(join)
+
+
+def _unanswered(decoding: LorawanDecoding, dev_eui: str, dev_nonce: int) -> None:
+    """Note that a device asks again: what a network may have answered was heard neither here nor, perhaps, there."""
+    before = next((join for join in decoding.sessions.pending if join.dev_eui == dev_eui), None)
+    if before is None or before.answered or before.request_type != JOIN_REQUEST_TYPE:
+        return
+    if before.dev_nonce != dev_nonce:
+        decoding.notes.append(
+            f"the device asks again: no join accept was heard to its request with DevNonce {before.dev_nonce}"
+        )
 
 
 def _repeated_nonce(decoding: LorawanDecoding, dev_nonce: int, device: Device) -> None:
@@ -235,6 +247,7 @@ def _follow(
     decoding.ladder.passed(Rung.ADDRESS, f"{who}: DevAddr {accept.dev_addr}, NetID {accept.net_id}")
     _accept(decoding, role, key, "join accept")
     decoding.say(dev_eui=join.dev_eui or None, join_eui=join.join_eui)
+    decoding.sessions = decoding.sessions.with_answer(join)
     if join.dev_nonce < 0:
         decoding.notes.append("the join request was not heard: without its DevNonce there are no session keys")
         return

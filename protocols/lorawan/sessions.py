@@ -90,7 +90,10 @@ class Session:
 
 @dataclass(frozen=True, slots=True)
 class PendingJoin:
-    """A join or rejoin request that waits for its accept: whose, its nonce or RJcount, and the keys of the device."""
+    """A join or rejoin request that waits for its accept: whose, its nonce or RJcount, and the keys of the device.
+
+    One that was answered waits on, for the same accept heard again.
+    """
 
     dev_eui: str
     join_eui: str | None
@@ -98,6 +101,7 @@ class PendingJoin:
     roots: RootKeys
     request_type: int = JOIN_REQUEST_TYPE
     at: datetime | None = None
+    answered: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,6 +225,11 @@ class Sessions:
         """Wait for the accept of a request; it takes the place of an earlier one of the device."""
         others = tuple(other for other in self.pending if other.dev_eui != join.dev_eui)
         return Sessions(self._by_addr, self._devices, (join, *others)[:MAX_PENDING])
+
+    def with_answer(self, join: PendingJoin) -> Sessions:
+        """Remember that the accept of a request was heard."""
+        pending = tuple(replace(other, answered=True) if other == join else other for other in self.pending)
+        return Sessions(self._by_addr, self._devices, pending)
 
     def with_join(self, session: Session) -> Sessions:
         """Take up the session of a join accept; the same accept heard again changes nothing."""

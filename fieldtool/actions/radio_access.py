@@ -137,6 +137,9 @@ class RadioAccess:
             latest = self._latest
             answering = latest is not None and self._can_answer(latest, encrypts=bool(application))
             if latest is not None and answering:
+                if not sent and latest.message.acc == self._acc:
+                    # What the meter repeats from before must not pass for the answer.
+                    self._acc = (self._acc + 1) % 256
                 self._send(control | self._fcb, application, latest)
                 sent += 1
             answer = self._next(deadline_s, sent)

@@ -107,6 +107,9 @@ class RadioStick:
         if self._session.confirmed + self._session.refused > self._confirmed:
             self._confirmed = self._session.confirmed + self._session.refused
             self.reaction.confirmed_s = now_s - self._written_at_s
+        if self._session.refused:
+            self._session.confirmed = self._session.refused = self._confirmed = 0
+            raise LinkSilent(f"{self.target}: the stick refuses to send", "unplug it, plug it in again, and retry")
         return [Heard(event.data, now_s, not piled_up) for event in events if isinstance(event, Frame)]
 
     def send(self, frame: bytes, heard: Heard) -> None:

@@ -334,6 +334,23 @@ def test_cancelling_ends_the_wait() -> None:
         the.access.request(REQ_UD2)
 
 
+def test_what_a_meter_repeats_from_before_is_not_taken_for_an_answer() -> None:
+    the = build(faults=Faults(), seed=4)
+    before = the.access.request(SND_UD, carry(b"x")).message.acc
+    the.access._acc = (before - 1) % 256
+    again = the.access.request(SND_UD, carry(b"y"))
+    assert again.message.acc != before
+    assert len(the.application.told) == 2
+
+
+def test_a_stick_that_refuses_to_send_is_said() -> None:
+    the = build()
+    the.access.request(REQ_UD2)
+    the.stick._outbox.put = lambda frame, link_mode: False  # type: ignore[method-assign]
+    with pytest.raises(LinkSilent, match="the stick refuses to send"):
+        the.access.request(REQ_UD2)
+
+
 def test_an_unplugged_stick_is_one_clear_line() -> None:
     the = build()
     the.access.request(REQ_UD2)

@@ -156,6 +156,20 @@ def test_the_key_changes_over_the_air_and_both_sides_agree(make: Make) -> None:
     assert the.link.read_out()
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_a_key_change_survives_losses(make: Make, seed: int) -> None:
+    the = make(faults=Faults(loss=0.3), seed=seed)
+    the.bench.enrol("Service")
+    service = the.service
+    with suppress(LinkSilent):
+        service.execute(service.plan("change-key", the.bench.choice, {}, bytes(range(16))))
+    service.recover(the.bench.choice)
+    held = the.bench.lock.state.key
+    assert held is not None
+    assert the.bench.keys[held].value == "active"
+    assert the.bench.vault.key_changes.pending_for(the.bench.meter.address) is None
+
+
 @pytest.mark.parametrize("cut", [AFTER_RECEIVED, AFTER_APPLIED])
 def test_a_key_change_that_loses_the_meter_on_the_way_is_settled_by_asking(make: Make, cut: str) -> None:
     the = make()

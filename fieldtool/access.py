@@ -160,7 +160,7 @@ def new_passphrase(file: Path | None, policy: PassphrasePolicy, what: str = "a n
             raise AccessError(
                 f"{what} needs a passphrase, and there is no terminal to ask for it", "give a file with it"
             )
-        passphrase = ask_judged("new passphrase: ", policy, names)
+        passphrase = ask_judged(f"new passphrase for {what}: ", policy, names)
         if passphrase and getpass.getpass("the same again: ") != passphrase:
             raise AccessError("the two passphrases differ", "try again")
     judgement = judge(passphrase, policy, names)

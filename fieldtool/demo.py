@@ -20,6 +20,7 @@ from keystore.formats import ReadOptions
 from keystore.vault import KdfParameters, Vault, VaultSettings
 from protocols.learned import LearnedDecoder
 from protocols.lorawan.follower import LorawanFollower
+from protocols.plural import counted
 from simulators.portals.kamstrup import export_keys
 from simulators.portals.the_things_stack import export_devices
 from simulators.scenario import Scenario
@@ -49,7 +50,7 @@ class Demo:
     def keystore_text(self) -> str:
         """The state of the keystore in a few words."""
         keys = sum(len(imported.put.verdicts) for imported in self.imported)
-        return f"throw-away store, {keys} keys"
+        return f"throw-away store, {counted(keys, 'key')}"
 
 
 @contextmanager

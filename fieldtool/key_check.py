@@ -14,6 +14,7 @@ from typing import Final
 from keystore.model import WMBUS_ROLES, KeyRecord, KeyRole, KeyStatus, Provenance
 from keystore.vault import Vault
 from protocols.model import Address, Key, Outcome, Telegram
+from protocols.plural import counted
 from protocols.trial import MAX_TELEGRAMS, NEEDED_TELEGRAMS, KeyTrial, trial
 
 SYSTEM: Final = "keys check"
@@ -107,7 +108,7 @@ def check(
     million keys only a few thousand are held at a time. `progress` is told how many more keys have been tried.
     """
     found = [
-        MeterCheck(meter, count, CheckState.CLEAR, f"{count} telegrams, none of them encrypted")
+        MeterCheck(meter, count, CheckState.CLEAR, f"{counted(count, 'telegram')}, not encrypted")
         for meter, count in heard.clear.items()
     ]
     own: dict[Address, tuple[KeyTrial, ...]] = {}
@@ -225,7 +226,7 @@ def _of_others(
             what = f"its key {', '.join(revoked)} is revoked" if revoked else "no key is filed"
             return MeterCheck(meter, telegrams, CheckState.MISSING, f"{what}, and none of the filed keys opens it")
         values = ", ".join(dict.fromkeys(one.key_check_value for one in own))
-        sentence = f"filed key {values} opens none of {own[0].of} telegrams, and no other filed key does"
+        sentence = f"filed key {values} opens none of {counted(own[0].of, 'telegram')}, and no other filed key does"
         return MeterCheck(meter, telegrams, CheckState.WRONG, sentence, values)
     best, candidate = max(others, key=lambda one: (one[0].authenticated, one[0].opened))
     alike = sum(one.authenticated == best.authenticated and one.opened == best.opened for one, _ in others)

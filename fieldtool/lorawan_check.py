@@ -26,6 +26,7 @@ from protocols.lorawan.follower import LorawanFollower
 from protocols.lorawan.mic import DOWN, UP, block_0, request_mic
 from protocols.lorawan.phy import DATA, MType, parse_data, parse_join_request
 from protocols.model import Link, Outcome, RawFrame, Rung, Telegram
+from protocols.plural import counted
 
 Progress = Callable[[int], None]
 
@@ -197,7 +198,7 @@ def _of_telegrams(telegrams: Sequence[Telegram]) -> DeviceCheck:
 
 def _judged(telegrams: Sequence[Telegram]) -> tuple[CheckState, str, Telegram]:
     """State and sentence, and the telegram that they are of."""
-    of = f"of {len(telegrams)}" if len(telegrams) > 1 else "of one"
+    of = f"of {counted(len(telegrams), 'frame')}"
     by_mic: dict[MicState, list[Telegram]] = {state: [] for state in MicState}
     for telegram in telegrams:
         if telegram.frame.link is not Link.LORAWAN_PAYLOAD and telegram.lorawan is not None:
@@ -208,12 +209,12 @@ def _judged(telegrams: Sequence[Telegram]) -> tuple[CheckState, str, Telegram]:
         if without_app_key is not None:
             return CheckState.MISSING, _problem(without_app_key), without_app_key
         roles = " and ".join(dict.fromkeys(_role(telegram) for telegram in proven))
-        sentence = f"{roles}: MIC fits in {len(proven)} {of} frames; a wrong key fits {mic_odds(1)}"
+        sentence = f"{roles}: MIC fits in {len(proven)} {of}; a wrong key fits {mic_odds(1)}"
         return CheckState.FITS, sentence, proven[-1]
     if half:
         state = CheckState.FITS_ONCE if len(half) == 1 else CheckState.FITS
         odds = (1 << 16) ** -len(half)
-        return state, f"half of the MIC fits in {len(half)} {of} frames; a wrong key fits {_once_in(odds)}", half[0]
+        return state, f"half of the MIC fits in {len(half)} {of}; a wrong key fits {_once_in(odds)}", half[0]
     failed = next((one for one in telegrams if one.outcome is Outcome.WRONG_KEY), None)
     if failed is not None:
         return CheckState.WRONG, _problem(failed), failed
@@ -223,7 +224,11 @@ def _judged(telegrams: Sequence[Telegram]) -> tuple[CheckState, str, Telegram]:
     if by_mic[MicState.NOT_CHECKED]:
         sentence = "decrypted with the AppSKey, not proven: no network key is filed"
         return CheckState.POSSIBLE, sentence, by_mic[MicState.NOT_CHECKED][0]
-    return CheckState.CLEAR, f"{len(telegrams)} payloads that a network server decrypted: no key to check", telegrams[0]
+    return (
+        CheckState.CLEAR,
+        f"{counted(len(telegrams), 'payload')}, decrypted by a network server: no key to check",
+        telegrams[0],
+    )
 
 
 def _with_found(one: DeviceCheck, found: FoundKey | None) -> DeviceCheck:

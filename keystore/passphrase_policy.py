@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from protocols.plural import counted
+
 WEAK_BITS: Final = 40.0
 """Below it a stolen store falls to a few rented machines in days, at half a second a guess and a thousand machines."""
 GOOD_BITS: Final = 60.0
@@ -109,7 +111,7 @@ class Judgement:
     @property
     def line(self) -> str:
         """The judgement in a line that shows nothing of the passphrase but its length."""
-        parts = [f"{self.length} characters", self.word]
+        parts = [counted(self.length, "character"), self.word]
         if self.missing:
             parts.append(f"still needs {', '.join(self.missing)}")
         elif self.is_weak:
@@ -123,7 +125,7 @@ def judge(passphrase: str, policy: PassphrasePolicy, names: tuple[str, ...] = ()
     missing: list[str] = []
     if len(text) < policy.least_length:
         lacking = policy.least_length - len(text)
-        missing.append(f"{lacking} more character{'' if lacking == 1 else 's'}")
+        missing.append(counted(lacking, "more character"))
     if policy.four_classes:
         missing += [name for name, has in _CLASSES.items() if not any(has(c) for c in text)]
         folded = text.casefold()

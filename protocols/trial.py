@@ -17,6 +17,7 @@ from protocols.crypto import key_check_value
 from protocols.decode import decode, no_keys
 from protocols.mbus.compact import FormatLibrary
 from protocols.model import Address, Key, KeyLookup, Outcome, Telegram
+from protocols.plural import counted
 from protocols.profiles.registry import ProfileRegistry
 from protocols.wmbus.afl import AuthenticationLayer
 from protocols.wmbus.security.des_cbc import DAYS_BACK
@@ -66,9 +67,10 @@ class KeyTrial:
     @property
     def sentence(self) -> str:
         """The result in words, odds included."""
-        telegrams = f"{self.opened} of {self.of} telegrams"
+        of = counted(self.of, "telegram")
+        telegrams = f"{self.opened} of {of}"
         if not self.opened:
-            return f"key {self.key_check_value}, filed for {self.meter.number}, opens none of {self.of} telegrams"
+            return f"key {self.key_check_value}, filed for {self.meter.number}, opens none of {of}"
         proof = " with a MAC" if self.authenticated else ""
         chance = f"by chance one of {self.keys_tried:,} wrong keys does so {_once_in(self.odds)}"
         if self.filed:

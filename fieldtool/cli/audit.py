@@ -11,6 +11,7 @@ from fieldtool.cli import output
 from fieldtool.cli.command import Command
 from fieldtool.exit_codes import ExitCode
 from keystore.audit import AuditEntry
+from protocols.plural import counted
 from protocols.text import safe_text
 
 
@@ -46,8 +47,8 @@ def _verify(arguments: Namespace) -> ExitCode:
     else:
         for problem in report.problems:
             output.data(problem)
-        found = f"{len(report.problems)} problems" if report.problems else f"all well, head {head}"
-        output.data(f"{report.entries} entries, {found}")
+        found = counted(len(report.problems), "problem") if report.problems else f"all well, head {head}"
+        output.data(f"{counted(report.entries, 'entry', 'entries')}, {found}")
     return ExitCode.OK if report.ok else ExitCode.KEYSTORE
 
 

@@ -11,6 +11,7 @@ from fieldtool.cli.listen import show_news, shower, sum_up
 from fieldtool.cli.options import seconds
 from fieldtool.demo import Demo, running_demo
 from fieldtool.exit_codes import ExitCode
+from protocols.plural import counted
 from protocols.text import safe_text
 
 DEFAULT_SECONDS = 20.0
@@ -41,10 +42,11 @@ def _run(arguments: Namespace) -> ExitCode:
 
 def _introduce(demo: Demo) -> None:
     output.talk(
-        f"{safe_text(demo.scenario.title)}: {len(demo.scenario.meters) + len(demo.scenario.devices)} simulated meters"
+        f"{safe_text(demo.scenario.title)}: "
+        f"{counted(len(demo.scenario.meters) + len(demo.scenario.devices), 'simulated meter')}"
     )
     for imported in demo.imported:
-        output.talk(f"imported {imported.put.new} keys from {imported.path.name}")
+        output.talk(f"imported {counted(imported.put.new, 'key')} from {imported.path.name}")
 
 
 DEMO = Command(_configure, _run)

@@ -16,6 +16,7 @@ from fieldtool.export.key_text import key_details, key_facts, key_line
 from keystore.audit import AuditAction
 from keystore.model import KeyRecord, Ownership
 from keystore.vault import Vault
+from protocols.plural import counted
 from protocols.text import safe_text
 
 
@@ -32,7 +33,7 @@ def _list(arguments: Namespace) -> ExitCode:
         records = vault.records() if arguments.search is None else vault.search(arguments.search)
         wanted = (one for one in records if arguments.ownership in (None, str(one.ownership)))
         count = _show(wanted, as_json=arguments.json)
-    output.talk(f"{count} keys")
+    output.talk(counted(count, "key"))
     return ExitCode.OK
 
 
@@ -74,7 +75,8 @@ def _may_reveal(vault: Vault, records: list[KeyRecord], *, asked: bool) -> bool:
     if asked:
         if not can_ask():
             raise AccessError("keys are shown only after a question, and there is no terminal", "give --yes")
-        if not ask_yes(f"show {len(keys)} keys of {records[0].meter_text} in clear? this is written to the audit log"):
+        what = f"{counted(len(keys), 'key')} of {records[0].meter_text}"
+        if not ask_yes(f"show {what} in clear? this is written to the audit log"):
             output.talk("not shown")
             return False
     for record in keys:

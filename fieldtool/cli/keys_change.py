@@ -13,6 +13,7 @@ from fieldtool.errors import AccessError, UsageError
 from fieldtool.exit_codes import ExitCode
 from fieldtool.export.key_text import key_line
 from keystore.model import KeyRecord, KeyRole, KeyStatus, Ownership
+from protocols.plural import counted
 from protocols.text import safe_text
 
 
@@ -30,7 +31,7 @@ def _lint(arguments: Namespace) -> ExitCode:
         else:
             cells = (f"{safe_text(finding.meter):24}", f"{safe_text(finding.role):12}", finding.key_check_value)
             output.data("  ".join((*cells, finding.text)))
-    output.talk(f"{len(findings)} findings" if findings else "no findings")
+    output.talk(counted(len(findings), "finding") if findings else "no findings")
     return ExitCode.SOME_FAILED if findings else ExitCode.OK
 
 
@@ -53,7 +54,7 @@ def _mark(arguments: Namespace) -> ExitCode:
         if arguments.status is not None:
             status = KeyStatus(arguments.status)
             changed = max(changed, vault.set_status(arguments.number, status, arguments.manufacturer))
-    output.data(f"{changed} keys changed")
+    output.data(f"{counted(changed, 'key')} changed")
     return ExitCode.OK
 
 
@@ -74,14 +75,14 @@ def _remove(arguments: Namespace) -> ExitCode:
         if found and not arguments.yes:
             if not can_ask():
                 raise AccessError("keys are removed only after a question, and there is no terminal", "give --yes")
-            if not ask_yes(f"remove these {len(found)} keys? they cannot be brought back"):
+            if not ask_yes(f"remove {counted(len(found), 'key')}? what is removed cannot be brought back"):
                 output.talk("nothing was removed")
                 return ExitCode.SOME_FAILED
         removed = vault.remove(arguments.number, arguments.manufacturer, role, arguments.key_check_value)
     if not removed:
         output.talk(f"no key that fits is filed for {safe_text(arguments.number)}")
         return ExitCode.SOME_FAILED
-    output.talk(f"{removed} keys removed")
+    output.talk(f"{counted(removed, 'key')} removed")
     return ExitCode.OK
 
 

@@ -18,6 +18,7 @@ from fieldtool.exit_codes import ExitCode
 from fieldtool.key_export import Selection, export, select, unknown_meters
 from keystore.formats import WRITERS, WriteOptions, Writer, weak_password
 from keystore.passphrase_policy import POLICIES, PolicyName, judge
+from protocols.plural import counted
 from protocols.text import safe_text
 
 _FORMATS_WITH_SHORT_PASSWORDS: Final = frozenset({"kem", "kem2"})
@@ -59,15 +60,18 @@ def _run(arguments: Namespace) -> ExitCode:
             output.talk(f"there is no key to write as {name}" + (": they have no place in it" if records else ""))
             return ExitCode.SOME_FAILED
         meters = len({(record.manufacturer, record.number, record.dev_eui) for record in held})
-        _confirm(arguments, writer, f"{len(held)} keys of {meters} meters leave the store into {arguments.file}")
+        leaving = f"{counted(len(held), 'key')} of {counted(meters, 'meter')} {'leaves' if len(held) == 1 else 'leave'}"
+        _confirm(arguments, writer, f"{leaving} the store into {arguments.file}")
         options = WriteOptions(datetime.now(UTC), _password(arguments, name, writer), arguments.delimiter)
         try:
             written = export(vault, arguments.file, name, records, options, force=arguments.force)
         except ValueError as error:
             raise UsageError(str(error), "choose another password") from None
-    output.data(f"{arguments.file}: {written.keys} keys of {written.meters} meters, {writer.title}")
+    output.data(
+        f"{arguments.file}: {counted(written.keys, 'key')} of {counted(written.meters, 'meter')}, {writer.title}"
+    )
     if written.left_out:
-        output.talk(f"{written.left_out} keys have no place in this format and were left out")
+        output.talk(f"left out, for they have no place in this format: {counted(written.left_out, 'key')}")
     return ExitCode.SOME_FAILED if written.left_out else ExitCode.OK
 
 
@@ -96,7 +100,7 @@ def _password(arguments: Namespace, name: str, writer: Writer) -> str:
     if arguments.password_file is not None:
         password = read_passphrase(arguments.password_file)
     else:
-        password = ask_passphrase("password of the new file: ", "the new file needs a password")
+        password = ask_passphrase(f"password of the new file {arguments.file}: ", "the new file needs a password")
         if getpass.getpass("the same again: ") != password:
             raise AccessError("the two passwords differ", "try again")
     if name in _FORMATS_WITH_SHORT_PASSWORDS:

@@ -19,6 +19,7 @@ from fieldtool.key_maps import mapping_from, save_mapping
 from keystore.formats import ReadOptions, load_signer
 from keystore.model import SignatureState
 from keystore.vault import Vault
+from protocols.plural import counted
 from protocols.text import safe_text
 
 _MAX_CERTIFICATE: Final = 1 << 16
@@ -72,7 +73,7 @@ def _run(arguments: Namespace) -> ExitCode:
             preview, shared = _import(vault, files, dry_run=True)
             _talk_of(preview, shared, dry_run=True)
             count = sum(one.put.new + one.put.changed for one in preview)
-            if count and not ask_yes(f"import {count} keys?"):
+            if count and not ask_yes(f"import {counted(count, 'key')}?"):
                 output.talk("nothing was imported")
                 return ExitCode.OK
         results, shared = _import(vault, files, dry_run=arguments.dry_run)
@@ -135,15 +136,15 @@ def _talk_of(results: Sequence[Imported], shared: int, *, dry_run: bool) -> None
             what = f"not imported: {row.reason}" if row.reason else "; ".join(row.warnings)
             output.talk(f"{name}: row {row.row}{meter}: {what}")
         if imported.odd_count > len(imported.odd_rows):
-            output.talk(f"{name}: {imported.odd_count - len(imported.odd_rows)} more such rows")
+            output.talk(f"{name}: {counted(imported.odd_count - len(imported.odd_rows), 'more such row')}")
         if imported.weak:
-            output.talk(f"{name}: {imported.weak} keys protect nothing: see `fieldtool keys lint`")
+            output.talk(f"{name}: {counted(imported.weak, 'key')} without protection: see `fieldtool keys lint`")
         if imported.quarantine_problem:
             output.talk(f"{name}: the wrong rows are in no file beside it: {imported.quarantine_problem}")
         elif imported.quarantine is not None:
             output.talk(f"{name}: the wrong rows are in {imported.quarantine.name}, keys masked")
     if shared:
-        output.talk(f"{shared} meters share a key with another one: see `fieldtool keys lint`")
+        output.talk(f"{counted(shared, 'meter')} with the key of another one: see `fieldtool keys lint`")
     if dry_run:
         output.talk("nothing has been changed yet")
 
@@ -151,8 +152,9 @@ def _talk_of(results: Sequence[Imported], shared: int, *, dry_run: bool) -> None
 def _summary(imported: Imported, *, dry_run: bool) -> str:
     put, would = imported.put, "would be " if dry_run else ""
     return (
-        f"{safe_text(imported.path.name)}: {len(put.verdicts)} keys: {put.new} {would}new, {put.same} the same, "
-        f"{put.changed} {would}changed; {imported.quarantined} rows not imported"
+        f"{safe_text(imported.path.name)}: {counted(len(put.verdicts), 'key')}: "
+        f"{put.new} {would}new, {put.same} the same, {put.changed} {would}changed; "
+        f"{counted(imported.quarantined, 'row')} not imported"
     )
 
 

@@ -30,6 +30,7 @@ from fieldtool.sources.registry import open_source
 from protocols.captures.hex_lines import format_line
 from protocols.learned import LearnedDecoder
 from protocols.model import Telegram
+from protocols.plural import counted
 
 WAIT_S = 0.2
 """How long the loop waits for news before it looks at the time."""
@@ -137,9 +138,10 @@ def sum_up(listening: Listening) -> None:
     meters = sum(row.sender is not None for row in listening.reception.rows())
     dropped = f", {counters.dropped} dropped" if counters.dropped else ""
     output.talk(
-        f"{counters.received} telegrams of {meters} meters: {counters.shown} ok, {counters.no_key} no key, "
-        f"{counters.wrong_key} wrong key, {counters.unsupported} unsupported, {counters.damaged} damaged, "
-        f"{counters.duplicates} duplicates{dropped}"
+        f"{counted(counters.received, 'telegram')} of {counted(meters, 'meter')}: "
+        f"{counters.shown} ok, {counters.no_key} no key, {counters.wrong_key} wrong key, "
+        f"{counters.unsupported} unsupported, {counters.damaged} damaged, "
+        f"{counted(counters.duplicates, 'duplicate')}{dropped}"
     )
 
 

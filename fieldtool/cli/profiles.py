@@ -15,6 +15,7 @@ from fieldtool.exit_codes import ExitCode
 from fieldtool.export.profile_text import profile_json, profile_line, profile_lines, profile_summary
 from fieldtool.profile_check import CheckedFile, check_files, profile_files
 from fieldtool.user_profiles import load_profiles
+from protocols.plural import counted
 from protocols.text import safe_text
 
 
@@ -32,7 +33,7 @@ def _list(arguments: Namespace) -> ExitCode:
             output.data(json.dumps(profile_summary(profile, file)))
         else:
             output.data(profile_line(profile) + (f"  ({safe_text(file)})" if file else ""))
-    output.talk(f"{len(profiles)} profiles, {len(loaded.files)} of them your own")
+    output.talk(f"{counted(len(profiles), 'profile')}, {len(loaded.files)} of them your own")
     return ExitCode.OK
 
 
@@ -67,7 +68,7 @@ def _check(arguments: Namespace) -> ExitCode:
         _tell(file)
     failed = sum(bool(file.errors) for file in checked)
     if failed:
-        output.talk(f"{failed} of {len(checked)} profiles cannot be used as they are")
+        output.talk(f"not usable as they are: {failed} of {counted(len(checked), 'profile')}")
     return ExitCode.SOME_FAILED if failed else ExitCode.OK
 
 

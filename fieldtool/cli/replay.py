@@ -28,6 +28,7 @@ from protocols.captures.model import BadLine, CaptureItem
 from protocols.learned import LearnedDecoder
 from protocols.mbus.compact import FormatLibrary
 from protocols.model import KeyLookup, Outcome
+from protocols.plural import counted
 
 AS_FAST_AS_POSSIBLE = 0.0
 BAD_LINES_SHOWN = 10
@@ -184,9 +185,9 @@ def _sum_up(tally: Tally, took_s: float) -> None:
     outcomes = ", ".join(
         f"{tally.by_outcome[outcome]} {outcome_text(outcome)[2:]}" for outcome in Outcome if tally.by_outcome[outcome]
     )
-    bad = f"; {tally.bad_lines} lines held no telegram" if tally.bad_lines else ""
+    bad = f"; {counted(tally.bad_lines, 'line')} held no telegram" if tally.bad_lines else ""
     speed = f", {tally.telegrams / took_s:.0f} a second" if tally.telegrams >= WORTH_A_RATE else ""
-    output.talk(f"{tally.telegrams} telegrams: {outcomes or 'none'}{bad}; {took_s:.1f} s{speed}")
+    output.talk(f"{counted(tally.telegrams, 'telegram')}: {outcomes or 'none'}{bad}; {took_s:.1f} s{speed}")
 
 
 REPLAY = Command(_configure, _run)

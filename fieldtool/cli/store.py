@@ -13,6 +13,7 @@ from fieldtool.exit_codes import ExitCode
 from keystore.errors import AlreadyExists
 from keystore.passphrase_policy import POLICIES, PolicyName
 from keystore.vault import Vault
+from protocols.plural import counted
 
 
 def _configure_create(parser: ArgumentParser) -> None:
@@ -100,7 +101,7 @@ def _verify(arguments: Namespace) -> ExitCode:
         for kind, text in problems:
             output.data(f"{kind}: {text}")
         count = len(problems) + report.more
-        output.data(f"{report.records} key records, {f'{count} problems' if count else 'all well'}")
+        output.data(f"{counted(report.records, 'key record')}, {counted(count, 'problem') if count else 'all well'}")
     if report.ok and not report.sealed:
         output.talk(
             "every row was checked; the file's unused bytes were not: a program ended before it could seal them"

@@ -19,6 +19,7 @@ from fieldtool.errors import OutputError
 from fieldtool.exit_codes import ExitCode
 from keystore.passphrase_policy import POLICIES, PolicyName
 from keystore.vault import restore_backup, write_backup
+from protocols.plural import counted
 
 
 def _configure_backup(parser: ArgumentParser) -> None:
@@ -32,9 +33,11 @@ def _configure_backup(parser: ArgumentParser) -> None:
 def _backup(arguments: Namespace) -> ExitCode:
     vault, credential = open_with_credential(choose_store(arguments.store, arguments.passphrase_file))
     with vault:
-        passphrase = new_passphrase(arguments.backup_passphrase_file, vault.slots.policy, "the backup")
+        passphrase = new_passphrase(
+            arguments.backup_passphrase_file, vault.slots.policy, f"the backup {arguments.file}"
+        )
         report = write_backup(vault, arguments.file, passphrase, credential)
-    output.data(f"wrote {arguments.file}: {report.records} key records, sha256 of the store {report.sha256}")
+    output.data(f"wrote {arguments.file}: {counted(report.records, 'key record')}, sha256 of the store {report.sha256}")
     return ExitCode.OK
 
 
@@ -63,7 +66,8 @@ def _restore(arguments: Namespace) -> ExitCode:
         new = new_passphrase(arguments.new_passphrase_file, POLICIES[PolicyName.LENGTH], "the restored keystore")
     report = restore_backup(arguments.file, passphrase, choice.path, settings=vault_settings(), new_passphrase=new)
     output.data(
-        f"restored {choice.path}: {report.records} key records and {report.audit_entries} audit entries, verified "
+        f"restored {choice.path}: {counted(report.records, 'key record')} and "
+        f"{counted(report.audit_entries, 'audit entry', 'audit entries')}, verified "
         f"byte for byte, sha256 {report.sha256}"
     )
     how = "with the new passphrase, and those it had then" if new else "with the passphrases that it had then"

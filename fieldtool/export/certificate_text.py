@@ -11,6 +11,7 @@ from keystore.certificates.levels import level_table
 from keystore.certificates.revocation import RevocationList
 from keystore.certificates.standing import Standing, judge
 from keystore.certificates.wallet import Credential, PendingRequest, Wallet
+from protocols.plural import counted
 from protocols.text import safe_text
 
 _DAY = timedelta(days=1)
@@ -22,7 +23,7 @@ def standing_line(standing: Standing) -> str:
         return f"level {standing.title}"
     parts = [f"level {standing.title}", f"certificate {safe_text(standing.credential.tag)}"]
     if standing.days_left is not None:
-        parts.append(f"{standing.days_left} days left")
+        parts.append(f"{counted(standing.days_left, 'day')} left")
     return ", ".join(parts)
 
 

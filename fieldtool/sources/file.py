@@ -14,6 +14,7 @@ from fieldtool.sources.events import SourceEvent, SourceState, Tell
 from fieldtool.sources.queue import FrameQueue
 from fieldtool.sources.url import ReceiverUrl
 from protocols.captures.model import BadLine, CaptureItem
+from protocols.plural import counted
 
 PUT_PATIENCE_S = 0.1
 JOIN_S = 2.0
@@ -68,7 +69,7 @@ class FileSource:
         except InputError as error:
             tell(SourceEvent(self.name, SourceState.FAILED, error.message, self._now(), error.hint, final=True))
             return
-        detail = f"end of {self._path}" + (f"; {bad} lines held no telegram" if bad else "")
+        detail = f"end of {self._path}" + (f"; {counted(bad, 'line')} held no telegram" if bad else "")
         tell(SourceEvent(self.name, SourceState.ENDED, detail, self._now()))
 
 

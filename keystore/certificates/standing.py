@@ -14,6 +14,7 @@ from keystore.certificates.library_check import check_with_library
 from keystore.certificates.revocation import RevocationList
 from keystore.certificates.verification import VerifiedChain, verify_chain
 from keystore.certificates.wallet import Credential, Wallet
+from protocols.plural import counted
 
 _DAY: Final = timedelta(days=1)
 CONSUMER: Final = Grant(Capability.READ)
@@ -115,4 +116,5 @@ def _warnings(chain: VerifiedChain, now: datetime) -> tuple[str, ...]:
         return ()
     whose = "the certificate" if first is chain.leaf else f"its issuer {first.common_name}"
     days = left // _DAY
-    return (f"{whose} expires {'today' if not days else f'in {days} days'}",)
+    left_text = counted(days, "day")
+    return (f"{whose} expires {'today' if not days else f'in {left_text}'}",)

@@ -10,6 +10,7 @@ from keystore.errors import ImportReason, ImportRejected
 from keystore.formats.batch import ExportFile, ImportStream
 from keystore.formats.csv_columns import Column, ColumnMeaning, KeyColumn
 from keystore.formats.device_rows import RowReader, RowRules, filled
+from keystore.formats.json_objects import looks_like_json
 from keystore.formats.table_columns import columns_of_header, first_data_line, is_usable, rows_of_lines
 from keystore.formats.table_text import DELIMITERS, TableText, cells_of, is_text, likely_delimiter
 
@@ -42,12 +43,18 @@ def sniff(data: bytes) -> bool:
 def read(file: ExportFile) -> ImportStream:
     """Read a key table; one row a key, and one quarantined row for each line without a usable one.
 
-    Raises `ImportRejected`: NO_COLUMNS without a header that names a serial (or DevEUI) and a key, EMPTY without rows,
-    DAMAGED when it is no text. `row` is the line number.
+    Raises `ImportRejected`: NO_COLUMNS without a header that names a serial (or DevEUI) and a key, UNKNOWN_FORMAT for
+    JSON, EMPTY without rows, DAMAGED when it is no text. `row` is the line number.
     """
     thing = file.shown_name
     text = TableText(file.data, thing)
     table = _find_table(text, file)
+    if table is None and looks_like_json(file.data):
+        raise ImportRejected(
+            ImportReason.UNKNOWN_FORMAT,
+            f"{thing} is JSON, but no list of devices that is known",
+            "export the devices as The Things Stack or Firefly do, or as a table (docs/keys.md lists the files)",
+        )
     if table is None:
         raise ImportRejected(
             ImportReason.NO_COLUMNS,

@@ -81,7 +81,8 @@ def _serial_text(record: KeyRecord) -> str:
 
 
 def _claim_text(record: KeyRecord) -> str:
-    return str(Ownership.CLAIMED if record.ownership is Ownership.UNKNOWN else record.ownership)
+    """Return whose a meter is; nothing where nobody has said."""
+    return "" if record.ownership is Ownership.UNKNOWN else str(record.ownership)
 
 
 def _number(value: int | None) -> str:

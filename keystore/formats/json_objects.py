@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
@@ -10,8 +11,14 @@ from keystore.errors import ImportReason, ImportRejected
 
 MAX_JSON_BYTES: Final = 64 * 1024 * 1024
 
+_BEGINNING: Final = re.compile(r"\s*(?:\{\s*[\"}]|\[\s*[\[\]{\"0-9-])")
 _BLANKS: Final = " \t\r\n"
 _BETWEEN: Final = _BLANKS + ","
+
+
+def looks_like_json(data: bytes) -> bool:
+    """True for what begins as a JSON object or list does, whether or not it can be read to its end."""
+    return _BEGINNING.match(data[:4096].decode("utf-8-sig", "replace")) is not None
 
 
 def first_object(data: bytes) -> Mapping[str, Any]:

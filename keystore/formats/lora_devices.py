@@ -37,6 +37,16 @@ class LoraDevice:
         return self.record.join_eui.upper()
 
 
+def made_id(dev_eui: str) -> str:
+    """Return the id that The Things Stack gives a device for want of a better one."""
+    return f"eui-{dev_eui}"
+
+
+def is_made_id(device_id: str, dev_eui: str) -> bool:
+    """True for an id that says no more than the DevEUI, in any spelling."""
+    return device_id.casefold() == made_id(dev_eui.replace("-", "").replace(":", "").casefold())
+
+
 def holds(record: KeyRecord) -> bool:
     """True for a key of LoRaWAN whose device has a DevEUI."""
     return record.has_key and bool(record.dev_eui) and record.role in LORAWAN_ROLES

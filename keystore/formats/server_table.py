@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Final
 
@@ -28,8 +28,9 @@ def as_is(found: Fields) -> Fields:
 class ServerTable:
     """One server's table: its columns by name, and how it is told from others.
 
-    A header is this server's when it has all of `required`, at least one of `typical` and none of `foreign`. `settle`
-    changes what a line says into what it means. Names are compared without regard to case.
+    A header is this server's when it has all of `required`, at least one of `typical` and none of `foreign`; one of
+    nothing but the server's columns, when it has all of `minimal`. `settle` changes what a line says into what it
+    means. Names are compared without regard to case.
     """
 
     system: str
@@ -37,6 +38,7 @@ class ServerTable:
     required: frozenset[str]
     typical: frozenset[str]
     foreign: frozenset[str] = frozenset()
+    minimal: frozenset[str] | None = None
     delimiters: str = ","
     settle: Callable[[Fields], Fields] = as_is
 
@@ -69,9 +71,14 @@ class ServerTable:
     def _delimiter(self, line: str) -> str | None:
         for delimiter in self.delimiters:
             names = {_name(cell) for cell in cells_of(line, delimiter)}
-            if self.required <= names and not self.typical.isdisjoint(names) and self.foreign.isdisjoint(names):
+            if self.required <= names and self._is_own(names) and self.foreign.isdisjoint(names):
                 return delimiter
         return None
+
+    def _is_own(self, names: Set[str]) -> bool:
+        if not self.typical.isdisjoint(names):
+            return True
+        return self.minimal is not None and self.minimal <= names <= self.columns.keys()
 
     def _meaning(self, cell: str) -> ColumnMeaning | None:
         return self.columns.get(_name(cell))

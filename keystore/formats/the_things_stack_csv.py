@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from keystore.formats.csv_columns import Column, KeyColumn
-from keystore.formats.lora_devices import devices_of, write_table
+from keystore.formats.lora_devices import devices_of, is_made_id, made_id, write_table
 from keystore.formats.server_table import Fields, ServerTable
 from keystore.model import KeyRecord, KeyRole
 
@@ -19,9 +19,12 @@ _NWK_S_KEY: Final = KeyColumn(KeyRole.LORAWAN_NWK_S_KEY)
 
 
 def _settle(found: Fields) -> Fields:
-    """Take the device's id as its label when it has no name, and call the key of a session by its version's name."""
+    """Take the device's id as its label when it has no name, and call the key of a session by its version's name.
+
+    An id that is made of the DevEUI, as a server makes one for want of a name, is no label.
+    """
     device_id = found.pop(_ID, "")
-    if not found.get(Column.LABEL):
+    if not found.get(Column.LABEL) and not is_made_id(device_id, found.get(Column.DEV_EUI, "")):
         found[Column.LABEL] = device_id
     if _LORAWAN_1_1 in found.pop(_VERSION, ""):
         found[KeyColumn(KeyRole.LORAWAN_F_NWK_S_INT_KEY)] = found.pop(_NWK_S_KEY, "")
@@ -46,6 +49,7 @@ TABLE: Final = ServerTable(
         "lorawan_version": _VERSION,
     },
     required=frozenset({"dev_eui"}),
+    minimal=frozenset({"id", "dev_eui"}),
     typical=frozenset(
         {
             *("frequency_plan_id", "lorawan_version", "lorawan_phy_version", "brand_id", "model_id", "band_id"),
@@ -69,8 +73,9 @@ def write(records: Iterable[KeyRecord]) -> bytes:
     )
     rows = (
         (
-            f"eui-{device.record.dev_eui}",
-            *(device.dev_eui, device.join_eui, device.label, device.record.meter_type, device.record.dev_addr.upper()),
+            made_id(device.record.dev_eui),
+            *(device.dev_eui, device.join_eui, device.record.label),
+            *(device.record.meter_type, device.record.dev_addr.upper()),
             *(device.key(role) for role in (KeyRole.LORAWAN_APP_KEY, KeyRole.LORAWAN_NWK_KEY)),
             device.key(KeyRole.LORAWAN_APP_S_KEY),
             device.key(KeyRole.LORAWAN_NWK_S_KEY) or device.key(KeyRole.LORAWAN_F_NWK_S_INT_KEY),

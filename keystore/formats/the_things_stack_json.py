@@ -10,7 +10,7 @@ from keystore.formats.batch import ExportFile, ImportRow, ImportStream
 from keystore.formats.csv_columns import Column, ColumnMeaning, KeyColumn
 from keystore.formats.device_rows import RowReader, filled
 from keystore.formats.json_objects import first_object, objects, text_at
-from keystore.formats.lora_devices import LoraDevice, devices_of
+from keystore.formats.lora_devices import LoraDevice, devices_of, is_made_id, made_id
 from keystore.formats.server_table import LORA_SERIALS
 from keystore.model import KeyRecord, KeyRole
 
@@ -43,7 +43,9 @@ def read(file: ExportFile) -> ImportStream:
 def _rows(file: ExportFile, reader: RowReader) -> Iterator[ImportRow]:
     for index, device in enumerate(objects(file.data, file.shown_name), start=1):
         found = {meaning: text_at(device, *path) for meaning, path in _PATHS.items()}
-        found[Column.LABEL] = text_at(device, "name") or text_at(device, "ids", "device_id")
+        device_id = text_at(device, "ids", "device_id")
+        made = is_made_id(device_id, found[Column.DEV_EUI])
+        found[Column.LABEL] = text_at(device, "name") or ("" if made else device_id)
         yield from reader.rows(index, found)
 
 
@@ -54,8 +56,8 @@ def write(records: Iterable[KeyRecord]) -> bytes:
 
 def _device(device: LoraDevice) -> dict[str, object]:
     document: dict[str, object] = {}
-    ids = {"device_id": f"eui-{device.record.dev_eui}", "dev_eui": device.dev_eui, "join_eui": device.join_eui}
-    _set(document, ("name",), device.label)
+    ids = {"device_id": made_id(device.record.dev_eui), "dev_eui": device.dev_eui, "join_eui": device.join_eui}
+    _set(document, ("name",), device.record.label)
     for name, text in ids.items():
         _set(document, ("ids", name), text)
     _set(document, _PATHS[Column.DEV_ADDR], device.record.dev_addr.upper())

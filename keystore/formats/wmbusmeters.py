@@ -45,8 +45,13 @@ def write(record: KeyRecord) -> bytes:
     if not record.is_radio_number:
         raise ValueError("a meter file needs an identification number of eight digits")
     key = NO_KEY if record.no_key else record.value.hex().upper()
-    name = _UNSAFE_NAME.sub("_", record.label).strip("_.") or f"meter_{record.number}"
+    name = _UNSAFE_NAME.sub("_", record.label).strip("_.") or _made_name(record.number)
     return f"name={name}\ndriver=auto\nid={record.number}\nkey={key}\n".encode()
+
+
+def _made_name(number: str) -> str:
+    """The name of a meter that nobody has named; a file needs one."""
+    return f"meter_{number}"
 
 
 def file_name(record: KeyRecord) -> str:
@@ -81,13 +86,14 @@ def _meter(row: int, settings: dict[str, str], reader: RowReader) -> Iterator[Im
             reason = "the id is no single identification number: patterns name no meter"
             yield quarantined(row, shown_text(text), reason)
             continue
+        name = settings.get("name", "")
         rest = dict(part.split("=") for part in match["rest"].split(".") if part)
         found: dict[ColumnMeaning, str] = {
             Column.SERIAL: match["number"],
             Column.MANUFACTURER: match["maker"] or "",
             Column.VERSION: f"{rest['V']}h" if "V" in rest else "",
             Column.MEDIUM: f"{rest['T']}h" if "T" in rest else "",
-            Column.LABEL: safe_text(settings.get("name", "")),
+            Column.LABEL: "" if name == _made_name(match["number"]) else safe_text(name),
             Column.TYPE: settings.get("driver") or settings.get("type", ""),
             KeyColumn(KeyRole.WMBUS_DEK): settings.get("key") or NO_KEY,
         }

@@ -18,6 +18,7 @@ from keystore.vault.primitives import StoreState
 from keystore.vault.records import ItemKind
 from keystore.vault.seal import check_seal
 from keystore.vault.session import PAGE_ITEMS, Session
+from protocols.plural import counted
 
 MAX_PROBLEMS: Final = 100
 """Problems listed one by one; the rest is counted."""
@@ -182,7 +183,7 @@ def _count(session: Session, findings: _Findings) -> _Tally:
                 strange += 1
         tally.lookups += len(rows)
     if strange:
-        findings.add(ProblemKind.ITEM, f"{strange} rows were not written by this program")
+        findings.add(ProblemKind.ITEM, f"not written by this program: {counted(strange, 'row')}")
     tally.set_hash = primitives.add_digest(0, total)
     return tally
 

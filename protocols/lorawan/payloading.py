@@ -11,6 +11,7 @@ from protocols.lorawan.meters.registry import find_meter
 from protocols.lorawan.payload import NO_STATE, PayloadResult, decode_payload
 from protocols.lorawan.sessions import Session
 from protocols.model import Outcome, Rung
+from protocols.plural import counted
 from protocols.text import safe_text
 
 UNREADABLE = "the payload cannot be read"
@@ -85,7 +86,7 @@ def _take(decoding: LorawanDecoding, result: PayloadResult, meter: LoraMeter | N
     title = "payload" if meter is None else meter.title
     if result.outcome is Outcome.OK:
         count = len(result.records)
-        decoding.ladder.passed(Rung.RECORDS, f"{title}: {count} {'record' if count == 1 else 'records'}")
+        decoding.ladder.passed(Rung.RECORDS, f"{title}: {counted(count, 'record')}")
     else:
         problem, next_step = result.problem or UNREADABLE, result.next or "keep the frame"
         decoding.ladder.failed(Rung.RECORDS, result.outcome, problem, next_step)

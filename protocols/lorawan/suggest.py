@@ -11,6 +11,7 @@ from protocols.lorawan.payload import no_keys
 from protocols.lorawan.payloads import binary_payload_decoder
 from protocols.lorawan.refusal import refused
 from protocols.model import Outcome, Record
+from protocols.plural import counted
 
 FIRST_YEAR, LAST_YEAR = 2015, 2050
 MOST = 5
@@ -82,4 +83,4 @@ def _decoded(meter: LoraMeter, payload: bytes, fport: int | None) -> tuple[str, 
 
 
 def _count(values: int) -> str:
-    return "1 value" if values == 1 else f"{values} values"
+    return counted(values, "value")

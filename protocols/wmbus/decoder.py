@@ -9,6 +9,7 @@ from protocols.application import Application, Opaque, decode_application
 from protocols.decoding import Decoding
 from protocols.errors import BadField, Truncated, Unsupported
 from protocols.model import Address, Outcome, Rung, Status, Telegram
+from protocols.plural import counted
 from protocols.wmbus.afl import parse_afl
 from protocols.wmbus.ci import Content, ci_field
 from protocols.wmbus.control import DOWNLINK
@@ -193,7 +194,7 @@ def _status_with(status: Status | None, application: Application) -> Status | No
 
 
 def _count(records: int, frame_name: str) -> str:
-    return f"{frame_name}: {records} {'record' if records == 1 else 'records'}"
+    return f"{frame_name}: {counted(records, 'record')}"
 
 
 def address_detail(meter: Address | None, link_address: Address | None) -> str:

@@ -220,8 +220,8 @@ def test_a_spent_key_file_is_deleted_only_when_asked_for(
 def test_weak_and_shared_keys_are_pointed_out(run: Run, store: Path, table: Path) -> None:
     table.write_text(f"{HEADER}\n1;KAM;;;{'00' * 16}\n2;KAM;;;{KEYS[0]}\n3;KAM;;;{KEYS[0]}\n2;KAM;;;{KEYS[0]}\n")
     ran = run("keys", "import", table)
-    assert "1 keys protect nothing" in ran.err
-    assert "1 meters share a key" in ran.err
+    assert "1 key without protection" in ran.err
+    assert "1 meter with the key of another one" in ran.err
 
 
 def test_a_mapping_is_remembered_by_name(run: Run, store: Path, tmp_path: Path) -> None:

@@ -78,7 +78,7 @@ def test_a_folder_is_no_capture(run: Run, tmp_path: Path) -> None:
         (GAS_HEX.encode()[:-9] + b"\n" + GAS_HEX.encode(), 1, "line 1: odd number"),
         (GAS_HEX.encode() + b"\n" + b"F" * 3_000_000 + b"\n", 1, "line 2: line of"),
         (GAS_HEX.encode() + b"\n\xff\xfe\xfd\n", 1, "line 2"),
-        (GAS_HEX.encode()[:40] + b"\n", 1, "1 telegrams: 1 damaged"),
+        (GAS_HEX.encode()[:40] + b"\n", 1, "1 telegram: 1 damaged"),
     ],
 )
 def test_files_that_are_cut_foreign_or_broken(run: Run, tmp_path: Path, content: bytes, code: int, what: str) -> None:

@@ -192,9 +192,7 @@ def test_lint(run: Run, store: Path) -> None:
 def test_marks(run: Run, store: Path) -> None:
     assert run("keys", "mark", "63001468").code == 2
     assert run("keys", "mark", "11111111", "--status", "revoked").code == 4
-    assert (
-        run("keys", "mark", "63001468", "--status", "revoked", "--ownership", "transferred").out == "1 keys changed\n"
-    )
+    assert run("keys", "mark", "63001468", "--status", "revoked", "--ownership", "transferred").out == "1 key changed\n"
     record = json.loads(run("keys", "find", "63001468", "--json").out)
     assert (record["status"], record["ownership"]) == ("revoked", "transferred")
 
@@ -208,7 +206,7 @@ def test_removal_asks(run: Run, store: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert run("keys", "remove", "63001468").code == 1
     monkeypatch.setattr("fieldtool.cli.keys_change.ask_yes", lambda _: True)
     removed = run("keys", "remove", "63001468")
-    assert (removed.code, removed.err) == (0, "1 keys removed\n")
+    assert (removed.code, removed.err) == (0, "1 key removed\n")
     assert run("keys", "find", "63001468").code == 1
     assert json.loads(run("audit", "list", "--json", "--last", "1").out)["action"] == "removed"
 

@@ -321,7 +321,7 @@ def test_the_header_is_the_portals_and_ids_are_quoted() -> None:
     lines = write_csv([record_of(1)]).decode().split("\r\n")
     assert lines == [
         "Serial number;Manufacturer;Device type;Claim status;Label;Batch reference;DevEUI;JoinEUI;AppKey;OMS key",
-        f'"00000001";KAM;;claimed;;;"";"";;"{key_of("00000001").hex().upper()}"',
+        f'"00000001";KAM;;;;;"";"";;"{key_of("00000001").hex().upper()}"',
         "",
     ]
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import pytest
 
 from keystore.errors import ImportReason, ImportRejected
-from keystore.formats import ImportBatch, RowVerdict, read_export
+from keystore.formats import ImportBatch, RowVerdict, open_export, read_export
 from keystore.model import KeyRole, Ownership
 from tests.keystore.made_up import NOON, key_of
 
@@ -222,3 +222,30 @@ def test_a_portals_serials_are_neither_padded_nor_separated() -> None:
     assert {record.ownership for record in batch.ready[:4]} == {Ownership.CLAIMED}
     assert (batch.ready[4].ownership, batch.ready[4].has_key) == (Ownership.UNCLAIMED, False)
     assert {record.source.system for record in batch.ready} == {"elvaco_csv"}
+
+
+@pytest.mark.parametrize(
+    "header",
+    ["id;dev_eui;app_key", "id,dev_eui,join_eui,app_key", "ID;DEV_EUI;join_eui;name;nwk_key;app_key", "dev_eui;id"],
+)
+def test_a_minimal_table_of_the_things_stack(header: str) -> None:
+    values = {"id": "one", "dev_eui": "0123456789abcdef", "join_eui": "70b3d57ed0000001", "name": "cellar"}
+    delimiter = ";" if ";" in header else ","
+    names = header.casefold().split(delimiter)
+    row = delimiter.join(values.get(name, "AB" * 16) for name in names)
+    stream = open_export(f"{header}\n{row}\n".encode(), "x")
+    assert stream.source.system == "the_things_stack_csv"
+
+
+@pytest.mark.parametrize("header", ["dev_eui;app_key", "id;dev_eui;oms_key", "id;serial;app_key"])
+def test_other_tables_stay_tables(header: str) -> None:
+    row = ";".join("0123456789abcdef" if name == "dev_eui" else "63001468" for name in header.split(";")[:-1])
+    stream = open_export(f"{header}\n{row};{'AB' * 16}\n".encode(), "x")
+    assert stream.source.system == "csv"
+
+
+@pytest.mark.parametrize("text", ['{"foo": [1, 2]}', '[{"a": 1}]', '{"foo": ', "[[1]]", " \n{}", '\ufeff{"a": "b"}'])
+def test_unknown_json_is_told_as_json(text: str) -> None:
+    with pytest.raises(ImportRejected, match="is JSON, but no list of devices that is known") as refused:
+        open_export(text.encode(), "keys.json").read()
+    assert refused.value.reason is ImportReason.UNKNOWN_FORMAT

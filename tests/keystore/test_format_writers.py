@@ -231,3 +231,23 @@ def test_xmllint_finds_the_envelope_well_formed(name: str, tmp_path: Path) -> No
             path = tmp_path / member
             path.write_bytes(archive.read(member))
             subprocess.run(["xmllint", "--noout", "--nonet", path], capture_output=True, check=True)
+
+
+@pytest.mark.parametrize("name", ["the_things_stack_csv", "the_things_stack_json", "wmbusmeters", "csv"])
+def test_an_export_invents_neither_labels_nor_ownership(name: str) -> None:
+    bare = [replace(record, label="", ownership=Ownership.UNKNOWN) for record in RECORDS]
+    read = back(write_export(name, bare, OPTIONS))
+    assert read
+    assert {(record.label, record.ownership) for record in read} == {("", Ownership.UNKNOWN)}
+    named = [replace(record, label="cellar") for record in RECORDS]
+    assert {record.label for record in back(write_export(name, named, OPTIONS))} == {"cellar"}
+
+
+def test_an_id_that_somebody_chose_is_a_label() -> None:
+    for device_id, label in ((f"eui-{EUI}", ""), (f"EUI-{EUI.upper()}", ""), ("flat-7", "flat-7")):
+        table = f"id;dev_eui;app_key\n{device_id};{EUI.upper()};{key_of('a').hex()}\n"
+        (record,) = read_export(table.encode(), "x").ready
+        assert record.label == label
+        document = {"ids": {"device_id": device_id, "dev_eui": EUI}, "root_keys": {"app_key": {"key": "AB" * 16}}}
+        (record,) = read_export(json.dumps(document).encode(), "x").ready
+        assert record.label == label

@@ -105,7 +105,7 @@ def test_a_filed_key_needs_one_telegram_and_ends_the_search() -> None:
         ("row 3", 0, False),
         ("row 120", 1, True),
     ]
-    assert results[0].sentence == f"key {results[0].key_check_value}, filed for 20480057, opens none of 1 telegrams"
+    assert results[0].sentence == f"key {results[0].key_check_value}, filed for 20480057, opens none of 1 telegram"
     assert results[1].keys_tried == 2
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -17,6 +18,7 @@ from fieldtool.actions.errors import LinkLost
 from fieldtool.actions.links import LinkContext, MeterChoice, open_link
 from fieldtool.actions.radio_link import RadioLink
 from fieldtool.actions.service import ActionService
+from fieldtool.cli.main import main
 from fieldtool.errors import PortGone, UsageError
 from protocols.decode import decode
 from protocols.model import Key
@@ -105,3 +107,16 @@ def test_what_cannot_be_is_said_before_the_port_is_opened(text: str, meter: Mete
 def test_a_port_that_is_not_there_is_said() -> None:
     with pytest.raises(PortGone):
         open_link("im871a+socket://127.0.0.1:1", MeterChoice("10002345"))
+
+
+def test_a_simulated_meter_on_a_wire_and_on_the_air(capfd: pytest.CaptureFixture[str]) -> None:
+    words = ["simulate", "meter", "--at", "tcp:0", "--radio", "tcp:0", "--seconds", "0.1"]
+    assert main([*words, "--json"]) == 0
+    facts = json.loads(capfd.readouterr().out)
+    assert facts["url"].startswith("mbus+socket://127.0.0.1:")
+    assert facts["radio_url"].startswith("im871a+socket://127.0.0.1:")
+    assert facts["radio_url"].endswith("?mode=c2")
+    assert main(words) == 0
+    assert "once its radio was started (start-radio)" in capfd.readouterr().err
+    assert main(["simulate", "meter", "--at", "tcp:0", "--radio", "udp:1"]) == 2
+    assert "a stick does not stand at" in capfd.readouterr().err

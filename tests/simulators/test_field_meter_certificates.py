@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from random import Random
 
 import pytest
 
@@ -17,6 +18,7 @@ from protocols.actions.messages import (
     parse_message,
 )
 from protocols.actions.results import ResultCode
+from simulators.certificate_desk.issuing import Authority, issue_list, new_key
 from simulators.field_meter.obey import Refused
 from simulators.field_meter.state import TAMPER
 from tests.keystore.certificates.desks import DAY, ORGANISATION, START, make_desk
@@ -114,6 +116,24 @@ def test_a_list_of_somebody_else_is_refused() -> None:
         assert result.code is ResultCode.UNTRUSTED
     assert lock.state.lists == ()
     assert lock.state.alarms == TAMPER
+
+
+def test_a_list_whose_issuer_comes_along_but_is_not_trusted() -> None:
+    lock, stranger = make_lock(DESK), make_desk(99)
+    who = replace(STAFF["service"], certificates=(*STAFF["service"].certificates, stranger.issuer.certificate.data))
+    result = do(lock, who, "reset-alarms", lists=[stranger.revocation_list(START)])
+    assert (result.code, result.detail[:10]) == (ResultCode.UNTRUSTED, "untrusted:")
+    assert lock.state.lists == ()
+
+
+def test_a_list_that_only_claims_to_be_the_issuers() -> None:
+    lock = make_lock(DESK)
+    forger = Authority(DESK.issuer.certificate, new_key(Random(5).randbytes))
+    forged = issue_list(forger, [(int(STAFF["service"].serial, 16), START)], 9, START, 30 * DAY)
+    result = do(lock, STAFF["service"], "reset-alarms", lists=[forged])
+    assert (result.code, result.detail[:14]) == (ResultCode.UNTRUSTED, "bad_signature:")
+    assert lock.state.lists == ()
+    assert do(lock, STAFF["service"], "reset-alarms").code is ResultCode.DONE
 
 
 def test_lists_that_the_factory_puts_in() -> None:

@@ -173,7 +173,9 @@ def test_repeated_frames_are_acknowledged_and_not_obeyed_twice() -> None:
 
     def twice(data: bytes) -> bytes:
         first = line(data)
+        executed = line.meter.executed
         again = line(data)
+        assert line.meter.executed == executed
         assert again == first
         return again
 

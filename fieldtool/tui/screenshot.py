@@ -9,7 +9,7 @@ import argparse
 import asyncio
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -17,8 +17,13 @@ from fieldtool.lorawan_keys import FiledLorawanKeys
 from fieldtool.pipeline.reception import Reception
 from fieldtool.sources.events import SourceEvent, SourceState
 from fieldtool.tui.app import FieldToolApp
+from fieldtool.tui.certificate_access import CertificateAccess, CertificatesSeen
 from fieldtool.tui.meter_list import MeterList
 from fieldtool.tui.session import Session
+from keystore.certificates.clock import ClockJudgement, ClockState
+from keystore.certificates.grant import Grant
+from keystore.certificates.levels import NOTHING, level_named, level_table
+from keystore.certificates.standing import Standing
 from keystore.formats import read_export
 from protocols.decode import decode
 from protocols.lorawan.follower import LorawanFollower
@@ -41,12 +46,38 @@ _LEAKING = "63001475"
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A file name without suffix, the size of the terminal in cells, and the keys to press on the leaking meter."""
+    """A file name without suffix, the size of the terminal in cells, and the keys to press on the leaking meter.
+
+    `certified` pictures show a store with certificates.
+    """
 
     name: str
     width: int
     height: int
     keys: tuple[str, ...] = ()
+    certified: bool = False
+
+
+_STANDING = Standing(Grant(level_named("commissioner") or NOTHING))
+_MAY = [name for name, action in level_table().actions.items() if not _STANDING.why_not(action, None, None, "")]
+
+
+def _certificate(
+    tag: str, level: str, until: str, days: int, *, active: bool = False, problem: str | None = None
+) -> dict[str, object]:
+    return {
+        "serial": f"5b1f00aa{len(tag):02}{days % 1000:06}",
+        "tag": tag,
+        "level": level,
+        "organisation": "Stadtwerke Nord",
+        "scope": "all meters",
+        "issuer": "Certificate desk issuer 1",
+        "not_after": f"{until}T08:00:00Z",
+        "days_left": days,
+        "expires_soon": days <= 30,
+        "active": active,
+        "problem": problem,
+    }
 
 
 PICTURES: tuple[Picture, ...] = (
@@ -54,7 +85,66 @@ PICTURES: tuple[Picture, ...] = (
     Picture("meter", 140, 36, ("enter", "2", "down", "down", "down")),
     Picture("reception-80x24", 80, 24),
     Picture("meter-80x24", 80, 24, ("enter",)),
+    Picture("certificates-80x24", 80, 24, ("L",), certified=True),
+    Picture("actions-80x24", 80, 24, ("a", "down", "down"), certified=True),
 )
+
+
+SEEN = CertificatesSeen(
+    level="Commissioner",
+    tag="anna-2026",
+    days_left=20,
+    organisation="Stadtwerke Nord",
+    scope="all meters",
+    actions=tuple(_MAY),
+    why_not={
+        name: _STANDING.why_not(action, None, None, "")
+        for name, action in level_table().actions.items()
+        if name not in _MAY
+    },
+    warnings=("the certificate expires in 20 days",),
+    certificates=(
+        _certificate("anna-laptop", "Installer", "2027-10-12", 326),
+        _certificate("anna-2026", "Commissioner", "2026-12-10", 20, active=True),
+        _certificate("anna-test", "Test", "2026-11-01", -19, problem="the certificate of anna-test expired"),
+    ),
+    requests=(
+        {
+            "tag": "anna-2027",
+            "level": "Service",
+            "organisation": "Stadtwerke Nord",
+            "order": "2026-0004",
+            "made_at": "2026-11-19T08:00:00Z",
+        },
+    ),
+    anchors=(f"{'3f7a' * 16}  Certificate desk trust anchor, until 2041-11-20",),
+    lists=("Certificate desk issuer 1: list 3 of 2026-11-18, 2 revoked, next due 2026-12-18",),
+)
+"""Certificates that are the same on every run: real ones differ in every signature."""
+
+
+class StillAccess(CertificateAccess):
+    """The way to certificates that were seen once, without a store behind it."""
+
+    def __init__(self, seen: CertificatesSeen = SEEN) -> None:
+        super().__init__(lambda: None)
+        self._seen = seen
+
+    @property
+    def is_locked(self) -> bool:
+        """Never."""
+        return False
+
+    def attend_clock(self) -> ClockJudgement:
+        """Trust the clock."""
+        return ClockJudgement(ClockState.TRUSTED)
+
+    def open_key_changes(self) -> tuple[str, ...]:
+        """Have none."""
+        return ()
+
+    def look(self) -> None:
+        """See the same again."""
 
 
 def simulated_session(listened: timedelta = LISTENED) -> Session:
@@ -86,7 +176,8 @@ def simulated_session(listened: timedelta = LISTENED) -> Session:
 
 async def picture_svg(picture: Picture) -> str:
     """Run the app without a terminal, press the keys, and return the screen as SVG."""
-    app = FieldToolApp(simulated_session())
+    session = simulated_session()
+    app = FieldToolApp(replace(session, certificates=StillAccess()) if picture.certified else session)
     async with app.run_test(size=(picture.width, picture.height)) as pilot:
         await pilot.pause()
         meters = app.screen.query_one(MeterList)

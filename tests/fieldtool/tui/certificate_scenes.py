@@ -9,9 +9,8 @@ from pathlib import Path
 from random import Random
 
 from fieldtool.enrolment import Enrolment, Source
-from fieldtool.tui.certificate_access import CertificateAccess, CertificatesSeen
+from fieldtool.tui.certificate_access import CertificateAccess
 from fieldtool.tui.session import Session
-from keystore.certificates.clock import ClockJudgement, ClockState
 from keystore.certificates.grant import Grant, Scope
 from keystore.certificates.levels import level_named
 from keystore.certificates.wallet import PendingRequest
@@ -81,63 +80,3 @@ class Office:
     def events(self) -> list[str]:
         """The actions in the audit log."""
         return [str(entry.action) for entry in self.vault.audit.entries()]
-
-
-SEEN = CertificatesSeen(
-    level="Service",
-    tag="anna-service",
-    days_left=20,
-    organisation=ORGANISATION,
-    scope="all meters",
-    actions=("read-out", "customer-number", "clock", "primary-address", "start-radio", "reset-alarms", "change-key"),
-    warnings=("the certificate expires in 20 days",),
-    certificates=tuple(
-        {
-            "serial": serial,
-            "tag": tag,
-            "level": level,
-            "organisation": ORGANISATION,
-            "scope": "all meters",
-            "issuer": "Desk issuer 1",
-            "not_after": not_after,
-            "days_left": days,
-            "expires_soon": days <= 30,
-            "active": active,
-            "problem": problem,
-        }
-        for serial, tag, level, not_after, days, active, problem in (
-            ("5b1f00aa01020304", "anna-laptop", "Installer", "2027-10-12T08:00:00Z", 326, False, None),
-            ("5b1f00aa01020305", "anna-service", "Service", "2026-12-10T08:00:00Z", 20, True, None),
-            ("5b1f00aa01020306", "anna-test", "Test", "2026-11-01T08:00:00Z", -19, False, "it expired on 2026-11-01"),
-        )
-    ),
-    requests=(
-        {
-            "tag": "anna-2027",
-            "level": "Service",
-            "organisation": ORGANISATION,
-            "order": "2026-0004",
-            "made_at": "2026-11-19T08:00:00Z",
-        },
-    ),
-    anchors=(f"{'3f7a' * 16}  Desk trust anchor, until 2041-11-20",),
-    lists=("Desk issuer 1: list 3 of 2026-11-18, 2 revoked, next due 2026-12-18",),
-)
-
-
-class StillAccess(CertificateAccess):
-    """Certificates that are the same on every run: real ones differ in every signature."""
-
-    def __init__(self, seen: CertificatesSeen = SEEN) -> None:
-        super().__init__(lambda: None)
-        self._seen = seen
-
-    @property
-    def is_locked(self) -> bool:
-        return False
-
-    def attend_clock(self) -> ClockJudgement:
-        return ClockJudgement(ClockState.TRUSTED)
-
-    def look(self) -> None:
-        """See the same again."""

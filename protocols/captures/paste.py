@@ -20,6 +20,7 @@ from protocols.captures import (
     lorawan_frame,
     mode_t_chips,
     network_server,
+    open_mqtt_gateway,
     rtl_433,
     rtl_wmbus,
     simulation,
@@ -62,6 +63,7 @@ _OBJECTS: Final[tuple[Callable[[Mapping[str, object]], Pasted | None], ...]] = (
     rtl_433.read_object,
     iobroker.read_object,
     network_server.read_object,
+    open_mqtt_gateway.read_object,
 )
 
 

@@ -17,6 +17,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from hypothesis import given
+from hypothesis import strategies as st
 
 from fieldtool.errors import ConfigError, UsageError
 from fieldtool.pipeline.listening import Heard, Listening
@@ -28,6 +30,7 @@ from fieldtool.sources.registry import OPTIONS, SOURCES, open_source
 from fieldtool.sources.url import parse_url
 from protocols.captures.model import NotRecognised
 from protocols.learned import LearnedDecoder
+from protocols.lorawan.facts import LoraReception
 from protocols.model import Link, RawFrame, Telegram
 from simulators.bench import Bench
 from simulators.mqtt.broker import BrokerPort
@@ -40,6 +43,17 @@ from tests.fieldtool.conftest import GAS_HEX, Run
 PATIENCE_S = 15.0
 PASSWORD = "canary-broker-Qx7"
 CONNECT = Packet(Kind.CONNECT, 0, text_field("MQTT") + bytes.fromhex("04 02 003C") + text_field("x"))
+JSON = st.dictionaries(
+    st.sampled_from(["end_device_ids", "join_accept", "deviceInfo", "devAddr", "hex", "packetSize", "uplink_message"]),
+    st.recursive(
+        st.none() | st.integers() | st.text(max_size=4),
+        lambda inner: (
+            st.lists(inner, max_size=2)
+            | st.dictionaries(st.sampled_from(["dev_eui", "devEui", "f_port", "frm_payload", "settings"]), inner)
+        ),
+        max_leaves=6,
+    ),
+)
 PHY = "40F17DBE4900020001954378762B11FF0D"
 
 
@@ -132,10 +146,12 @@ def test_messages_in_every_form_that_decode_takes() -> None:
         f"{GAS_HEX}\n{GAS_HEX}\n".encode(),
         f"telegram=|{GAS_HEX}|+1".encode(),
         PHY.encode(),
+        b'{"rssi":-57,"snr":9,"pferror":-29116,"packetSize":17,"hex":"' + PHY.encode() + b'"}',
     ]
     frames = [frame for payload in messages for frame in _frames(payload)]
-    assert [frame.data.hex().upper() for frame in frames] == [GAS_HEX] * 6 + [PHY]
-    assert frames[-1].link is Link.LORAWAN
+    assert [frame.data.hex().upper() for frame in frames] == [GAS_HEX] * 6 + [PHY] * 2
+    assert [frame.link for frame in frames] == [Link.MBUS] * 6 + [Link.LORAWAN] * 2
+    assert (frames[-1].rssi_dbm, frames[-1].lora) == (-57, LoraReception(snr_db=9.0))
 
 
 def _frames(payload: bytes) -> tuple[RawFrame, ...]:
@@ -159,6 +175,9 @@ def _frames(payload: bytes) -> tuple[RawFrame, ...]:
         b"[]",
         b'{"temperature": 21.5}',
         b'{"deviceInfo": {}, "batteryLevel": 3}',
+        b'{"packetSize": 17, "hex": "40F1"}',
+        b'{"packetSize": 2, "hex": 40}',
+        b'{"packetSize": 3, "hex": "FFFFFF"}',
         b"x" * (MAX_PAYLOAD + 1),
     ],
     ids=lambda payload: payload[:12].hex() or "nothing",
@@ -166,6 +185,17 @@ def _frames(payload: bytes) -> tuple[RawFrame, ...]:
 def test_messages_of_other_things_are_no_telegrams(payload: bytes) -> None:
     with pytest.raises(NotRecognised):
         read_message(payload)
+
+
+@given(
+    st.binary(max_size=80) | st.text(max_size=80).map(str.encode) | JSON.map(lambda value: json.dumps(value).encode())
+)
+def test_no_message_raises_anything_else(payload: bytes) -> None:
+    try:
+        held = read_message(payload)
+    except NotRecognised:
+        return
+    assert held is not None
 
 
 def test_other_messages_are_told_of_once_and_passed_over() -> None:

@@ -165,13 +165,19 @@ def make_vault(path: Path, clock: Clock) -> Vault:
     return Vault.create(path, PASSPHRASE, KdfParameters(64, 1, 1), settings=settings)
 
 
-def make_bench(vault: Vault, clock: Clock, desk: CertificateDesk | None = None, *, with_key: bool = True) -> Bench:
-    """A vault that trusts the desk and has the meter's key, and a meter that trusts it too."""
-    desk = desk or make_desk()
+def bench_around(vault: Vault, clock: Clock, desk: CertificateDesk) -> Bench:
+    """A new meter that trusts the desk, and a vault as it is."""
     meter = make_meter(now=clock())
     state = replace(factory_state(meter, clock()), clock_offset_s=0, latest_seen=int(clock().timestamp()))
     lock = MeterLock(meter, state, [desk.anchor.certificate], Random(3).randbytes)
-    bench = Bench(vault, lock, clock, LockLink(lock, clock), desk)
+    return Bench(vault, lock, clock, LockLink(lock, clock), desk)
+
+
+def make_bench(vault: Vault, clock: Clock, desk: CertificateDesk | None = None, *, with_key: bool = True) -> Bench:
+    """A vault that trusts the desk and has the meter's key, and a meter that trusts it too."""
+    desk = desk or make_desk()
+    bench = bench_around(vault, clock, desk)
+    meter, state = bench.meter, bench.lock.state
     bench.change_wallet(lambda _: trusting(desk, clock()))
     if with_key and state.key is not None:
         record = KeyRecord(

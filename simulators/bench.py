@@ -14,7 +14,7 @@ from typing import Final, Self
 from simulators.air import Air
 from simulators.errors import PortError, SimulatorError
 from simulators.ports import Port, best_port, open_port
-from simulators.receivers.device import SCHEMES, STANDS_AT, Device, KnowsDevices, device
+from simulators.receivers.device import SCHEMES, STAND_AS, STANDS_AT, Device, KnowsDevices, device
 from simulators.scenario import Scenario
 from simulators.two_way import Transmitter
 
@@ -81,7 +81,7 @@ class Bench:
             receiver.register(scenario.devices)
         stands_at = STANDS_AT.get(kind)
         if stands_at is not None and at and at.partition(":")[0] != stands_at:
-            raise PortError(f"{kind} does not stand at {at!r}", f"write {stands_at}, or leave --at out")
+            raise PortError(f"{kind} does not stand at {at!r}", f"as in {STAND_AS[stands_at]}, or leave it out")
         port = open_port(at or stands_at or best_port(), receiver.BAUD)
         return cls(scenario, receiver, port, starts=starts, speed=speed)
 

@@ -27,6 +27,9 @@ SCHEMES: Final[dict[str, str]] = {"mqtt-chirpstack": "mqtt"}
 STANDS_AT: Final[dict[str, str]] = {"gwmp": "udp", "mqtt": "mqtt", "mqtt-chirpstack": "mqtt"}
 """The kind of port of what does not stand on a serial line."""
 
+STAND_AS: Final[dict[str, str]] = {"udp": "udp:127.0.0.1:1700", "mqtt": "mqtt:1883"}
+"""An example of each such port."""
+
 
 class Device(Protocol):
     """The device side of a receiver, sans-IO: handed bytes, transmissions and the time; asked for bytes to write.

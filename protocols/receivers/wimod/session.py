@@ -57,7 +57,7 @@ class HostSession:
     def __init__(self, mode: str) -> None:
         self._channel = Channel.of(mode)
         if self._channel.inverted:
-            raise ValueError(f"unknown mode {mode!r}; known: FREQUENCY/sfN: a WiMOD cannot listen to inverted signals")
+            raise ValueError(f"unknown mode {mode!r}; known: FREQUENCY/sfN; a WiMOD cannot listen to inverted signals")
         self._mode = mode
         self._stream = SlipStream()
         self._step = Step.NEW

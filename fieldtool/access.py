@@ -16,6 +16,9 @@ from keystore.vault import SlotKind, SystemKeychain, Vault, VaultSettings, Witne
 
 STORE_VARIABLE: Final = "FIELDTOOL_STORE"
 PASSPHRASE_FILE_VARIABLE: Final = "FIELDTOOL_PASSPHRASE_FILE"  # noqa: S105 - the name of a variable
+HOW_TO_UNLOCK: Final = f"to use its keys, give --passphrase-file FILE or set {PASSPHRASE_FILE_VARIABLE}"
+"""What to do where a store is locked, and nobody sits at a terminal to be asked."""
+
 STORE_NAME: Final = "keys.vault"
 PASSPHRASE_FILE_LIMIT: Final = 4096
 ATTEMPTS: Final = 3
@@ -111,7 +114,7 @@ def open_for_listening(choice: StoreChoice, *, idle_lock_s: float | None = None)
             _tell_history(vault)
             return vault, ""
         vault.close()
-        return None, f"keystore {choice.path} stays locked; give --passphrase-file to use its keys"
+        return None, f"keystore {choice.path} stays locked; {HOW_TO_UNLOCK}"
     return open_store(choice, idle_lock_s=idle_lock_s), ""
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from protocols.model import Address, Key
 
@@ -15,13 +15,15 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 
+LOCKED: Final = "store locked"
+
 
 class LazyKeys:
     """A `KeyLookup` over the store that the options and the environment name; `close` closes the store.
 
     The first look-up raises what `fieldtool.access.open_for_listening` raises, and `reason` says why there is no store.
     Afterwards a store that was locked, or is in use elsewhere, gives no keys, and `unavailable` says why: telegrams go
-    on being received without them.
+    on being received without them, and `how_to_unlock` what to do.
     """
 
     def __init__(self, store: str | None, passphrase_file: str | None, *, idle_lock_s: float | None = None) -> None:
@@ -33,6 +35,7 @@ class LazyKeys:
         self._faults = 0
         self.reason = ""
         self.unavailable = ""
+        self.how_to_unlock = ""
         self.has_passphrase_file = False
 
     def __call__(self, address: Address) -> Sequence[Key]:
@@ -61,11 +64,11 @@ class LazyKeys:
         try:
             found = ask(self._vault)
         except Locked:
-            self.unavailable = "store locked"
+            self.unavailable, self.how_to_unlock = LOCKED, "press u to unlock the keystore"
             return ()
         except KeystoreError as error:
             # A decoder must not end for it; and what it remembers from now on is not what the store would say.
-            self.unavailable = error.message
+            self.unavailable, self.how_to_unlock = error.message, error.hint
             self._faults += 1
             return ()
         self.unavailable = ""
@@ -73,12 +76,14 @@ class LazyKeys:
 
     def open(self) -> None:
         """Open the store now."""
-        from fieldtool.access import choose_store, open_for_listening
+        from fieldtool.access import HOW_TO_UNLOCK, choose_store, open_for_listening
 
         self._opened = True
         choice = choose_store(self._store, self._passphrase_file)
         self.has_passphrase_file = choice.passphrase_file is not None
         self._vault, self.reason = open_for_listening(choice, idle_lock_s=self._idle_lock_s)
+        if self._vault is None and choice.path.exists():
+            self.unavailable, self.how_to_unlock = LOCKED, HOW_TO_UNLOCK
 
     def open_locked(self) -> None:
         """Open a store that exists and leave it locked: somebody will unlock it. Raises what `Vault.open` raises."""

@@ -30,6 +30,7 @@ from fieldtool.replay.worker import (
     AskedForSessions,
     Done,
     Failed,
+    FoundKeys,
     HeardSessions,
     Message,
     Taken,
@@ -240,7 +241,9 @@ class _Crew:
             raise ProcessEnded("a process that decodes has ended", "try again, or without --jobs") from ended
         match message:
             case AskedForKeys(address):
-                self._send(worker, tuple(self._keys(address)))
+                found, asked = tuple(self._keys(address)), self._keys
+                unavailable, how = getattr(asked, "unavailable", ""), getattr(asked, "how_to_unlock", "")
+                self._send(worker, FoundKeys(found, unavailable, how))
             case AskedForRevoked(address):
                 revoked = getattr(self._keys, "revoked", None)
                 self._send(worker, () if revoked is None else tuple(revoked(address)))

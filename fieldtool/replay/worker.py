@@ -52,6 +52,15 @@ class AskedForKeys:
 
 
 @dataclass(frozen=True, slots=True)
+class FoundKeys:
+    """The keys of an address; without any, why none can be looked up and what to do, as the look-up says it."""
+
+    keys: tuple[Key, ...]
+    unavailable: str = ""
+    how_to_unlock: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class AskedForRevoked:
     """A process wants the check values of an address's revoked keys."""
 
@@ -165,6 +174,7 @@ class _Work:
         self._free = deque((0, half))
         self._blocks: deque[Block] = deque()
         self._given = task.keys
+        self.unavailable = self.how_to_unlock = ""
         decoder = LearnedDecoder(self, formats=task.formats, profiles=load_profiles(task.profiles).registry)
         decoder.search_formats = self._search
         decoder.make_follower = self._make_follower
@@ -210,7 +220,9 @@ class _Work:
         if self._given:
             return self._given
         self._connection.send(AskedForKeys(address))
-        return cast(Sequence[Key], self._answer())
+        found = cast(FoundKeys, self._answer())
+        self.unavailable, self.how_to_unlock = found.unavailable, found.how_to_unlock
+        return found.keys
 
     def revoked(self, address: Address) -> Sequence[str]:
         """Ask for the check values of an address's keys that are revoked."""

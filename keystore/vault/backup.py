@@ -114,13 +114,15 @@ def restore_backup(
     database.create_file(fresh)
     try:
         with backup.open("rb") as source, fresh.open("wb") as out:
-            root, digest = _unpack(read_sealed(source, passphrase, PURPOSE), out)
+            root, digest = _unpack(read_sealed(source, passphrase, PURPOSE, str(backup)), out, backup)
             out.flush()
             os.fsync(out.fileno())
-        report = _verified(fresh, root, digest, settings or VaultSettings(), new_passphrase, kdf_parameters)
+        report = _verified(fresh, backup, root, digest, settings or VaultSettings(), new_passphrase, kdf_parameters)
         _put_in_place(fresh, path)
     except OSError as error:
-        raise StorageFailed(f"{path} cannot be restored: {error.strerror}", "check both paths") from error
+        raise StorageFailed(
+            f"{path} cannot be restored from {backup}: {error.strerror}", "check both paths, and the space there"
+        ) from error
     finally:
         fresh.unlink(missing_ok=True)
     if settings is not None and settings.witness is not None:
@@ -141,20 +143,20 @@ def _plain(file: StoreFile, root: bytes, description: dict[str, object], digest:
     yield digest.digest()
 
 
-def _unpack(chunks: Iterator[bytes], out: BinaryIO) -> tuple[bytes, str]:
+def _unpack(chunks: Iterator[bytes], out: BinaryIO, backup: Path) -> tuple[bytes, str]:
     """Write the file of a backup's plain text; return the root key and the file's SHA-256 in hex."""
     buffer = bytearray(next(chunks))
     length = int.from_bytes(buffer[:4])
     start = 4 + length + KEY_BYTES
     if length > _MAX_DESCRIPTION or len(buffer) < start:
-        raise _not_a_backup()
+        raise _not_a_backup(backup)
     try:
         description = json.loads(buffer[4 : 4 + length])
         version, size = int(description["v"]), int(description["size"])
     except (ValueError, KeyError, TypeError, RecursionError):
-        raise _not_a_backup() from None
+        raise _not_a_backup(backup) from None
     if version != _VERSION:
-        raise _not_a_backup()
+        raise _not_a_backup(backup)
     root = bytes(buffer[4 + length : start])
     del buffer[:start]
     digest, left = hashlib.sha256(), size
@@ -167,18 +169,19 @@ def _unpack(chunks: Iterator[bytes], out: BinaryIO) -> tuple[bytes, str]:
         if left > 0:
             buffer += next(chunks, b"")
             if not buffer:
-                raise _not_a_backup()
+                raise _not_a_backup(backup)
     for chunk in chunks:
         buffer += chunk
         if len(buffer) > DIGEST_BYTES:
             break
     if not primitives.same_bytes(bytes(buffer), digest.digest()):
-        raise _not_a_backup()
+        raise _not_a_backup(backup)
     return root, digest.hexdigest()
 
 
 def _verified(
     path: Path,
+    backup: Path,
     root: bytes,
     digest: str,
     settings: VaultSettings,
@@ -195,7 +198,7 @@ def _verified(
         found = verify_session(session)
         if not found.ok or not found.sealed:
             text = found.problems[0].text if found.problems else "the file was not sealed"
-            raise Damaged(f"the restored store is not what was backed up: {text}", "use another backup")
+            raise Damaged(f"{backup} holds a store that is not what was backed up: {text}", "use another backup")
         state, size = session.state(), file.bytes.size()
         if new_passphrase is not None:
             add_passphrase_with_root(file, settings.clerk, root, new_passphrase, kdf_parameters)
@@ -216,5 +219,5 @@ def _put_in_place(fresh: Path, path: Path) -> None:
             fresh.rename(path)
 
 
-def _not_a_backup() -> Damaged:
-    return Damaged("the backup's content is not that of a keystore", "use another backup")
+def _not_a_backup(backup: Path) -> Damaged:
+    return Damaged(f"what is in {backup} is no keystore", "use another backup")

@@ -80,14 +80,32 @@ _FAULTS: Final[dict[int, tuple[type[KeystoreError], str, str]]] = {
 """SQLite's primary result codes: error class, what to say of the store, what to do."""
 
 
+def file_size_limit() -> int | None:
+    """Return the longest that this process may make a file, None where nothing limits it."""
+    try:
+        import resource
+    except ImportError:
+        return None
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)[0]
+    return None if limit == resource.RLIM_INFINITY else limit
+
+
 @contextmanager
 def faults_named(path: Path) -> Iterator[None]:
     """Turn SQLite's exceptions into keystore errors that name the store."""
     try:
         yield
     except sqlite3.Error as error:
-        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
-        kind, text, hint = _FAULTS.get(code, (StorageFailed, "failed", "check the disk and the file's permissions"))
+        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
+        limit = file_size_limit() if code == sqlite3.SQLITE_IOERR_WRITE else None
+        if limit is not None:
+            raise StorageFailed(
+                f"keystore {path} cannot be written: no file may be longer than {limit:,} bytes here",
+                "raise the limit (ulimit -f), or keep the store where there is none",
+            ) from error
+        kind, text, hint = _FAULTS.get(
+            code & 0xFF, (StorageFailed, "failed", "check the disk and the file's permissions")
+        )
         raise kind(f"keystore {path} {text}", hint) from error
 
 

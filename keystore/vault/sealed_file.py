@@ -65,21 +65,22 @@ def write_sealed(
     out.write(aead.encrypt(_nonce(number, last=True), bytes(buffer), None))
 
 
-def read_sealed(source: BinaryIO, passphrase: str, purpose: str) -> Iterator[bytes]:
+def read_sealed(source: BinaryIO, passphrase: str, purpose: str, name: str = "the sealed file") -> Iterator[bytes]:
     """Yield the plain text of a sealed file in pieces; nothing may be trusted before the last of them has come.
 
+    `name` is what errors call the file.
     Raises `NotAKeystore` for another file or purpose, `NewerFormat`, `WorkFactorTooHigh`, `WrongPassphrase` (also when
     the first chunk is damaged: the two cannot be told apart) and `Damaged`.
     """
-    header = _read_header(source, purpose)
+    header = _read_header(source, purpose, name)
     try:
         fields = json.loads(header)
         parameters = KdfParameters(*(int(fields[name]) for name in ("memory_kib", "iterations", "lanes")))
         salt = bytes.fromhex(fields["salt"])
         if fields["purpose"] != purpose or fields["kdf"] != kdf.KDF_NAME or len(salt) != kdf.SALT_BYTES:
-            raise NotAKeystore(f"the sealed file is no {purpose}", "choose another file")
+            raise NotAKeystore(f"{name} is no {purpose}", "choose another file")
     except (ValueError, KeyError, TypeError, RecursionError):
-        raise Damaged("the sealed file's header is damaged", _HINT) from None
+        raise Damaged(f"the header of {name} is damaged", _HINT) from None
     aead = AESGCM(_key(passphrase, salt, parameters, purpose, header))
     number = 0
     sealed = source.read(CHUNK_BYTES + TAG_BYTES)
@@ -89,9 +90,10 @@ def read_sealed(source: BinaryIO, passphrase: str, purpose: str) -> Iterator[byt
             yield aead.decrypt(_nonce(number, last=not following), sealed, None)
         except (InvalidTag, ValueError):
             if number:
-                raise Damaged(f"the sealed file is damaged or cut in its part {number + 1}", _HINT) from None
+                raise Damaged(f"{name} is damaged or cut in its part {number + 1}", _HINT) from None
             raise WrongPassphrase(
-                "the passphrase does not open the sealed file, or the file is damaged", "check the passphrase"
+                f"the passphrase does not open {name}, or the file is damaged",
+                "check the passphrase, or use another copy of the file",
             ) from None
         if not following:
             return
@@ -99,18 +101,18 @@ def read_sealed(source: BinaryIO, passphrase: str, purpose: str) -> Iterator[byt
         sealed = following
 
 
-def _read_header(source: BinaryIO, purpose: str) -> bytes:
+def _read_header(source: BinaryIO, purpose: str, name: str) -> bytes:
     if source.read(len(MAGIC)) != MAGIC:
-        raise NotAKeystore(f"the file is no {purpose}", "choose another file")
+        raise NotAKeystore(f"{name} is no {purpose}", "choose another file")
     head = source.read(5)
     if len(head) < 5:
-        raise Damaged("the sealed file is cut", _HINT)
+        raise Damaged(f"{name} is cut", _HINT)
     if head[0] != VERSION:
-        raise NewerFormat(f"the sealed file has format {head[0]}, later than this program", "update the program")
+        raise NewerFormat(f"{name} has format {head[0]}, later than this program", "update the program")
     length = int.from_bytes(head[1:])
     header = source.read(length) if length <= MAX_HEADER_BYTES else b""
     if len(header) != length:
-        raise Damaged("the sealed file's header is damaged", _HINT)
+        raise Damaged(f"the header of {name} is damaged", _HINT)
     return header
 
 

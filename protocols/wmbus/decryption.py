@@ -254,7 +254,7 @@ def _refuse(
             Rung.KEY,
             Outcome.NO_KEY,
             f"encrypted with {base.name}, and no key can be looked up: {unavailable}",
-            "unlock the keystore",
+            getattr(decoding.keys, "how_to_unlock", "") or "unlock the keystore",
         )
     elif not keys and (revoked := _revoked(decoding)):
         are = "are" if len(revoked) > 1 else "is"

@@ -126,7 +126,12 @@ def test_what_was_imported_decodes(
     monkeypatch.delenv("FIELDTOOL_PASSPHRASE_FILE")
     locked = run("decode", telegram)
     assert locked.code == 1
-    assert "stays locked" in locked.err
+    assert "stays locked; to use its keys, give --passphrase-file FILE" in locked.err
+    lines = {jobs: run("replay", capture, "--json", "--jobs", jobs).lines for jobs in ("1", "2")}
+    assert lines["1"] == lines["2"]
+    refused = next(one for one in map(json.loads, lines["1"]) if one["outcome"] == "no_key")
+    assert "no key can be looked up: store locked" in refused["problem"]
+    assert next(step["next"] for step in refused["verdict"] if step["next"]).startswith("to use its keys, give")
 
 
 def test_a_command_that_needs_no_key_never_asks(

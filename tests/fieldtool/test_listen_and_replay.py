@@ -225,3 +225,11 @@ def test_ports_are_listed(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_capture_of_these_tests_begins_when_they_say(frames: tuple[RawFrame, ...]) -> None:
     assert frames[0].at is not None
     assert 0 <= (frames[0].at - START).total_seconds() < 10
+
+
+def test_what_tells_no_address_is_no_meter(run: Run, tmp_path: Path) -> None:
+    """A join accept is encrypted as a whole: nobody knows whom it is for."""
+    path = tmp_path / "mixed.hex"
+    path.write_text(f"{GAS_HEX}\n;;SF7;20{'11' * 16}\n;;SF7;e0aabbccddee\n")
+    ran = run("listen", f"file:{path}", "--lines", "--key", GAS_KEY)
+    assert "3 telegrams of 1 meter: 1 ok" in ran.err

@@ -263,3 +263,51 @@ def test_a_new_passphrase_is_typed_twice(store: Path, monkeypatch: pytest.Monkey
     assert main(["store", "passphrase"]) == 4
     answers = iter(["a new passphrase", "a new passphrase"])
     assert main(["store", "passphrase"]) == 0
+
+
+@pytest.mark.parametrize("damage", ["another passphrase", "cut", "a changed byte", "another file", "nothing in it"])
+def test_a_restore_that_fails_names_the_file(run: Run, store: Path, tmp_path: Path, damage: str) -> None:
+    backup, own = tmp_path / "monday.bak", passphrase_file(tmp_path, "another horse battery")
+    assert run("store", "backup", backup, "--backup-passphrase-file", own).code == 0
+    data = backup.read_bytes()
+    changed = {
+        "cut": data[: len(data) // 2],
+        "a changed byte": data[:-40] + bytes((data[-40] ^ 1,)) + data[-39:],
+        "another file": b"hello",
+        "nothing in it": b"",
+    }
+    backup.write_bytes(changed.get(damage, data))
+    asked = passphrase_file(tmp_path, "not this one, ever") if damage == "another passphrase" else own
+    failed = run("store", "restore", backup, "--store", tmp_path / "x", "--backup-passphrase-file", asked)
+    assert failed.code == 4
+    assert str(backup) in failed.err.splitlines()[0]
+    assert not (tmp_path / "x").exists()
+
+
+def test_a_passphrase_is_asked_for_with_the_name_of_its_file(
+    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from fieldtool.cli.main import main
+
+    class Terminal:
+        def isatty(self) -> bool:
+            return True
+
+    asked: list[str] = []
+
+    def answer(prompt: str, *_: object) -> str:
+        asked.append(prompt)
+        return "another horse battery staple"
+
+    monkeypatch.setattr("fieldtool.passphrase_prompt.ask_judged", answer)
+    monkeypatch.setattr(getpass, "getpass", answer)
+    monkeypatch.setattr(sys, "stdin", Terminal())
+    backup, package = tmp_path / "monday.bak", tmp_path / "house.keys"
+    assert main(["store", "backup", str(backup)]) == 0
+    assert main(["store", "restore", str(backup), "--store", str(tmp_path / "x")]) == 0
+    assert main(["keys", "export", str(package), "--format", "handover", "--yes"]) == 0
+    assert [prompt for prompt in asked if prompt != "the same again: "] == [
+        f"new passphrase for the backup {backup}: ",
+        f"passphrase of {backup}: ",
+        f"password of the new file {package}: ",
+    ]

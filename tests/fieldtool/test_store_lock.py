@@ -66,6 +66,7 @@ def test_telegrams_of_a_locked_store_have_no_key_and_say_why(keys: LazyKeys) -> 
     assert telegram.outcome is Outcome.NO_KEY
     (step,) = [step for step in telegram.verdict if step.rung is Rung.KEY]
     assert "store locked" in step.detail
+    assert step.next == "press u to unlock the keystore"
     assert keys.state_text == "locked"
     with pytest.raises(WrongPassphrase):
         keys.unlock("not it at all")

@@ -13,6 +13,7 @@ from fieldtool.access import ask_passphrase, choose_store, open_store, read_pass
 from fieldtool.cli import output
 from fieldtool.cli.command import Command
 from fieldtool.cli.listen import show_news
+from fieldtool.cli.mqtt_option import add_mqtt_option, receiver_defaults
 from fieldtool.cli.options import seconds
 from fieldtool.cli.question import ask_yes, can_ask
 from fieldtool.errors import InputError, UsageError
@@ -68,6 +69,7 @@ def _configure(parser: ArgumentParser) -> None:
     add("--assign", action="store_true", help="file keys that were found for meters, after a question for each")
     add("--yes", action="store_true", help="assign without asking")
     add("--json", action="store_true", help="print one JSON object a meter")
+    add_mqtt_option(parser)
 
 
 def _run(arguments: Namespace) -> ExitCode:
@@ -133,7 +135,8 @@ def _from_captures(paths: Sequence[Path]) -> tuple[HeardTelegrams, HeardDevices]
 
 def _from_air(arguments: Namespace) -> tuple[HeardTelegrams, HeardDevices]:
     heard, devices = HeardTelegrams(), HeardDevices()
-    sources = [open_source(text) for text in arguments.receivers]
+    defaults = receiver_defaults(arguments)
+    sources = [open_source(text, defaults=defaults) for text in arguments.receivers]
     listening = Listening(sources, LearnedDecoder(lambda _: ()))
     progress = output.Progress("telegrams")
 

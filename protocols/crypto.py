@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from functools import lru_cache
+from typing import TypeAlias
 
 from cryptography.hazmat.decrepit.ciphers.algorithms import TripleDES
 from cryptography.hazmat.primitives.ciphers import Cipher, CipherContext
@@ -19,6 +20,9 @@ from cryptography.hazmat.primitives.keywrap import InvalidUnwrap, aes_key_unwrap
 BLOCK = 16
 CACHED_KEYS = 8192
 """Contexts kept a thread: more meters than one receiver hears, about 1 kB each."""
+
+BlockCipher: TypeAlias = CipherContext
+"""AES of whole blocks in one direction: `update` takes and returns them."""
 
 _contexts = threading.local()
 
@@ -54,6 +58,16 @@ def _cipher(key: bytes) -> _BlockCipher:
             cache.clear()
         cipher = cache[key] = _BlockCipher(key)
     return cipher
+
+
+def aes_decryptor(key: bytes) -> BlockCipher:
+    """Raw AES of whole blocks under one key, for whoever keeps it with a meter and builds a block mode on it."""
+    return Cipher(AES(key), ECB()).decryptor()  # noqa: S305 - blocks of a mode, never messages
+
+
+def aes_encryptor(key: bytes) -> BlockCipher:
+    """The other direction of `aes_decryptor`."""
+    return Cipher(AES(key), ECB()).encryptor()  # noqa: S305 - blocks of a mode, never messages
 
 
 def forget_keys() -> None:

@@ -123,7 +123,7 @@ class LearnedDecoder:
         self.keys = keys
         self._profiles = shipped_profiles() if profiles is None else profiles
         self._already_decrypted = already_decrypted
-        self._by_meter: dict[FrameFormat, dict[bytes, tuple[MeterPlan, ...]]] = {}
+        self._by_meter: dict[FrameFormat, dict[bytes, MeterPlan]] = {}
         self._by_kind: dict[bytes, tuple[Plan, ...]] = {}
         self._meters = self._plans = 0
         self.forget()
@@ -215,10 +215,12 @@ class LearnedDecoder:
         return self._match_data(raw, stripped.data, stripped.format)
 
     def _match_data(self, raw: bytes, data: bytes, frame_format: FrameFormat) -> Match | None:
-        for known in self._by_meter[frame_format].get(data[:HEADER_SIZE], ()):
+        known = self._by_meter[frame_format].get(data[:HEADER_SIZE])
+        while known is not None:
             plain = known.open(data)
             if plain is not None:
                 return None if known.plan.fits_shortened and _may_be_b(raw, frame_format) else (known, data, plain)
+            known = known.other
         return self._match_kind(raw, data, frame_format)
 
     def _match_kind(self, raw: bytes, data: bytes, frame_format: FrameFormat) -> Match | None:
@@ -258,7 +260,13 @@ class LearnedDecoder:
         by_header = self._by_meter[frame_format]
         header = data[:HEADER_SIZE]
         self._meters += header not in by_header
-        by_header[header] = (known, *by_header.get(header, ()))[:PLANS_A_METER]
+        known.other = by_header.get(header)
+        by_header[header] = last = known
+        for _ in range(PLANS_A_METER - 1):
+            if last.other is None:
+                return
+            last = last.other
+        last.other = None
 
     def _fitted(self, plan: Plan, data: bytes) -> MeterPlan | None:
         """Fit a plan to the sender of `data`; None when `decode` would read its telegrams differently."""

@@ -8,9 +8,10 @@ way. A `MeterPlan` is a plan with the addresses and the key of one meter.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from protocols.application import COMPACT_HEADER_SIZE, Application, decode_application
-from protocols.crypto import BLOCK, aes_cbc_decrypt, aes_ctr, key_check_value
+from protocols.crypto import BLOCK, BlockCipher, aes_decryptor, aes_encryptor, key_check_value
 from protocols.mbus.compact import FormatLibrary
 from protocols.mbus.crc import crc16_en13757
 from protocols.mbus.layouts import Layout, learn_layout
@@ -29,6 +30,7 @@ LINK_NUMBER = slice(4, 8)
 """The identification number in the link header."""
 
 NUMBER_SIZE = 4
+_IV_NUMBER = slice(2, 6)
 _ADDRESS_SIZE = 8
 _MODE_CLEAR, _MODE_5 = 0, 5
 _ELL_ACC, _ELL_SN, _ELL_PAYLOAD_CRC = 2, 3, 7
@@ -37,8 +39,8 @@ _ELL_ACC, _ELL_SN, _ELL_PAYLOAD_CRC = 2, 3, 7
 _ENCRYPTION_BITS = 0xE0
 """Bits of the last session number byte that say which encryption is used."""
 
-_BLOCK_COUNTER_START = b"\0\0\0"
-"""Frame number and block counter of the first block (EN 13757-4, 13.2.11)."""
+_BLOCK_COUNTERS = tuple(bytes((0, 0, block)) for block in range(256 // BLOCK))
+"""Frame number and block counter of each block of a frame (EN 13757-4, 13.2.11)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,7 @@ class Plan:
     `access_at` and `status_at` are offsets of access number and status byte, `number_at` that of the identification
     number in a long header. `order` is the record that each reading is read from; `as_recorded` says that no rule of
     the profile changes what a record says. `fits_shortened` says that a frame two bytes shorter might decode as well.
+    `counters`, put together by what the counter blocks of AES-CTR begin with, are all of them.
     """
 
     template: Telegram
@@ -70,6 +73,7 @@ class Plan:
     order: tuple[int, ...]
     as_recorded: bool
     fits_shortened: bool
+    counters: tuple[bytes, ...]
 
     def suits(self, data: bytes) -> bool:
         """Whether the clear part of a frame is that of this plan, numbers aside."""
@@ -94,29 +98,37 @@ class Plan:
         return replace(security, key_check_value=check_value, tried=(check_value,))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class MeterPlan:
     """A plan for the telegrams of one meter; no two are equal, so that more can be remembered by them.
 
-    `meter` and `link_address` are as in `Telegram`. `iv_address` is the address as it enters the initial vector.
+    `meter` and `link_address` are as in `Telegram`. `iv_address` is the address as it enters the initial vector,
+    `aes` the context of the key, `other` the next plan of the same meter. `watch` and `line` are for whoever judges and
+    writes down its telegrams: of thousands of meters, what is remembered is found quickest where the next telegram
+    looks anyway.
     """
 
     plan: Plan
     meter: Address
     link_address: Address | None
     key: Key | None
-    number: bytes
-    key_value: bytes = field(repr=False)
     iv_address: bytes
+    aes: BlockCipher | None = field(repr=False)
+    other: MeterPlan | None = field(default=None, repr=False)
+    watch: Any = field(default=None, repr=False)
+    line: Any = field(default=None, repr=False)
 
     @classmethod
     def of(
         cls, plan: Plan, data: bytes, meter: Address, link_address: Address | None, key: Key | None = None
     ) -> MeterPlan:
         """Fit a plan to the meter that sent `data`, whose addresses are those of `Plan.addresses`."""
-        sender = (link_address if plan.ell_start is not None else None) or meter
-        number = b"" if plan.number_at is None else data[plan.number_at : plan.number_at + NUMBER_SIZE]
-        return cls(plan, meter, link_address, key, number, b"" if key is None else key.value, sender.to_wire())
+        if plan.ell_start is None:
+            return cls(
+                plan, meter, link_address, key, meter.to_wire(), None if key is None else aes_decryptor(key.value)
+            )
+        context = None if key is None else aes_encryptor(key.value)
+        return cls(plan, meter, link_address, key, (link_address or meter).to_wire(), context)
 
     def open(self, data: bytes) -> bytes | None:
         """The plain bytes behind the clear part of a frame that this plan fits; None when it does not fit.
@@ -127,26 +139,32 @@ class MeterPlan:
         start = plan.start
         if len(data) != plan.size or int.from_bytes(data[:start], "big") & plan.clear_mask != plan.clear_fixed:
             return None
-        number_at = plan.number_at
-        if number_at is not None and data[number_at : number_at + NUMBER_SIZE] != self.number:
+        number_at, context = plan.number_at, self.aes
+        # With a long header the IV has the number of that header.
+        if number_at is not None and data[number_at : number_at + NUMBER_SIZE] != self.iv_address[_IV_NUMBER]:
             return None
-        if not plan.needs_key:
-            plain = data[start:]
+        if context is None:
+            plain: bytes | None = data[start:]
         elif plan.ell_start is None:
             # The layout's fixed bytes begin with the check bytes, so what a wrong key gives does not match it.
             access_at, end = plan.access_at or 0, start + plan.encrypted
-            vector = self.iv_address + data[access_at : access_at + 1] * 8
-            plain = aes_cbc_decrypt(self.key_value, vector, data[start:end]) + data[end:]
+            chained = self.iv_address + data[access_at : access_at + 1] * 8 + data[start : end - BLOCK]
+            number = int.from_bytes(context.update(data[start:end]), "big") ^ int.from_bytes(chained, "big")
+            plain = number.to_bytes(plan.encrypted, "big") + data[end:]
         else:
-            crc_start = plan.ell_start + _ELL_PAYLOAD_CRC
-            cc = data[plan.ell_start + 1] & ~CC_CHANGED_BY_REPEATERS & 0xFF
-            session = data[plan.ell_start + _ELL_SN : crc_start]
-            counter = self.iv_address + bytes((cc,)) + session + _BLOCK_COUNTER_START
-            region = aes_ctr(self.key_value, counter, data[crc_start:])
-            plain = region[PAYLOAD_CRC_SIZE:]
-            if region[0] | region[1] << 8 != crc16_en13757(plain):
-                return None
-        return plain if plan.layout.matches(plain) else None
+            plain = self._open_session(context, data, plan.ell_start)
+        return plain if plain is not None and plan.layout.matches(plain) else None
+
+    def _open_session(self, context: BlockCipher, data: bytes, ell_start: int) -> bytes | None:
+        """What an extended link layer encrypts by AES-CTR, without its CRC; None when that does not fit."""
+        crc_start = ell_start + _ELL_PAYLOAD_CRC
+        cc = data[ell_start + 1] & ~CC_CHANGED_BY_REPEATERS & 0xFF
+        session = self.iv_address + bytes((cc,)) + data[ell_start + _ELL_SN : crc_start]
+        size = len(data) - crc_start
+        stream = int.from_bytes(context.update(session.join(self.plan.counters))[:size], "big")
+        region = (int.from_bytes(data[crc_start:], "big") ^ stream).to_bytes(size, "big")
+        plain = region[PAYLOAD_CRC_SIZE:]
+        return plain if region[0] | region[1] << 8 == crc16_en13757(plain) else None
 
     @property
     def address_detail(self) -> str:
@@ -197,6 +215,7 @@ def plan_of(telegram: Telegram, profile: Profile | None, formats: FormatLibrary)
         order=tuple(planned.position for planned in recipe.readings),
         as_recorded=not any(planned.changes for planned in recipe.readings),
         fits_shortened=_fits_shortened(telegram, shape, formats),
+        counters=_counters(telegram, shape),
     )
 
 
@@ -272,6 +291,14 @@ def _layout(telegram: Telegram, shape: _Shape) -> Layout | None:
         skipped = len(CHECK_BYTES) if plain[application.start : application.end].startswith(CHECK_BYTES) else 0
         full_crc_at = application.start + skipped + COMPACT_HEADER_SIZE // 2
     return learn_layout(plain[shape.start :], telegram.records, shape.start, free=free, full_crc_at=full_crc_at)
+
+
+def _counters(telegram: Telegram, shape: _Shape) -> tuple[bytes, ...]:
+    """The ends of the counter blocks, of which the beginning stands between two of them."""
+    if shape.ell is None:
+        return ()
+    size = len(telegram.data) - shape.ell.start - _ELL_PAYLOAD_CRC
+    return (b"", *_BLOCK_COUNTERS[: (size + BLOCK - 1) // BLOCK])
 
 
 def _fits_shortened(telegram: Telegram, shape: _Shape, formats: FormatLibrary) -> bool:

@@ -20,6 +20,7 @@ from fieldtool.lazy_keys import LazyKeys
 from fieldtool.replay.block_replay import BlockReplay, Replayed
 from fieldtool.replay.capture import STDIN, Block, open_blocks, open_capture, open_captures
 from fieldtool.replay.devices import FollowedDevices
+from fieldtool.replay.memory import settled
 from fieldtool.replay.processes import replay_in_processes
 from fieldtool.replay.run import Tally, paced
 from fieldtool.replay.second_pass import SecondPass
@@ -85,7 +86,7 @@ def _run(arguments: Namespace) -> ExitCode:
     tally = Tally()
     began = time.monotonic()
     formats = formats_in_use(arguments)
-    with closing(LazyKeys(arguments.store, arguments.passphrase_file)) as store:
+    with settled(), closing(LazyKeys(arguments.store, arguments.passphrase_file)) as store:
         devices = FollowedDevices(store, arguments.key)
         decoder = _decoder(arguments, store, formats.library)
         decoder.make_follower = devices.follower

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from operator import itemgetter
-from typing import Final, cast
+from typing import Final, TypeAlias, cast
 
 from fieldtool.export.telegram_json import (
     findings_json,
@@ -69,6 +69,8 @@ _MARK_METER: Final = {
 
 _GOOD: Final = Quality.GOOD
 _NULL: Final = "null"
+_BYTES: Final = tuple(map(str, range(256)))
+"""Access numbers as text."""
 _NOT_GOOD: Final = "\0"
 """Stands for a value of which more must be said than its text."""
 
@@ -147,25 +149,25 @@ def _values(slot: Slot, planned: PlannedReading, room: _Room) -> _Values:
 
 @dataclass(frozen=True, slots=True)
 class _Template:
-    """A line as a %-format of the meter's own parts, what was received, and the readings.
+    """A line in pieces, and between them room for what is the meter's own, what was received, and the readings.
 
-    `head`, `address` and `security` are %-formats of what is the meter's own, up to the plausibility, the access number
-    and the status. `good` takes the values alone, `any_quality` value and quality of each reading in turn. `pick` takes
-    the data of each reading from the data of all records. `words` are the records that are flag words.
+    `good` has room for the values alone, `any_quality` for value and quality of each reading in turn. `pick` takes the
+    data of each reading from the data of all records. `words` are the records that are flag words.
     """
 
     plan: Plan
-    head: str
-    address: str
-    security: str
-    good: str
-    any_quality: str
+    good: list[str]
+    any_quality: list[str]
     pick: Callable[[tuple[bytes, ...]], Sequence[bytes]]
     values: tuple[_Values, ...]
     all_valid: str
     all_valid_step: str
     words: tuple[int, ...]
     statuses: dict[tuple[int | None, tuple[bytes, ...]], str] = field(default_factory=dict)
+
+
+MeterLine: TypeAlias = tuple[_Template, str, str, str, str, str]
+"""What the lines of one meter have in common, for `SightingWriter` alone: little, so that caches hold thousands."""
 
 
 class SightingWriter:
@@ -177,7 +179,7 @@ class SightingWriter:
     def __init__(self) -> None:
         self._room = _Room()
         self._templates: dict[int, _Template] = {}
-        self._meters: dict[MeterPlan, tuple[_Template, str, str, str]] = {}
+        self._meters: dict[MeterPlan, MeterLine] = {}
 
     def line(self, seen: Telegram | Sighting, findings: Sequence[Finding] = ()) -> str:
         """Return one line without its end, for a telegram that was decoded in full or by a plan."""
@@ -197,8 +199,26 @@ class SightingWriter:
         """Return the line of a telegram that a plan fits, `raw` as received and `data` without CRCs."""
         known = self._meters.get(meter_plan)
         if known is None:
-            known = self._learn(meter_plan)
-        template, head, address, security = known
+            if len(self._meters) >= METERS:
+                self._meters.clear()
+            known = self._meters[meter_plan] = self.of_meter(meter_plan)
+        return self.text(known, data, plain, received, raw, findings)
+
+    def of_meter(self, meter_plan: MeterPlan) -> MeterLine:
+        """What the lines of a meter have in common, for a caller who keeps it."""
+        return self._template(meter_plan.plan), *_own(meter_plan)
+
+    def text(
+        self,
+        of_meter: MeterLine,
+        data: bytes,
+        plain: bytes,
+        received: str,
+        raw: bytes,
+        findings: Sequence[Finding],
+    ) -> str:
+        """As `matched`, given what the lines of the meter have in common."""
+        template, address, key_detail, number, link_number, key_check_value = of_meter
         plan = template.plan
         cut = plan.layout.cut(plain)
         texts = [values[one] for values, one in zip(template.values, template.pick(cut), strict=True)]
@@ -207,16 +227,20 @@ class SightingWriter:
         status = template.statuses.get(key)
         if status is None:
             status = self._status(template, key, data, plain)
-        access = _NULL if access_at is None else data[access_at]
-        parts = (received, address, access, security, status)
+        access = _NULL if access_at is None else _BYTES[data[access_at]]
+        own = (received, number, link_number, key_check_value, access, key_check_value, status)
         noticed = findings_json(findings) if findings else _NO_FINDINGS
         if _NOT_GOOD in texts:
             results = readings_of(plan, plain)
             plausible = _judged(plausibility([quality for _, quality in results]), findings)
             both = [text for value, quality in results for text in (value_json(value), quality.value)]
-            return template.any_quality % (head, plausible, *parts, *both, noticed, raw.hex().upper())
+            line = template.any_quality[:]
+            line[1::2] = address, key_detail, plausible, *own, *both, noticed, raw.hex().upper()
+            return "".join(line)
         plausible = _judged(template.all_valid, findings) if findings else template.all_valid_step
-        return template.good % (head, plausible, *parts, *texts, noticed, raw.hex().upper())
+        line = template.good[:]
+        line[1::2] = address, key_detail, plausible, *own, *texts, noticed, raw.hex().upper()
+        return "".join(line)
 
     def _status(self, template: _Template, key: tuple[int | None, tuple[bytes, ...]], data: bytes, plain: bytes) -> str:
         if len(template.statuses) >= MEMO_LIMIT:
@@ -225,8 +249,7 @@ class SightingWriter:
         text = template.statuses[key] = status_json(status)
         return text
 
-    def _learn(self, meter_plan: MeterPlan) -> tuple[_Template, str, str, str]:
-        plan = meter_plan.plan
+    def _template(self, plan: Plan) -> _Template:
         template = self._templates.get(id(plan))
         if template is None:
             if len(self._templates) >= TEMPLATES:
@@ -234,29 +257,19 @@ class SightingWriter:
                 self._templates.clear()
                 self._meters.clear()
             template = self._templates[id(plan)] = _template(plan, self._room)
-        if len(self._meters) >= METERS:
-            self._meters.clear()
-        own = _own(meter_plan)
-        known = self._meters[meter_plan] = (
-            template,
-            template.head % own,
-            template.address % own,
-            template.security % own,
-        )
-        return known
+        return template
 
 
-def _own(meter_plan: MeterPlan) -> dict[str, str]:
-    """What is the meter's own, as JSON."""
-    meter, link_address = meter_plan.meter, meter_plan.link_address
-    texts = {
-        "address_detail": meter_plan.address_detail,
-        "key_detail": meter_plan.key_detail,
-        "key_check_value": meter_plan.key_check_value,
-        "number": meter.number,
-        "link_number": "" if link_address is None else link_address.number,
-    }
-    return {name: value_json(text) for name, text in texts.items()}
+def _own(meter_plan: MeterPlan) -> tuple[str, str, str, str, str]:
+    """What is the meter's own, as JSON; empty where the lines of its kind have none."""
+    link_address, keyed = meter_plan.link_address, meter_plan.key is not None
+    return (
+        value_json(meter_plan.address_detail),
+        value_json(meter_plan.key_detail) if keyed else "",
+        value_json(meter_plan.meter.number),
+        "" if link_address is None else value_json(link_address.number),
+        value_json(meter_plan.key_check_value) if keyed else "",
+    )
 
 
 def _judged(detail: str, findings: Sequence[Finding]) -> str:
@@ -265,8 +278,19 @@ def _judged(detail: str, findings: Sequence[Finding]) -> str:
 
 
 _NO_FINDINGS: Final = findings_json(())
-_MARKS: Final = (step_json(_MARK_STEP), received_json(_MARK_FRAME), str(_MARK_NUMBER), status_json(_MARK_STATUS))
-"""What stands in a marked line for plausibility, reception, access number and status, in this order."""
+_MARKS: Final = (
+    f'"{_MARK_METER["address_detail"]}"',
+    f'"{_MARK_METER["key_detail"]}"',
+    step_json(_MARK_STEP),
+    received_json(_MARK_FRAME),
+    f'"{_MARK_METER["number"]}"',
+    f'"{_MARK_METER["link_number"]}"',
+    f'"{_MARK_METER["key_check_value"]}"',
+    str(_MARK_NUMBER),
+    f'"{_MARK_METER["key_check_value"]}"',
+    status_json(_MARK_STATUS),
+)
+"""What stands in a marked line for what is the meter's own or the telegram's, in this order."""
 
 
 def _marked(plan: Plan) -> Telegram:
@@ -299,43 +323,31 @@ def _marked(plan: Plan) -> Telegram:
     )
 
 
-def _for_any_meter(piece: str) -> str:
-    """Make a %-format of a piece of a marked line."""
-    piece = piece.replace("%", "%%")
-    for name, mark in _MARK_METER.items():
-        piece = piece.replace(f'"{mark}"', f"%({name})s")
-    return piece
-
-
 def _template(plan: Plan, room: _Room) -> _Template:
     readings = len(plan.template.readings)
     reading_marks = [f'"{_MARK_TEXT}"', _MARK_TEXT] * readings
     marks = [*_MARKS, *reading_marks, findings_json(_MARK_FINDINGS), _MARK_BYTES.hex().upper()]
-    marked = _cut(telegram_json(_marked(plan)), marks)
-    head_own, _, address_own, security_own = (_for_any_meter(piece) for piece in marked[: len(_MARKS)])
-    pieces = [piece.replace("%", "%%") for piece in marked]
-    head = f"%s%s{pieces[1]}%s%s%s%s%s"
-    first = len(_MARKS)
-    good = head + pieces[first]
-    for number in range(readings):
-        value_at = first + 2 * number + 1
-        good += "%s" + pieces[value_at] + _GOOD.value + pieces[value_at + 1]
-    good += f"%s{pieces[-2]}"
+    pieces = _cut(telegram_json(_marked(plan)), marks)
+    good = pieces[: len(_MARKS) + 1]
+    for before, behind in zip(pieces[len(good) : -2 : 2], pieces[len(good) + 1 : -2 : 2], strict=True):
+        good.append(before + _GOOD.value + behind)
     all_valid = plausibility([_GOOD] * readings)
     slots, planned = plan.layout.slots, plan.recipe.readings
     return _Template(
         plan,
-        head_own,
-        address_own,
-        security_own,
-        f"{good}%s{pieces[-1]}",
-        head + "%s".join(pieces[first:]),
+        _with_room([*good, *pieces[-2:]]),
+        _with_room(pieces),
         _picker(plan.order),
         tuple(_values(slots[one.position], one, room) for one in planned),
         all_valid,
         _judged(all_valid, ()),
         tuple(position for _, position in plan.recipe.words),
     )
+
+
+def _with_room(pieces: Sequence[str]) -> list[str]:
+    """Pieces of a line at the even places of a list, nothing at the odd ones between them."""
+    return [text for piece in pieces for text in (piece, "")][:-1]
 
 
 def _picker(order: tuple[int, ...]) -> Callable[[tuple[bytes, ...]], Sequence[bytes]]:
@@ -345,9 +357,10 @@ def _picker(order: tuple[int, ...]) -> Callable[[tuple[bytes, ...]], Sequence[by
 
 
 def _cut(text: str, marks: Sequence[str]) -> list[str]:
-    """Cut a line at its marks, which come in this order."""
+    """Cut a line at its marks, which come in this order; one that is missing cuts off nothing."""
     pieces = []
     for mark in marks:
-        piece, _, text = text.partition(mark)
-        pieces.append(piece)
+        piece, found, rest = text.partition(mark)
+        pieces.append(piece if found else "")
+        text = rest if found else text
     return [*pieces, text]

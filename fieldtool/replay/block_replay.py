@@ -22,7 +22,7 @@ from protocols.captures.lines import LineReader
 from protocols.captures.model import BadLine, CaptureEntry, CaptureItem
 from protocols.learned import LearnedDecoder, Sighting
 from protocols.model import Outcome, RawFrame
-from protocols.plausibility import Judge, with_findings
+from protocols.plausibility import Judge, Watch, with_findings
 
 RECEPTIONS: Final = 4096
 """Signal strengths with radio modes whose text is kept."""
@@ -63,6 +63,7 @@ class BlockReplay:
         self._as_json = form == "json"
         self._ahead = ahead
         self._items = 0
+        self._planned = 0
         self._writer = SightingWriter()
         self._judge = Judge()
         self._reader = LineReader()
@@ -74,10 +75,13 @@ class BlockReplay:
         if block.begins:
             self._begin(block.source)
         done = Replayed()
+        self._planned = 0
         numbered: Iterable[tuple[int, str]] = enumerate(block.lines(), block.first)
         if block.heard_only:
             numbered = self._shown(numbered, block.heard_only)
         texts = [self._line(number, line, done) for number, line in numbered]
+        if self._planned:
+            done.outcomes[Outcome.OK] += self._planned
         shown = [text for text in texts if text is not None]
         whole = "\n".join([*shown, ""]) if shown else ""
         if whole:
@@ -112,9 +116,14 @@ class BlockReplay:
             raw, received, at = quick
             found = self._decoder.match(raw)
             if found is not None:
+                plan, data, plain = found
+                watch: Watch | None = plan.watch
+                if watch is None or watch.era is not self._judge.era:
+                    watch = plan.watch = self._judge.watch(plan)
+                    plan.line = self._writer.of_meter(plan)
                 self._items += 1
-                done.outcomes[Outcome.OK] += 1
-                return self._writer.matched(*found, received, raw, self._judge.matched(*found, at))
+                self._planned += 1
+                return self._writer.text(plan.line, data, plain, received, raw, watch.follow(data, plain, at))
         item = self._reader.read(number, line)
         return None if item is None else self._item(item, done)
 

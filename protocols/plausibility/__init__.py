@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from protocols.plausibility.findings import doubts_in, judged_step, with_findings
 from protocols.plausibility.history import NO_HISTORY, MeterHistory, judge, judged_alone
-from protocols.plausibility.judging import Judge
+from protocols.plausibility.judging import Judge, Watch
 from protocols.plausibility.observation import Observation, observe
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "Judge",
     "MeterHistory",
     "Observation",
+    "Watch",
     "doubts_in",
     "judge",
     "judged_alone",

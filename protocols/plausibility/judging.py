@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 from itertools import pairwise
+from typing import Any, Final
 
 from protocols.learned import Sighting
 from protocols.model import Address, Finding, Telegram
@@ -18,6 +19,12 @@ STEPS_FORWARD = 60
 """Access numbers that only went forward, by at most this, cannot meet one of the last `RECENT` telegrams again."""
 
 
+_KEPT: Final = 4
+"""Entries a telegram in `_Meter.waiting`."""
+
+_ROOM: Final = RECENT * _KEPT
+
+
 def _went_forward(before: int, after: int) -> bool:
     return 0 < (after - before) & 0xFF <= STEPS_FORWARD
 
@@ -25,8 +32,11 @@ def _went_forward(before: int, after: int) -> bool:
 class _Meter:
     """The history of one meter: `base`, and behind it telegrams that were found in order at a glance.
 
-    Those are all of `lane`, and their totals of `counted_name`; `waiting` are the newest of them, oldest first. The
-    last total was read from the bytes `total_data` of a telegram with these `places`.
+    Those are all of `lane`, and their totals of `counted_name`. `waiting` are the newest of them, a ring of four
+    entries each: the `Watched`, the frame, when it was heard, the total. The next one goes to `next`, None where there
+    was none yet. With thousands of meters all this has left the processor's cache before it is wanted again: so it is
+    one list without objects of its own. The last total was read from the bytes `total_data` of a telegram with these
+    `places`.
     """
 
     __slots__ = (
@@ -36,6 +46,7 @@ class _Meter:
         "counted_name",
         "highest",
         "lane",
+        "next",
         "places",
         "total",
         "total_data",
@@ -52,24 +63,41 @@ class _Meter:
         self.places: Places | None = None
         self.total_data = b""
         self.at: datetime | None = None
-        self.waiting: list[tuple[Watched, bytes, bytes, datetime | None, datetime | None]] = []
+        self.waiting: list[Any] = [None] * _ROOM
+        self.next = 0
 
     def history(self) -> MeterHistory:
         """The history with all telegrams in it."""
-        if not self.waiting or self.lane is None:
+        newest = self._newest()
+        if not newest or self.lane is None:
             return self.base
-        newest = [
-            watched.observation(data, plain, received_at, heard_at)
-            for watched, data, plain, received_at, heard_at in reversed(self.waiting[-RECENT:])
-        ]
         lanes, totals = self.base.lanes, self.base.totals
         before = lanes.get(self.lane)
         recent = (*newest, *(() if before is None else before.recent))[:RECENT]
         if self.counted_name is not None:
             totals = {**totals, self.counted_name: Total(Decimal(self.total), self.at)}
         self.base = MeterHistory({**lanes, self.lane: LaneState(recent, self.highest)}, totals)
-        self.waiting.clear()
+        self.waiting = [None] * _ROOM
         return self.base
+
+    def keep(self, watched: Watched, data: bytes, at: datetime | None) -> None:
+        """Keep a telegram that was found in order, in place of the oldest."""
+        waiting, place = self.waiting, self.next
+        waiting[place] = watched
+        waiting[place + 1] = data
+        waiting[place + 2] = at
+        waiting[place + 3] = self.total
+        self.next = (place + _KEPT) % _ROOM
+        self.at = at
+
+    def _newest(self) -> list[Observation]:
+        """The telegrams that wait, newest first."""
+        ring = self.waiting[self.next :] + self.waiting[: self.next]
+        return [
+            ring[place].usual(*ring[place + 1 : place + _KEPT])
+            for place in range(_ROOM - _KEPT, -1, -_KEPT)
+            if ring[place] is not None
+        ]
 
     def begins_with(self, watched: Watched, plain: bytes) -> bool:
         """Take the first telegram of all at a glance, if its total can be compared."""
@@ -99,7 +127,13 @@ class _Meter:
         self.total, self.total_data, self.places = value, data, places
         return True
 
-    def begin(self, history: MeterHistory, newest: Observation) -> None:
+    def weigh(self, seen: Observation) -> tuple[Finding, ...]:
+        """Judge a telegram by all before it, and return what is found."""
+        history, findings = weigh(self.history(), seen)
+        self._begin(history, seen)
+        return findings
+
+    def _begin(self, history: MeterHistory, newest: Observation) -> None:
         """Go on from a history whose newest telegram is known."""
         self.base = history
         lane = history.lanes[newest.lane]
@@ -124,6 +158,44 @@ def _only_forward(newest_first: Sequence[int | None]) -> bool:
     )
 
 
+class Watch:
+    """What a `Judge` knows of one plan of a meter, as `Judge.watch` gives it."""
+
+    __slots__ = ("_lane", "_meter", "_places", "era", "watched")
+
+    def __init__(self, watched: Watched, meter: _Meter, era: object) -> None:
+        self.watched, self._meter = watched, meter
+        self._places, self._lane = watched.places, watched.lane
+        self.era = era
+
+    def follow(
+        self, data: bytes, plain: bytes, received_at: datetime | None, heard_at: datetime | None = None
+    ) -> tuple[Finding, ...]:
+        """Return what is found in the next telegram that the plan fits; `data` and `plain` as in `Sighting`."""
+        meter, places, lane = self._meter, self._places, self._lane
+        access_at = places.access_at
+        if access_at is None or (lane is not meter.lane and meter.base is not NO_HISTORY):
+            return meter.weigh(self.watched.observation(data, plain, received_at, heard_at))
+        access_number, counter = data[access_at], places.counter(data)
+        if meter.lane is None:
+            usual = not places.remarkable(data, plain, received_at) and meter.begins_with(self.watched, plain)
+        else:
+            usual = (
+                lane is meter.lane
+                and _went_forward(meter.access_number, access_number)
+                and (counter is None or meter.highest is None or counter >= meter.highest)
+                and not places.remarkable(data, plain, received_at)
+                and meter.goes_on_with(places, plain)
+            )
+        if not usual:
+            return meter.weigh(self.watched.observation(data, plain, received_at, heard_at))
+        meter.access_number = access_number
+        if counter is not None:
+            meter.highest = counter
+        meter.keep(self.watched, data, received_at or heard_at)
+        return places.always
+
+
 class Judge:
     """Judges telegrams in the order in which they were received, each by the history of its meter.
 
@@ -136,9 +208,15 @@ class Judge:
     PLANS = 40_000
     """Plans of meters of which it is remembered where to look."""
 
+    KINDS = 1000
+    """Plans for whole kinds of meters of which it is remembered where to look."""
+
     def __init__(self) -> None:
         self._meters: dict[tuple[Address, Address | None], _Meter] = {}
-        self._known: dict[MeterPlan, tuple[Watched, _Meter]] = {}
+        self._known: dict[MeterPlan, Watch] = {}
+        # Another one as soon as what was watched is forgotten.
+        self.era = object()
+        self._watched = 0
         self._kinds: dict[int, Places] = {}
         self._lanes: dict[Lane, Lane] = {}
 
@@ -153,57 +231,38 @@ class Judge:
         self, plan: MeterPlan, data: bytes, plain: bytes, received_at: datetime | None, heard_at: datetime | None = None
     ) -> tuple[Finding, ...]:
         """Return what is found in a telegram that a plan fits; `data` and `plain` as in `Sighting`."""
-        known = self._known.get(plan)
-        if known is None:
-            known = self._learn(plan)
-        watched, meter = known
-        places = watched.places
-        access_at = places.plan.access_at
-        if access_at is None or (watched.lane is not meter.lane and meter.base is not NO_HISTORY):
-            return self._weigh(meter, watched.observation(data, plain, received_at, heard_at))
-        access_number, counter = data[access_at], places.counter(data)
-        if meter.lane is None:
-            usual = not watched.remarkable(data, plain, received_at) and meter.begins_with(watched, plain)
-        else:
-            usual = (
-                watched.lane is meter.lane
-                and _went_forward(meter.access_number, access_number)
-                and (counter is None or meter.highest is None or counter >= meter.highest)
-                and not watched.remarkable(data, plain, received_at)
-                and meter.goes_on_with(places, plain)
-            )
-        if not usual:
-            return self._weigh(meter, watched.observation(data, plain, received_at, heard_at))
-        meter.access_number = access_number
-        if counter is not None:
-            meter.highest = counter
-        meter.at = received_at or heard_at
-        waiting = meter.waiting
-        waiting.append((watched, data, plain, received_at, heard_at))
-        if len(waiting) > RECENT:
-            del waiting[0]
-        return places.always
+        return self._watch(plan).follow(data, plain, received_at, heard_at)
+
+    def watch(self, plan: MeterPlan) -> Watch:
+        """What follows the telegrams of a plan, for a caller who keeps it as long as `era` stays the same."""
+        if plan.meter is None:
+            raise ValueError("a plan of telegrams without an address")
+        if self._watched >= self.PLANS or len(self._kinds) >= self.KINDS:
+            self._forget_plans()
+        self._watched += 1
+        kind = plan.plan
+        places = self._kinds.get(id(kind))
+        if places is None:
+            places = self._kinds[id(kind)] = Places.of(kind, plan.meter)
+        watched = Watched.of(plan, plan.meter, places)
+        # Full and compact frames of a meter have equal lanes: made one, they are compared at a glance.
+        watched.lane = self._lanes.setdefault(watched.lane, watched.lane)
+        return Watch(watched, self._meter(plan.meter, plan.link_address), self.era)
 
     def observe(self, seen: Telegram | Sighting, heard_at: datetime | None = None) -> Observation | None:
         """Return what `weigh` needs of a telegram: one process may observe, another one judge."""
         if not isinstance(seen, Sighting):
             return observe(seen, heard_at)
-        watched, _ = self._known.get(seen.plan) or self._learn(seen.plan)
-        return watched.observation(seen.data, seen.plain, seen.frame.at, heard_at)
+        return self._watch(seen.plan).watched.observation(seen.data, seen.plain, seen.frame.at, heard_at)
 
     def weigh(self, seen: Observation) -> tuple[Finding, ...]:
         """Return what is found in what was observed of a telegram."""
-        return self._weigh(self._meter(seen.meter, seen.sender), seen)
+        return self._meter(seen.meter, seen.sender).weigh(seen)
 
     def history(self, meter: Address, sender: Address | None = None) -> MeterHistory:
         """The history of one meter; empty when it was never heard."""
         known = self._meters.get((meter, sender))
         return NO_HISTORY if known is None else known.history()
-
-    def _weigh(self, meter: _Meter, seen: Observation) -> tuple[Finding, ...]:
-        history, findings = weigh(meter.history(), seen)
-        meter.begin(history, seen)
-        return findings
 
     def _meter(self, address: Address, sender: Address | None) -> _Meter:
         meter = self._meters.get((address, sender))
@@ -214,22 +273,16 @@ class Judge:
             meter = self._meters[address, sender] = _Meter()
         return meter
 
-    def _learn(self, plan: MeterPlan) -> tuple[Watched, _Meter]:
-        if plan.meter is None:
-            raise ValueError("a plan of telegrams without an address")
-        if len(self._known) >= self.PLANS:
-            self._forget_plans()
-        kind = plan.plan
-        places = self._kinds.get(id(kind))
-        if places is None:
-            places = self._kinds[id(kind)] = Places.of(kind, plan.meter)
-        watched = Watched.of(plan, plan.meter, places)
-        # Full and compact frames of a meter have equal lanes: made one, they are compared at a glance.
-        watched.lane = self._lanes.setdefault(watched.lane, watched.lane)
-        known = self._known[plan] = (watched, self._meter(plan.meter, plan.link_address))
-        return known
+    def _watch(self, plan: MeterPlan) -> Watch:
+        watch = self._known.get(plan)
+        if watch is None:
+            watch = self.watch(plan)
+            self._known[plan] = watch
+        return watch
 
     def _forget_plans(self) -> None:
+        self.era = object()
+        self._watched = 0
         self._known.clear()
         self._kinds.clear()
         self._lanes.clear()

@@ -88,6 +88,8 @@ class Places:
     date_mask: int
     clock_at: int | None
     allowance: Decimal
+    access_at: int | None
+    status_at: int | None
     known: dict[int, tuple[datetime | None, datetime | None]] = field(default_factory=dict)
 
     @classmethod
@@ -111,6 +113,8 @@ class Places:
             date_mask=mask,
             clock_at=clock_at,
             allowance=Decimal(0) if counted is None else counted.counter.never_too_much(counted.medium),
+            access_at=plan.access_at,
+            status_at=plan.status_at,
         )
 
     def counter(self, data: bytes) -> int | None:
@@ -123,6 +127,13 @@ class Places:
     def readings(self, plain: bytes) -> list[tuple[Reading, Result, bytes]]:
         """All dates, with value, quality and bytes of their records."""
         return [(place.planned.reading, place.read(plain), place.data(plain)) for place in self.dates]
+
+    def remarkable(self, data: bytes, plain: bytes, received_at: datetime | None) -> bool:
+        """Whether a telegram may show more than all others of its plan."""
+        status_at = self.status_at
+        if status_at is not None and data[status_at] & ERROR_BITS:
+            return True
+        return bool(self.dates) and not self.dates_are_known(plain, received_at)
 
     def dates_are_known(self, plain: bytes, at: datetime | None) -> bool:
         """Whether these dates were in order before, or are now."""
@@ -180,34 +191,37 @@ class Watched:
         self, data: bytes, plain: bytes, received_at: datetime | None, heard_at: datetime | None = None
     ) -> Observation:
         """What is kept of a telegram; `data` is the frame without CRCs, `plain` the bytes behind its clear part."""
+        total = self.places.total
+        value = None if total is None else total_of(*total.read(plain))
+        return self._observation(data, received_at or heard_at, value, self.remarks(data, plain, received_at))
+
+    def usual(self, data: bytes, at: datetime | None, total: Decimal | int) -> Observation:
+        """What is kept of a telegram that was not remarkable, and whose total is known where it has one."""
         places = self.places
-        access_at = places.plan.access_at
+        return self._observation(data, at, None if places.total is None else total, places.always)
+
+    def _observation(
+        self, data: bytes, at: datetime | None, total: Decimal | int | None, remarks: tuple[Finding, ...]
+    ) -> Observation:
+        places = self.places
         return Observation(
             self.meter,
             self.sender,
             self.lane,
-            received_at or heard_at,
-            None if access_at is None else data[access_at],
+            at,
+            None if places.access_at is None else data[places.access_at],
             places.counter(data),
             content_of(data, places.numbers),
             places.numbers.repeated,
             places.counted,
-            None if places.total is None else total_of(*places.total.read(plain)),
-            self.remarks(data, plain, received_at),
+            total,
+            remarks,
         )
-
-    def remarkable(self, data: bytes, plain: bytes, received_at: datetime | None) -> bool:
-        """Whether a telegram may show more than all others of its plan."""
-        places = self.places
-        status_at = places.plan.status_at
-        if status_at is not None and data[status_at] & ERROR_BITS:
-            return True
-        return bool(places.dates) and not places.dates_are_known(plain, received_at)
 
     def remarks(self, data: bytes, plain: bytes, received_at: datetime | None) -> tuple[Finding, ...]:
         """What a telegram shows of itself alone."""
         places = self.places
-        if not self.remarkable(data, plain, received_at):
+        if not places.remarkable(data, plain, received_at):
             return places.always
         status = status_of(places.plan, data, plain)
         return all_remarks(status, places.readings(plain), received_at, repeated=places.numbers.repeated)

@@ -126,7 +126,7 @@ FILLINGS: tuple[Callable[[random.Random, int], bytes], ...] = (
 
 def refilled(known: MeterPlan, data: bytes, rng: random.Random) -> bytes:
     """A frame of the same layout with other data in its records, encrypted again."""
-    plan = known.plan
+    plan, key = known.plan, b"" if known.key is None else known.key.value
     plain = bytearray(plan.template.plain[plan.start :])
     for slot in plan.layout.slots:
         plain[slot.start : slot.end] = rng.choice(FILLINGS)(rng, slot.end - slot.start)
@@ -145,12 +145,10 @@ def refilled(known: MeterPlan, data: bytes, rng: random.Random) -> bytes:
         head[plan.ell_start + 3 : plan.ell_start + 7] = number.to_bytes(4, "little")
         address = Address.from_wire(known.iv_address)
         region = crc16_en13757(bytes(plain)).to_bytes(2, "little") + plain
-        return bytes(head[:-2]) + aes_ctr(
-            known.key_value, counter_block(address, head[plan.ell_start + 1], number), region
-        )
+        return bytes(head[:-2]) + aes_ctr(key, counter_block(address, head[plan.ell_start + 1], number), region)
     if plan.needs_key and plan.access_at is not None:
         iv = known.iv_address + bytes((head[plan.access_at],)) * 8
-        encrypted = aes_cbc_encrypt(known.key_value, iv, bytes(plain[: plan.encrypted]))
+        encrypted = aes_cbc_encrypt(key, iv, bytes(plain[: plan.encrypted]))
         return bytes(head) + encrypted + bytes(plain[plan.encrypted :])
     return bytes(head + plain)
 

@@ -29,8 +29,8 @@ def missed_accept(sessions: Sessions, frame: DataFrame, at: datetime | None) -> 
     named = ", ".join(f"DevEUI {join.dev_eui}{_before(join, at)}" for join in waiting[:MAX_NAMED])
     more = f" and {len(waiting) - MAX_NAMED} others" if len(waiting) > MAX_NAMED else ""
     return Mistake(
-        f"no session is known for DevAddr {frame.dev_addr}: a join request was heard of {named}{more}, "
-        "but not the accept that gives the session",
+        f"no session is known for DevAddr {frame.dev_addr}; it may be that of a join whose request was heard and whose "
+        f"accept was not: {named}{more}",
         BOTH_WAYS,
     )
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, TypeAlias, cast
 
 from fieldtool.replay.block_replay import BlockReplay, Replayed
 from fieldtool.replay.capture import Block, open_captures
+from fieldtool.replay.memory import settled
 from fieldtool.replay.second_pass import SecondPass
 from fieldtool.user_profiles import load_profiles
 from protocols.learned import LearnedDecoder
@@ -154,7 +155,8 @@ def work(connection: Connection, memory: SharedMemory, task: Task) -> None:
     # Ctrl-C reaches all processes; the one that started this one ends it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        _Work(connection, memory, task).decode_blocks()
+        with settled():
+            _Work(connection, memory, task).decode_blocks()
     except (EOFError, OSError):
         return  # nobody listens any more
     except Exception as error:  # noqa: BLE001 - the last door of a process: a bug is told where it can be reported

@@ -35,7 +35,7 @@ from protocols.model import Address
 from protocols.text import safe_text
 
 _WORK = "actions"
-_LINK_EXAMPLES = "like mbus:///dev/ttyUSB0?baud=2400, optical:///dev/ttyUSB0, mbus+socket://host:port"
+_LINK_EXAMPLES = "like mbus:///dev/ttyUSB0?baud=2400, optical:///dev/ttyUSB0, im871a:///dev/ttyUSB0?mode=c2"
 _METER_EXAMPLES = "its eight digits, as in 63001468 or KAM63001468, or p5 for primary address 5"
 _Result = TypeVar("_Result")
 
@@ -181,19 +181,32 @@ class ActionScreen(LiveScreen):
 
     async def _look(self) -> None:
         """See the level in use, and which key changes are open."""
-        await asyncio.to_thread(self.access.look)
-        self._open_changes = () if self.access.is_locked else await asyncio.to_thread(self.access.open_key_changes)
+        await self._beside(self.access.look)
+        self._open_changes = () if self.access.is_locked else await self._beside(self.access.open_key_changes)
         meters = ", ".join(self._open_changes)
         told = f"  {ALARM_GLYPH} key change not settled: {meters}" if meters else ""
         self.actions.border_title = f"Actions{told}"
         self.refresh_bindings()
         self.pull()
 
+    async def _beside(self, work: Callable[[], _Result]) -> _Result:
+        """Do what may wait in another thread, and be there when it ends: a link must not be closed under its user."""
+        thread = asyncio.ensure_future(asyncio.to_thread(work))
+        try:
+            return await asyncio.shield(thread)
+        except asyncio.CancelledError:
+            if self._run is not None:
+                self._run.stop()
+            await asyncio.wait((thread,))
+            if not thread.cancelled():
+                thread.exception()
+            raise
+
     async def _attend(self) -> None:
         """Judge the clock before anything is done with it."""
-        clock = await asyncio.to_thread(self.access.attend_clock)
+        clock = await self._beside(self.access.attend_clock)
         if clock.state is ClockState.FAR_AHEAD and await self._yes("The clock", f"{clock.reason}. Go on?"):
-            await asyncio.to_thread(self.access.open().confirm_clock)
+            await self._beside(self.access.open().confirm_clock)
 
     async def _yes(self, title: str, *lines: str) -> bool:
         return await self.app.push_screen_wait(QuestionScreen(title, *lines))
@@ -252,23 +265,23 @@ class ActionScreen(LiveScreen):
         return arguments
 
     async def _read_out(self, run: ActionRun) -> None:
-        read_out = await asyncio.to_thread(run.read_out)
+        read_out = await self._beside(run.read_out)
         self._show_result("Readings", read_out_lines(read_out))
         self.say("read out", style="good")
 
     async def _planned(self, run: ActionRun, entry: ActionEntry, arguments: dict[str, Argument]) -> None:
         name = entry.action.name
-        plan = await asyncio.to_thread(run.plan, name, arguments)
+        plan = await self._beside(lambda: run.plan(name, arguments))
         run.progress = ""
         self._show_result("Plan", plan_lines(plan))
         if plan.why_not:
             # It is written down that somebody wanted it.
-            await asyncio.to_thread(run.check, plan)
+            await self._beside(lambda: run.check(plan))
         self.say("")
         if entry.action.writes and not await self._yes(f"{name}: do it?", *plan_lines(plan)):
             self.say("nothing was sent", style="warning")
             return
-        outcome = await asyncio.to_thread(run.execute, plan)
+        outcome = await self._beside(lambda: run.execute(plan))
         self._show_result("Outcome", outcome_lines(outcome), "plain" if outcome.ok else "bad")
         done = outcome.after if name == CHANGE_KEY else f"{name} done"
         self.say(outcome.problem or done, style="good" if outcome.ok else "bad")
@@ -279,7 +292,7 @@ class ActionScreen(LiveScreen):
             return
 
         async def ask() -> None:
-            settled = await asyncio.to_thread(run.recover)
+            settled = await self._beside(run.recover)
             text = "no key change of this meter is open" if settled is None else settled.text
             self.say(text, style="warning" if settled is None else "good")
 
@@ -292,7 +305,7 @@ class ActionScreen(LiveScreen):
             await work
         finally:
             self._run = None
-            await asyncio.to_thread(run.close)
+            await self._beside(run.close)
 
     def _show_result(self, title: str, texts: list[str], style: str = "plain") -> None:
         self.result.border_title = title

@@ -35,7 +35,6 @@ class FieldToolApp(App[None]):
     TITLE = "fieldtool"
     CSS_PATH = "app.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("a", "actions", "Actions", tooltip="Read out or set up a meter", id="app.actions"),
         Binding("L", "certificates", "Level", tooltip="Certificates, and the level in use", id="app.certificates"),
         Binding("question_mark,f1", "help", "Help", tooltip="Explain this screen", id="app.help"),
         Binding("q", "quit", "Quit", tooltip="Leave the program", id="app.quit"),

@@ -37,6 +37,7 @@ class MeterScreen(LiveScreen):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "back", "Back", tooltip="Back to the reception list", id="meter.back"),
+        Binding("a", "app.actions", "Actions", tooltip="Read out or set up this meter", id="meter.actions"),
         Binding("1", "page('summary')", "Verdict", tooltip="Verdict and readings", id="meter.summary", group=_PAGES),
         Binding("2", "page('anatomy')", "Bytes", tooltip="Layers, records and bytes", id="meter.anatomy", group=_PAGES),
         Binding("left_square_bracket", "older", "Older", tooltip="The one before", id="meter.older", group=_STEPS),

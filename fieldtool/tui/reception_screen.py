@@ -39,6 +39,8 @@ class ReceptionScreen(LiveScreen):
             "O", "sort_again", "Sort again", False, tooltip="Sort by the same column, as it is now", id="home.sort"
         ),
         Binding("space", "pause", "Pause", tooltip="Hold the list still; counting goes on", id="home.pause"),
+        Binding("a", "app.actions", "Actions", tooltip="Read out or set up a meter", id="home.actions"),
+        Binding("L", "app.certificates", "Level", tooltip="Certificates, and the level in use", id="home.level"),
         Binding("c", "copy", "Copy", tooltip="Copy the newest telegram of this meter as hex", id="home.copy"),
         Binding("s", "simulate", "Simulator", tooltip="Start simulated meters", id="home.simulate"),
         Binding("escape", "clear_filter", "Clear filter", False, tooltip="Show all meters", id="home.clear"),

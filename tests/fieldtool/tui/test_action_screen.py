@@ -11,17 +11,21 @@ import pytest
 from textual.pilot import Pilot
 
 from fieldtool.actions.errors import LinkSilent
-from fieldtool.actions.links import FieldLink, LinkContext, MeterChoice
+from fieldtool.actions.links import FieldLink, LinkContext, MeterChoice, open_link
 from fieldtool.tui.action_screen import ActionScreen
 from fieldtool.tui.app import FieldToolApp
 from fieldtool.tui.certificate_access import CertificateAccess
 from fieldtool.tui.help_screen import HelpScreen
+from fieldtool.tui.meter_screen import MeterScreen
 from fieldtool.tui.question_screen import QuestionScreen
 from fieldtool.tui.reception_screen import ReceptionScreen
 from fieldtool.tui.screenshot import without_web_fonts
 from fieldtool.tui.session import Session
 from fieldtool.tui.unlock_screen import UnlockScreen
 from keystore.certificates.levels import level_table
+from simulators.field_meter.wired import WiredMeter
+from simulators.field_meter.wired_bench import DEFAULT_BAUD, WiredBench
+from simulators.ports import open_port
 from tests.fieldtool.action_bench import Bench, Clock, make_bench, make_vault
 from tests.fieldtool.tui.test_tui_snapshots import check_snapshot
 from tests.fieldtool.tui.tui_scenes import (
@@ -117,6 +121,7 @@ async def begin(app: FieldToolApp, pilot: Pilot[None], action: str, *answers: st
     """Choose an action, and answer what it asks for."""
     screen = app.screen
     assert isinstance(screen, ActionScreen)
+    await until(pilot, lambda: all(worker.is_finished for worker in app.workers if worker.node is screen))
     screen.actions.put_cursor(NAMES.index(action))
     await pilot.press("enter")
     for answer in answers:
@@ -319,6 +324,60 @@ def test_waiting_is_told_and_can_be_stopped(field: Field) -> None:
     on_actions(field, steps)
     assert field.closed == 1
     assert len(field.opened) == 1
+
+
+def test_who_quits_meanwhile_leaves_no_link_open(field: Field) -> None:
+    field.bench.enrol("installer")
+    field.wait = threading.Event()
+
+    async def steps(app: FieldToolApp, pilot: Pilot[None]) -> None:
+        await visit(app, pilot, field, "start-radio")
+        await until(pilot, says(app, "waiting for the meter"))
+        await pilot.press("q")
+        await until(pilot, lambda: not app.is_running)
+
+    on_actions(field, steps)
+    assert field.wait.is_set()
+    assert field.closed == 1
+    assert not field.bench.lock.state.radio_on
+
+
+def test_a_meter_on_a_line_is_set_up(field: Field) -> None:
+    """The same over a real connection, through the tool's own driver."""
+    bench = field.bench
+    bench.enrol("commissioner")
+    wired = WiredBench([WiredMeter(bench.lock)], open_port("tcp:0", DEFAULT_BAUD), clock=bench.clock)
+
+    async def steps(app: FieldToolApp, pilot: Pilot[None]) -> None:
+        await pilot.press("a")
+        await until(pilot, lambda: isinstance(app.screen, ActionScreen))
+        await until(pilot, says(app, "read-out"))
+        await begin(app, pilot, "due-date", wired.url, "p0", "2027-06-30")
+        await until(pilot, lambda: isinstance(app.screen, QuestionScreen))
+        await pilot.press("y")
+        await until(pilot, says(app, "due-date done", "left 19 reconfigurations"))
+        wired.unplug()
+        await begin(app, pilot, "primary-address", "7")
+        await until(pilot, says(app, "nobody answers there: check that the other side runs"))
+        await until(pilot, lambda: app.screen.query_one("#message").has_class("-bad"))
+        assert isinstance(app.screen, ActionScreen)
+
+    with wired:
+        run_app(replace(field.session(), open_link=open_link), steps)
+    assert str(bench.lock.state.due_date) == "2027-06-30"
+    assert bench.lock.state.primary_address == 0
+
+
+def test_actions_and_level_are_named_at_80_columns(field: Field) -> None:
+    async def steps(app: FieldToolApp, pilot: Pilot[None]) -> None:
+        await until(pilot, lambda: "level" in screen_lines(app)[0])
+        assert "a Actions  L Level" in screen_lines(app)[-1]
+        assert screen_lines(app)[-1].endswith("? Help  q Quit")
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(app.screen, MeterScreen))
+        await until(pilot, lambda: "a Actions" in screen_lines(app)[-1])
+
+    run_app(replace(field.session(), start_simulator=field.session), steps)
 
 
 def test_a_locked_store_asks_for_the_passphrase_first(field: Field) -> None:

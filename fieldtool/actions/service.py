@@ -181,59 +181,81 @@ class ActionService:
         if command is None:
             raise UsageError(f"{plan.action.name} cannot be done this way")
         result = self._proved(plan, command, evidence, log)
+        if result is None:
+            return self._found_out(plan, command, log)
         keys = [record.value for record in filed_keys(self._vault, plan.meter)]
         authentic = is_authentic(result, keys)
         events = _events(plan, result, log)
-        after, matches = self._read_back(plan, command, log)
-        lost = result.code is ResultCode.REPLAY
-        if lost and not matches:
-            error = refusal(plan.meter, result)
-            log.note(Became.REFUSED_BY_METER, error.message)
-            raise error
+        try:
+            after, matches = self._read_back(plan, command)
+        except (LinkLost, LinkSilent) as error:
+            log.note(Became.LINK_FAILED, f"done, but not read back: {error.message}")
+            raise type(error)(f"the meter says done, but {error.message}", "read it out to see") from error
         problem = f"the meter says done, but shows {after}" if matches is False else ""
         log.note(Became.DIFFERS if problem else Became.DONE, problem)
-        notes = (*((_ANSWER_LOST,) if lost else ()), *((_NOT_PROVED,) if authentic is False else ()))
+        notes = (_NOT_PROVED,) if authentic is False else ()
         left = counted(result.reconfigurations_left)
         return ActionOutcome(plan, after, matches, authentic, left, events, problem, notes)
 
-    def _proved(self, plan: ActionPlan, command: Command, evidence: Evidence, log: ActionLog) -> Result:
+    def _proved(self, plan: ActionPlan, command: Command, evidence: Evidence, log: ActionLog) -> Result | None:
         """Send the command with its proof; a refusal, and what goes wrong on the way, is written down and raised.
 
-        A proof that the meter says it has seen before is the tool's own, whose answer was lost: that one is returned.
+        None when the answer was lost. That is so, too, when the meter says that it has seen the proof before: then it
+        was the tool's own, sent again by the link.
         """
-        sent = False
         try:
             opened = self._session(plan.meter).hello()
             require_same_meter(plan.meter, opened.meter)
-            log.note(Became.BEGUN)
-            sent = True
-            result = self._session(plan.meter).prove(opened, command.application, evidence)
-        except (LinkLost, LinkSilent) as error:
-            log.note(Became.LINK_FAILED, error.message)
-            if not sent:
-                raise
-            raise type(error)(f"{error.message}; {_NOT_KNOWN}", "read the meter out to see") from error
-        except ActionRefused as error:
-            log.note(Became.REFUSED_BY_METER, error.message)
+        except (LinkLost, LinkSilent, ActionRefused) as error:
+            refused = isinstance(error, ActionRefused)
+            log.note(Became.REFUSED_BY_METER if refused else Became.LINK_FAILED, error.message)
             raise
-        if result.code not in (ResultCode.DONE, ResultCode.REPLAY):
-            refused = refusal(plan.meter, result)
-            log.note(Became.REFUSED_BY_METER, refused.message)
-            raise refused
+        log.note(Became.BEGUN)
+        try:
+            result = self._session(plan.meter).prove(opened, command.application, evidence)
+        except LinkLost as error:
+            log.note(Became.LINK_FAILED, error.message)
+            raise LinkLost(f"{error.message}; {_NOT_KNOWN}", "read the meter out to see") from error
+        except LinkSilent as error:
+            log.note(Became.LINK_FAILED, error.message)
+            return None
+        if result.code is ResultCode.REPLAY:
+            return None
+        if result.code is not ResultCode.DONE:
+            refused_so = refusal(plan.meter, result)
+            log.note(Became.REFUSED_BY_METER, refused_so.message)
+            raise refused_so
         return result
 
-    def _read_back(self, plan: ActionPlan, command: Command, log: ActionLog) -> tuple[str, bool | None]:
+    def _found_out(self, plan: ActionPlan, command: Command, log: ActionLog) -> ActionOutcome:
+        """Find out from the read-out whether a command was done whose answer was lost.
+
+        A new session cuts the one whose proof may still be under way, so that what is read stays true.
+        """
+        try:
+            opened = self._session(plan.meter).hello()
+            after, matches = self._read_back(plan, command)
+        except (LinkLost, LinkSilent) as error:
+            log.note(Became.LINK_FAILED, error.message)
+            raise type(error)(f"{error.message}; {_NOT_KNOWN}", "read the meter out to see") from error
+        except ActionRefused as error:
+            log.note(Became.REFUSED_BY_METER, f"{error.message}; {_NOT_KNOWN}")
+            raise
+        if not matches:
+            what = f"it was not done: it shows {after}" if matches is False else _NOT_KNOWN
+            log.note(Became.LINK_FAILED, f"the answer was lost; {what}")
+            raise LinkSilent(f"the answer of meter {plan.meter} was lost; {what}", "start again")
+        log.note(Became.DONE, "the answer was lost, the read-out shows it")
+        left = opened.reconfigurations_left
+        return ActionOutcome(plan, after, matches, reconfigurations_left=left, notes=(_ANSWER_LOST,))
+
+    def _read_back(self, plan: ActionPlan, command: Command) -> tuple[str, bool | None]:
         """Return what the meter shows after a command, and whether it is what was written; None: it shows nothing."""
         wanted = command.read_back
         if wanted is None:
             return "", None
-        try:
-            read_out = take_read_out(self._link, self._vault.keys_for)
-        except (LinkLost, LinkSilent) as error:
-            log.note(Became.LINK_FAILED, f"done, but not read back: {error.message}")
-            raise type(error)(f"the meter says done, but {error.message}", "read it out to see") from error
-        if read_out.meter is not None and read_out.meter != plan.meter:
-            log.note(Became.LINK_FAILED, f"meter {read_out.meter} was read back")
+        read_out = take_read_out(self._link, self._vault.keys_for)
+        if read_out.meter is not None:
             require_same_meter(plan.meter, read_out.meter)
         return _shown(read_out, command), read_out.shows(wanted)
 
@@ -259,7 +281,7 @@ def _notes(opened: OpenSession, read_out: ReadOut, now: datetime) -> tuple[str, 
 
 
 def _events(plan: ActionPlan, result: Result, log: ActionLog) -> tuple[LoggedEvent, ...]:
-    if plan.action.name != EVENT_LOG or result.code is not ResultCode.DONE:
+    if plan.action.name != EVENT_LOG:
         return ()
     try:
         return parse_events(result.reply)

@@ -91,10 +91,7 @@ class GuardedSession:
 
     def hello(self) -> OpenSession:
         """Open a session, which cuts every earlier one; `ActionRefused` when the meter opens none."""
-        nonce = self._random_bytes(NONCE_LENGTH)
-        answer = self._exchange(Hello(nonce))
-        if isinstance(answer, Result):
-            raise refusal(self._choice, answer)
+        nonce, answer = self._asked(Hello)
         if not isinstance(answer, Challenge):
             raise self._odd(answer)
         if not self._choice.fits(answer.meter):
@@ -114,10 +111,7 @@ class GuardedSession:
 
     def which_key(self, meter: Address, candidates: Iterable[bytes]) -> HeldKey | None:
         """Ask which key the meter holds; None when it proves none of the candidates."""
-        nonce = self._random_bytes(NONCE_LENGTH)
-        answer = self._exchange(WhichKey(nonce))
-        if isinstance(answer, Result):
-            raise refusal(self._choice, answer)
+        nonce, answer = self._asked(WhichKey)
         if not isinstance(answer, KeyProof) or answer.nonce != nonce:
             raise self._odd(answer)
         for key in candidates:
@@ -126,6 +120,18 @@ class GuardedSession:
             ):
                 return HeldKey(key, answer.key_version)
         return None
+
+    def _asked(self, question: type[Hello] | type[WhichKey]) -> tuple[bytes, Message]:
+        """Ask what changes nothing, once more with another nonce when the answer is lost; `ActionRefused`."""
+        nonce = self._random_bytes(NONCE_LENGTH)
+        try:
+            answer = self._exchange(question(nonce))
+        except LinkSilent:
+            nonce = self._random_bytes(NONCE_LENGTH)
+            answer = self._exchange(question(nonce))
+        if isinstance(answer, Result):
+            raise refusal(self._choice, answer)
+        return nonce, answer
 
     def _exchange(self, message: Hello | Proof | WhichKey) -> Message:
         answer = self._link.exchange(message.to_bytes())

@@ -40,8 +40,8 @@ WILDCARD: Final = b"\xff"
 MORE_FOLLOWS: Final = 0x1F
 """The DIF that ends a part of a read-out when there are more (EN 13757-3, 6.3.7)."""
 MOST_PARTS: Final = 16
-EXCHANGES: Final = 3
-"""A message is sent, and twice more after a new selection when its answer does not come."""
+EXCHANGES: Final = 2
+"""A message is sent, and once more after a new selection when its answer does not come."""
 
 BAUDS: Final = (300, 600, 1200, 2400, 4800, 9600, 19200, 38400, 57600, 115200)
 DEFAULT_BAUD: Final = 2400

@@ -285,6 +285,29 @@ def test_a_repeated_proof_whose_answer_was_lost_counts_when_it_is_read_back(benc
     assert any("answer was lost" in note for note in outcome.notes)
 
 
+@pytest.mark.parametrize("lost", ["question", "answer"])
+def test_what_became_of_a_command_whose_answer_was_lost_is_found_out(bench: Bench, lost: str) -> None:
+    bench.enrol("service")
+    plan = bench.service.plan("customer-number", bench.choice, {"number": "4711"})
+
+    def lose(message: bytes) -> None:
+        if message[0] == 3:
+            setattr(bench.link, f"lost_{lost}s", 1)
+
+    bench.link.before = lose
+    if lost == "answer":
+        outcome = bench.service.execute(plan)
+        assert any("answer was lost" in note for note in outcome.notes)
+        assert bench.became == ["begun", "link failed", "done"]
+    else:
+        with pytest.raises(LinkSilent, match="it was not done: it shows customer"):
+            bench.service.execute(plan)
+        late = bench.lock.receive(bench.link.heard[-1], bench.clock())
+        assert late[5] != ResultCode.DONE
+        assert bench.became == ["begun", "link failed", "link failed"]
+    assert bench.lock.state.customer_number == ("4711" if lost == "answer" else "")
+
+
 def test_a_meter_that_shows_something_else_afterwards_is_told(bench: Bench) -> None:
     bench.enrol("service")
     plan = bench.service.plan("customer-number", bench.choice, {"number": "4711"})

@@ -81,7 +81,14 @@ def parse_line(text: str, source: str = "") -> tuple[RawFrame, float | None] | N
 
 
 def format_line(frame: RawFrame) -> str:
-    """Return a frame as a line that `parse_line` reads back: time, signal strength, mode, hex."""
+    """Return a frame as a line of a capture: time, signal strength, mode, hex.
+
+    `parse_line` reads it back. A payload that a network server decrypted becomes an event of one, for `LineReader`.
+    """
+    if frame.link is Link.LORAWAN_PAYLOAD:
+        from protocols.captures.payload_line import payload_line
+
+        return payload_line(frame)
     at = "" if frame.at is None else frame.at.astimezone(UTC).isoformat(sep=" ", timespec="milliseconds")
     rssi = "" if frame.rssi_dbm is None else str(frame.rssi_dbm)
     return f"{at.removesuffix('+00:00') + 'Z' if at else ''};{rssi};{frame.mode or ''};{frame.data.hex().upper()}"

@@ -30,6 +30,7 @@ PASSPHRASE = "four words and a number 4"
 WORDS = {
     "FINGERPRINT": r"[0-9a-f]{64}",
     "LINK": r"[^\s\"]+",
+    "LINK2": r"[^\s\"]+",
     "KEY": r"[0-9A-F]{32}",
     "OLDKEY": r"[0-9a-f]{6}",
     "NEWKEY": r"[0-9a-f]{6}",
@@ -81,6 +82,8 @@ class Story:
             return
         command = step.command.removesuffix(TELLS_CODE)
         if command.endswith(" &"):
+            # A meter that is started again takes the place of the one before.
+            self.stack.close()
             said, code = [self.stack.enter_context(background(self.argv(command[:-2]), self.folder))], 0
         else:
             ran = self.run(*self.argv(command))

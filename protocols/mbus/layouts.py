@@ -90,24 +90,30 @@ def learn_layout(
     """Compile a layout from the records of bytes that begin at offset `start` of the frame.
 
     `free` are further runs of bytes, as offsets in the frame, that may differ; `full_crc_at` is the offset of a
-    compact frame's full-frame CRC. None when the records have lengths that may differ next time, come from a profile
-    series, or were named by a payload decoder: those are read by the general decoder alone.
+    compact frame's full-frame CRC. A record of variable length has the same one in every telegram that matches: its
+    LVAR byte is fixed. None when records come from a profile series or were named by a payload decoder: those are read
+    by the general decoder alone.
     """
     mask = bytearray(b"\xff" * len(application))
-    slots = []
+    slots: list[Slot] = []
+    lengths_at: list[int] = []
     for record in records:
         if record.expanded_from is not None or record.name or not record.header:
             return None
         header = interpret(record.header)
-        if header.data_length is None or header.profile is not None:
+        if header.profile is not None:
             return None
         slots.append(Slot(record.data_start - start, record.end - start, reader_of(header), plain_number(header)))
+        if header.data_length is None:
+            lengths_at.append(slots[-1].start)
     crc = () if full_crc_at is None else ((full_crc_at, full_crc_at + 2),)
     for first, last in (
         *((slot.start, slot.end) for slot in slots),
         *((a - start, b - start) for a, b in (*free, *crc)),
     ):
         mask[first:last] = bytes(last - first)
+    for at in lengths_at:
+        mask[at] = 0xFF
     number = int.from_bytes(mask, "big")
     return Layout(
         len(application),

@@ -62,7 +62,7 @@ class PlannedReading:
             isinstance(rule, CodeRule)
             or bool(rule.invalid)
             or rule.scale is not None
-            or rule.coding is NumberCoding.TEXT
+            or rule.coding in TEXTS
         )
 
     def result(self, result: Result, data: bytes) -> Result:

@@ -45,6 +45,11 @@ ADAPTER = Address.of("QDS", "11223344", 0x55, 0x37)
 HEAT_RECORDS = bytes.fromhex(
     "0406 10270000 0C13 27048502 4413 FFFFFFFF 042B 00000080 0A5A 1F03 046D 0F08342B 426C 9F2C 01FD17 81 055B 0000C041"
 )
+# A text, numbers in BCD (one negative) and in binary of variable length, bytes of a maker, an empty text.
+VARIABLE_RECORDS = bytes.fromhex(
+    "0406 10270000 0D78 08 3837363534333231 0D13 C3 452301 0D5A D2 4523 0D3B E3 040506 0DFD0F 05 352E302E31 0D7F F0"
+    "000102030405060708090A0B0C0D0E0F 0DFD0C 00 02FD17 0000"
+)
 WATER_RECORDS = bytes.fromhex("02FF20 7100 0413 09190000 4413 09190000 615B 7F 6167 16")
 
 
@@ -80,9 +85,13 @@ def compact(acc: int, minute: int, records: bytes = WATER_RECORDS) -> bytes:
     return session(acc, minute, b"\x79" + compact_from_full(records))
 
 
+def variable(acc: int, status: int, records: bytes = VARIABLE_RECORDS) -> bytes:
+    return mode_5(acc, status, records)
+
+
 Shape = Callable[[int, int], bytes]
-SHAPES: list[Shape] = [mode_5, behind_adapter, clear, full, compact]
-IDS = ["mode 5", "behind an adapter", "clear", "full frame", "compact frame"]
+SHAPES: list[Shape] = [mode_5, behind_adapter, clear, variable, full, compact]
+IDS = ["mode 5", "behind an adapter", "clear", "variable lengths", "full frame", "compact frame"]
 
 
 def both(decoder: LearnedDecoder, frame: RawFrame, lookup: KeyLookup = keys) -> tuple[str, str, bool]:
@@ -127,9 +136,14 @@ FILLINGS: tuple[Callable[[random.Random, int], bytes], ...] = (
 def refilled(known: MeterPlan, data: bytes, rng: random.Random) -> bytes:
     """A frame of the same layout with other data in its records, encrypted again."""
     plan, key = known.plan, b"" if known.key is None else known.key.value
+    fixed = plan.layout.mask.to_bytes(plan.layout.size, "big")
+    lengths_at = {slot.start for slot in plan.layout.slots if slot.end > slot.start and fixed[slot.start]}
     plain = bytearray(plan.template.plain[plan.start :])
     for slot in plan.layout.slots:
+        length = plain[slot.start]
         plain[slot.start : slot.end] = rng.choice(FILLINGS)(rng, slot.end - slot.start)
+        if slot.start in lengths_at:
+            plain[slot.start] = length
     at = plan.layout.full_crc_at
     if at is not None:
         headed = zip(plan.layout.headers, plan.layout.slots, strict=True)
@@ -205,6 +219,15 @@ def test_a_changed_layout_falls_back_and_is_learned() -> None:
     for acc, records in ((3, other), (4, HEAT_RECORDS), (5, other)):
         general, fast, planned = both(decoder, RawFrame(mode_5(acc, 0, records)))
         assert (general == fast, planned) == (True, True)
+
+
+def test_another_length_falls_back_and_is_learned() -> None:
+    decoder = LearnedDecoder(keys)
+    texts = [bytes((0x0D, 0x78, len(text))) + text for text in (b"1234", b"12345", b"4321", b"54321")]
+    texts.append(bytes.fromhex("0D78 C4 12345678"))
+    planned = [both(decoder, RawFrame(mode_5(acc, 0, text))) for acc, text in enumerate(texts)]
+    assert [general == fast for general, fast, _ in planned] == [True] * 5
+    assert [used for _, _, used in planned] == [False, False, True, True, False]
 
 
 def test_a_wrong_key_a_cut_and_a_flipped_bit_are_seen() -> None:

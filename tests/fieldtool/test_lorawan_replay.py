@@ -103,6 +103,10 @@ def traffic(devices: int = 9) -> list[bytes]:
             frames += list(device.join(draw.choice(addresses)))
         elif turn % 40 == 33:
             frames.append(draw.choice(frames))
+        elif turn % 40 == 15:
+            # The network's answer was not heard, or neither: the uplinks that follow cannot be read.
+            request, _ = device.join(draw.choice((draw.choice(addresses), f"2601aa{turn % 256:02x}")))
+            frames += [request] if turn % 80 == 15 else []
         elif turn % 10 == 4:
             frames.append(fixed.send())
         elif turn % 25 == 9:

@@ -81,6 +81,13 @@ def open_store(choice: StoreChoice, *, idle_lock_s: float | None = None) -> Vaul
     return vault
 
 
+def open_locked(choice: StoreChoice, *, idle_lock_s: float | None = None) -> Vault:
+    """Open a store for screens that ask for its passphrase themselves; raises what `Vault.open` raises."""
+    vault = Vault.open(choice.path, settings=vault_settings(idle_lock_s))
+    _forbid_core_dumps()
+    return vault
+
+
 def open_with_credential(choice: StoreChoice) -> tuple[Vault, str]:
     """Open and unlock a store with what also wraps its root key anew: passphrase or recovery key, never the keychain.
 

@@ -50,6 +50,10 @@ class LazyKeys:
         """Return the LoRaWAN keys filed under a DevEUI or DevAddr, best first."""
         return self._asked(lambda vault: vault.device_records(identifier))
 
+    def revoked_device_keys(self, identifier: str) -> Sequence[str]:
+        """Return the check values of the LoRaWAN keys under a DevEUI or DevAddr that are revoked."""
+        return self._asked(lambda vault: vault.revoked_device_keys(identifier))
+
     def documents(self) -> DocumentShelf | None:
         """Return what else is sealed in the store, None while there is none that is unlocked."""
         return self._vault.receivers_documents if self._vault is not None and self.is_open else None
@@ -87,13 +91,10 @@ class LazyKeys:
 
     def open_locked(self) -> None:
         """Open a store that exists and leave it locked: somebody will unlock it. Raises what `Vault.open` raises."""
-        from fieldtool.access import choose_store, vault_settings
-        from keystore.vault import Vault
+        from fieldtool.access import choose_store, open_locked
 
         self._opened = True
-        self._vault = Vault.open(
-            choose_store(self._store, self._passphrase_file).path, settings=vault_settings(self._idle_lock_s)
-        )
+        self._vault = open_locked(choose_store(self._store, self._passphrase_file), idle_lock_s=self._idle_lock_s)
 
     @property
     def vault(self) -> Vault | None:
@@ -161,6 +162,6 @@ def follower_maker(store: LazyKeys, given: Sequence[Key]) -> Callable[[], Lorawa
         from fieldtool.lorawan_keys import FiledLorawanKeys, given_lorawan_keys
         from protocols.lorawan.follower import LorawanFollower
 
-        return LorawanFollower(given_lorawan_keys(given) if given else FiledLorawanKeys(store.device_records))
+        return LorawanFollower(given_lorawan_keys(given) if given else FiledLorawanKeys(store.device_records, store))
 
     return make

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from argparse import ArgumentParser, Namespace
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from fieldtool.access import choose_store, open_store
 from fieldtool.cli import output
@@ -12,8 +12,9 @@ from fieldtool.cli.command import Command
 from fieldtool.cli.question import ask_yes, can_ask
 from fieldtool.errors import AccessError
 from fieldtool.exit_codes import ExitCode
-from fieldtool.export.key_text import key_details, key_facts, key_line
+from fieldtool.export.key_text import change_text, key_details, key_facts, key_line
 from keystore.audit import AuditAction
+from keystore.key_change import KeyChange
 from keystore.model import KeyRecord, Ownership
 from keystore.vault import Vault
 from protocols.plural import counted
@@ -32,7 +33,9 @@ def _list(arguments: Namespace) -> ExitCode:
     with open_store(choose_store(arguments.store, arguments.passphrase_file)) as vault:
         records = vault.records() if arguments.search is None else vault.search(arguments.search)
         wanted = (one for one in records if arguments.ownership in (None, str(one.ownership)))
-        count = _show(wanted, as_json=arguments.json)
+        changes = vault.key_changes.pending()
+        count = _show(wanted, changes, as_json=arguments.json)
+    _tell_open(changes)
     output.talk(counted(count, "key"))
     return ExitCode.OK
 
@@ -45,9 +48,12 @@ def _configure_find(parser: ArgumentParser) -> None:
 def _find(arguments: Namespace) -> ExitCode:
     with open_store(choose_store(arguments.store, arguments.passphrase_file)) as vault:
         records = vault.find(arguments.number) or list(vault.search(arguments.number))
-        count = _show(records, as_json=arguments.json)
+        numbers = {record.number for record in records}
+        changes = [one for one in vault.key_changes.pending() if one.address.number in numbers]
+        count = _show(records, changes, as_json=arguments.json)
     if not count:
         return _nothing(arguments.number)
+    _tell_open(changes)
     return ExitCode.OK
 
 
@@ -97,12 +103,21 @@ def _print_one(record: KeyRecord, *, reveal: bool, as_json: bool) -> None:
     output.data("")
 
 
-def _show(records: Iterable[KeyRecord], *, as_json: bool) -> int:
+def _show(records: Iterable[KeyRecord], changes: Sequence[KeyChange], *, as_json: bool) -> int:
     count = 0
     for record in records:
         count += 1
-        output.data(json.dumps(key_facts(record)) if as_json else key_line(record))
+        change = change_text(record, changes)
+        facts = key_facts(record) | ({"key_change": change} if change else {}) if as_json else {}
+        output.data(json.dumps(facts) if as_json else key_line(record, change))
     return count
+
+
+def _tell_open(changes: Iterable[KeyChange]) -> None:
+    """Say which meters have to be asked which key they hold."""
+    for change in changes:
+        output.talk(f"a key change of {change.meter_text} is open since {change.begun_at:%Y-%m-%d %H:%M} UTC")
+        output.talk(f"  ask the meter: fieldtool meter recover --at LINK --meter {change.address.number}")
 
 
 def _nothing(number: str) -> ExitCode:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 
+from keystore.key_change import KeyChange
 from keystore.model import KeyRecord, Ownership
 from protocols.text import safe_text
 
 
-def key_line(record: KeyRecord) -> str:
-    """Return a record as one line of a list."""
+def key_line(record: KeyRecord, change: str = "") -> str:
+    """Return a record as one line of a list; `change` is the record's part in a key change that is open."""
     cells = (
         f"{safe_text(record.meter_text):24}",
         f"{safe_text(record.role_text):12}",
         f"{check_text(record):8}",
-        f"{state_text(record):10}",
+        f"{change or state_text(record):10}",
         f"{safe_text(record.label or record.meter_type):20}",
         safe_text(record.source.file_name),
     )
@@ -31,6 +33,17 @@ def state_text(record: KeyRecord) -> str:
     if record.ownership in (Ownership.TRANSFERRED, Ownership.UNCLAIMED):
         return str(record.ownership)
     return str(record.status)
+
+
+def change_text(record: KeyRecord, changes: Iterable[KeyChange]) -> str:
+    """Return a record's part in a key change that the meter has not settled: `leaving`, `pending`, or nothing."""
+    for change in changes:
+        if record.number == change.address.number and record.role is change.role:
+            if record.value == change.new_key:
+                return "pending"
+            if record.value == change.old_key:
+                return "leaving"
+    return ""
 
 
 def key_facts(record: KeyRecord) -> dict[str, object]:

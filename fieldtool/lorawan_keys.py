@@ -11,6 +11,7 @@ from protocols.lorawan.meters.registry import named_meter
 from protocols.model import Key
 
 if TYPE_CHECKING:
+    from fieldtool.lazy_keys import LazyKeys
     from keystore.model import KeyRecord
 
 DeviceRecords: TypeAlias = "Callable[[str], Sequence[KeyRecord]]"
@@ -28,10 +29,28 @@ _SESSION_1_1: Final = (_S_NWK, _NWK_ENC)
 
 
 class FiledLorawanKeys:
-    """A `LorawanKeys` over key records. Of two keys of one role, both are tried, the better one first."""
+    """A `LorawanKeys` over key records. Of two keys of one role, both are tried, the better one first.
 
-    def __init__(self, records: DeviceRecords) -> None:
+    `store` says why there is no key, where it knows.
+    """
+
+    def __init__(self, records: DeviceRecords, store: LazyKeys | None = None) -> None:
         self._records = records
+        self._store = store
+
+    @property
+    def unavailable(self) -> str:
+        """Why no key can be looked up; empty while keys can."""
+        return "" if self._store is None else self._store.unavailable
+
+    @property
+    def how_to_unlock(self) -> str:
+        """What to do then."""
+        return "" if self._store is None else self._store.how_to_unlock
+
+    def revoked(self, identifier: str) -> Sequence[str]:
+        """Return the check values of the keys under a DevEUI or DevAddr that are not to be used any more."""
+        return () if self._store is None else self._store.revoked_device_keys(identifier)
 
     def root_keys(self, dev_eui: str) -> Sequence[RootKeys]:
         """The root keys filed for a device, best first."""

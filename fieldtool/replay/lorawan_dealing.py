@@ -9,7 +9,7 @@ heard by the process of their device alone, which keeps its counters.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Final, Protocol
 
 from protocols.lorawan.follower import LorawanFollower
 from protocols.lorawan.identifiers import printed
@@ -108,11 +108,24 @@ def _in_use(session: Session) -> bool:
     return session.fcnt_up is not None and not session.earlier
 
 
-class RememberedKeys:
-    """The keys that another process has, asked once for each identifier."""
+class OtherKeys(LorawanKeys, Protocol):
+    """The keys that another process has."""
 
-    def __init__(self, keys: LorawanKeys) -> None:
+    def revoked(self, identifier: str) -> Sequence[str]:
+        """The check values of the keys under a DevEUI or DevAddr that are revoked."""
+
+
+class RememberedKeys:
+    """The keys that another process has, asked once for each identifier.
+
+    `unavailable` says why none can be looked up, `how_to_unlock` what to do then.
+    """
+
+    def __init__(self, keys: OtherKeys, unavailable: str = "", how_to_unlock: str = "") -> None:
         self._keys = keys
+        self.unavailable = unavailable
+        self.how_to_unlock = how_to_unlock
+        self.revoked = keys.revoked
         self._roots: dict[str, tuple[RootKeys, ...]] = {}
         self._sessions: dict[str, tuple[SessionKeys, ...]] = {}
 

@@ -25,9 +25,11 @@ from fieldtool.replay.worker import (
     AskedForFormats,
     AskedForKeys,
     AskedForRevoked,
+    AskedForRevokedDeviceKeys,
     AskedForRootKeys,
     AskedForSessionKeys,
     AskedForSessions,
+    BegunSessions,
     Done,
     Failed,
     FoundKeys,
@@ -252,7 +254,12 @@ class _Crew:
             case AskedForSessionKeys(dev_addr):
                 self._send(worker, tuple(self._lorawan.keys.session_keys(dev_addr)))
             case AskedForSessions():
-                self._send(worker, self._lorawan.begins_with)
+                keys = self._lorawan.keys
+                unavailable, how = getattr(keys, "unavailable", ""), getattr(keys, "how_to_unlock", "")
+                self._send(worker, BegunSessions(self._lorawan.begins_with, unavailable, how))
+            case AskedForRevokedDeviceKeys(identifier):
+                revoked = getattr(self._lorawan.keys, "revoked", None)
+                self._send(worker, () if revoked is None else tuple(revoked(identifier)))
             case HeardSessions(sessions):
                 worker.sessions, worker.has_told = sessions, True
             case AskedForFormats():

@@ -93,6 +93,22 @@ class AskedForSessions:
 
 
 @dataclass(frozen=True, slots=True)
+class AskedForRevokedDeviceKeys:
+    """A process wants the check values of the revoked keys under a DevEUI or DevAddr."""
+
+    identifier: str
+
+
+@dataclass(frozen=True, slots=True)
+class BegunSessions:
+    """The LoRaWAN sessions to begin with; why no keys can be looked up, and what to do then."""
+
+    sessions: Sessions
+    unavailable: str = ""
+    how_to_unlock: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class TellSessions:
     """A process is to tell what it has heard of LoRaWAN devices."""
 
@@ -140,6 +156,7 @@ Message: TypeAlias = (
     | AskedForRevoked
     | AskedForRootKeys
     | AskedForSessionKeys
+    | AskedForRevokedDeviceKeys
     | AskedForSessions
     | AskedForFormats
     | HeardSessions
@@ -237,20 +254,16 @@ class _Work:
         from protocols.lorawan.follower import LorawanFollower
 
         self._connection.send(AskedForSessions())
-        sessions = cast("Sessions", self._answer())
-        keys = given_lorawan_keys(self._given) if self._given else RememberedKeys(self)
-        self._follower = LorawanFollower(keys, sessions)
+        begun = cast(BegunSessions, self._answer())
+        asked = RememberedKeys(_DeviceKeys(self), begun.unavailable, begun.how_to_unlock)
+        keys = given_lorawan_keys(self._given) if self._given else asked
+        self._follower = LorawanFollower(keys, begun.sessions)
         return self._follower
 
-    def root_keys(self, dev_eui: str) -> Sequence[RootKeys]:
-        """Ask for the root keys of a LoRaWAN device."""
-        self._connection.send(AskedForRootKeys(dev_eui))
-        return cast("Sequence[RootKeys]", self._answer())
-
-    def session_keys(self, dev_addr: str) -> Sequence[SessionKeys]:
-        """Ask for the session keys of a LoRaWAN address."""
-        self._connection.send(AskedForSessionKeys(dev_addr))
-        return cast("Sequence[SessionKeys]", self._answer())
+    def ask(self, question: object) -> object:
+        """Ask the process that started this one."""
+        self._connection.send(question)
+        return self._answer()
 
     def _search(self, signature: int) -> FormatLibrary | None:
         self._connection.send(AskedForFormats())
@@ -269,3 +282,22 @@ class _Work:
             with memoryview(self._memory.buf or b"") as buffer:
                 buffer[place : place + len(piece)] = piece
             self._connection.send(Text(place, len(piece), len(piece) == len(data)))
+
+
+class _DeviceKeys:
+    """The keys of LoRaWAN devices, asked of the process that has them."""
+
+    def __init__(self, work: _Work) -> None:
+        self._work = work
+
+    def root_keys(self, dev_eui: str) -> Sequence[RootKeys]:
+        """The root keys of a device."""
+        return cast("Sequence[RootKeys]", self._work.ask(AskedForRootKeys(dev_eui)))
+
+    def session_keys(self, dev_addr: str) -> Sequence[SessionKeys]:
+        """The session keys of an address."""
+        return cast("Sequence[SessionKeys]", self._work.ask(AskedForSessionKeys(dev_addr)))
+
+    def revoked(self, identifier: str) -> Sequence[str]:
+        """The check values of revoked keys."""
+        return cast("Sequence[str]", self._work.ask(AskedForRevokedDeviceKeys(identifier)))

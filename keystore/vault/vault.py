@@ -137,6 +137,20 @@ class Vault(Door):
             unaudited = {r.value for r in found if r.value in given_away and not self._note_use(session, r)}
             return tuple(record for record in found if record.value not in unaudited)
 
+    def revoked_device_keys(self, identifier: str) -> tuple[str, ...]:
+        """Return the check values of the LoRaWAN keys under a DevEUI or DevAddr that are revoked; for receivers."""
+        with self._using(by_user=False) as session:
+            filed = KeyBook(session).find(identifier, None, None)
+            return tuple(
+                dict.fromkeys(
+                    record.key_check_value
+                    for record in filed
+                    if record.role in LORAWAN_ROLES
+                    and record.status is KeyStatus.REVOKED
+                    and identifier in (record.dev_eui, record.dev_addr)
+                )
+            )
+
     def confirm(self, record: KeyRecord) -> None:
         """Put a key that telegrams proved first among the keys of its meter and role; the others become superseded.
 

@@ -12,7 +12,7 @@ from protocols.lorawan import layers
 from protocols.lorawan.cipher import FOPTS_NETWORK_COUNTER, crypt_fopts, crypt_payload, fopts_use
 from protocols.lorawan.counter import MAX_MICS
 from protocols.lorawan.decoding import LorawanDecoding
-from protocols.lorawan.diagnosis import session_mistake
+from protocols.lorawan.diagnosis import session_mistake, why_no_key
 from protocols.lorawan.facts import CounterSource, MicState
 from protocols.lorawan.fctrl import flags
 from protocols.lorawan.keys import V1_0, V1_1
@@ -227,6 +227,8 @@ def _refuse(decoding: LorawanDecoding, question: Question, candidates: Sequence[
     at = decoding.frame.at
     if mistake is not None:
         decoding.ladder.failed(Rung.KEY, Outcome.WRONG_KEY, mistake.detail, mistake.next)
+    elif not candidates and (why := why_no_key(decoding.keys, frame.dev_addr)) is not None:
+        decoding.ladder.failed(Rung.KEY, Outcome.NO_KEY, why.detail, why.next)
     elif not candidates:
         missed = missed_accept(decoding.sessions, frame, at) or missed_join(frame)
         decoding.ladder.failed(Rung.KEY, Outcome.NO_KEY, missed.detail, missed.next)

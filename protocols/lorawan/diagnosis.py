@@ -32,6 +32,23 @@ class Mistake:
     next: str
 
 
+def why_no_key(keys: LorawanKeys, identifier: str) -> Mistake | None:
+    """Say why there is no key for a DevEUI or DevAddr, where the look-up knows: it is locked, or they are revoked."""
+    unavailable = getattr(keys, "unavailable", "")
+    if unavailable:
+        how = getattr(keys, "how_to_unlock", "") or "unlock the keystore"
+        return Mistake(f"{identifier}: no key can be looked up: {unavailable}", how)
+    asked = getattr(keys, "revoked", None)
+    values: Sequence[str] = () if asked is None else asked(identifier)
+    if not values:
+        return None
+    revoked = f"key {values[0]} is" if len(values) == 1 else f"keys {', '.join(values)} are"
+    return Mistake(
+        f"{identifier}: {revoked} revoked",
+        "import the new keys of the device; to use the old ones again, mark them as active",
+    )
+
+
 def session_mistake(question: Question, candidates: Sequence[Session], keys: LorawanKeys) -> Mistake | None:
     """Look for the mistake behind a data message that fits no session of its address."""
     for session in candidates[:MAX_SESSIONS]:

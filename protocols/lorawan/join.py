@@ -12,7 +12,7 @@ from protocols.crypto import key_check_value
 from protocols.lorawan import layers
 from protocols.lorawan.cipher import open_join_accept
 from protocols.lorawan.decoding import LorawanDecoding
-from protocols.lorawan.diagnosis import JOIN_ROLES, Mistake, root_mistake
+from protocols.lorawan.diagnosis import JOIN_ROLES, Mistake, root_mistake, why_no_key
 from protocols.lorawan.facts import MicState
 from protocols.lorawan.keys import RootKeys, SessionKeys, js_enc_key, js_int_key, session_1_0, session_1_1
 from protocols.lorawan.mic import JOIN_REQUEST_TYPE, join_accept_mic, join_accept_mic_1_1, request_mic
@@ -301,6 +301,8 @@ def _refuse(
     whose = f"DevEUI {dev_eui}" if dev_eui else "the device"
     if mistake is not None:
         decoding.ladder.failed(Rung.KEY, Outcome.WRONG_KEY, mistake.detail, mistake.next)
+    elif not tried and dev_eui and (why := why_no_key(decoding.keys, dev_eui)) is not None:
+        decoding.ladder.failed(Rung.KEY, Outcome.NO_KEY, f"{what}: {why.detail}", why.next)
     elif not tried:
         decoding.ladder.failed(
             Rung.KEY,

@@ -116,7 +116,7 @@ def traffic(devices: int = 9) -> list[bytes]:
             frames.append(join)
         else:
             frames.append(device.send())
-    return frames
+    return [*frames, frames[0]]
 
 
 FIXED = SessionKeys.of_1_0("260120ff", key("fixed nwk"), key("fixed app"), "8c83fc05000000f0")
@@ -275,3 +275,25 @@ def test_what_was_recorded_stays_lorawan_whatever_its_address(tmp_path: Path, lo
     assert {(frame.link, frame.mode) for frame in frames} == {(Link.LORAWAN, "SF7")}
     assert frames[0].lora is not None
     assert frames[0].lora.spreading_factor == 7
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_a_locked_store_and_revoked_keys_are_told_as_such(
+    run: Run, store: Path, tmp_path: Path, jobs: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fixed, device = Device(0xF0), Device(1)
+    fixed.keys = FIXED
+    path = written(tmp_path / "1.hex", [fixed.send(), *device.join("26012001")])
+
+    def told() -> list[str]:
+        lines = [json.loads(line) for line in run("replay", path, "--json", "--jobs", jobs).lines[:2]]
+        assert {one["outcome"] for one in lines} == {"no_key"}
+        return [f"{one['problem']}; {next(s['next'] for s in one['verdict'] if s['next'])}" for one in lines]
+
+    for name in (FIXED.dev_eui, device.dev_eui):
+        assert run("keys", "mark", name, "--status", "revoked").code == 0
+    for sentence in told():
+        assert "revoked; import the new keys of the device" in sentence
+    monkeypatch.delenv("FIELDTOOL_PASSPHRASE_FILE")
+    for sentence in told():
+        assert "no key can be looked up: store locked; to use its keys, give --passphrase-file" in sentence

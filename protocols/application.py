@@ -13,6 +13,7 @@ from protocols.mbus.compact import SIGNATURE_LENGTH, FormatLibrary, expand_compa
 from protocols.mbus.records import parse_records
 from protocols.mbus.spans import application_spans
 from protocols.model import Record, Span
+from protocols.plural import counted
 from protocols.profiles.model import PayloadRule, Where
 from protocols.profiles.payloads import Payload, payload_decoder
 from protocols.profiles.payloads.model import records_of
@@ -21,6 +22,9 @@ from protocols.wmbus.ci import CiField, Content
 FILLERS = b"\x2f\x2f"
 COMPACT_HEADER_SIZE = 4
 """Format signature and full-frame CRC, two bytes each, little endian (EN 13757-3, Annex G)."""
+
+DYNAMIC_ERROR = 0xF0
+"""The error whose code is followed by records that describe it."""
 
 APPLICATION_ERRORS: dict[int, str] = {
     0x00: "unspecified error",
@@ -39,7 +43,7 @@ APPLICATION_ERRORS: dict[int, str] = {
     0x14: "decryption key fails",
     0x15: "encryption method not supported",
     0x16: "signature method not supported",
-    0xF0: "dynamic application error",
+    DYNAMIC_ERROR: "dynamic application error",
 }
 """EN 13757-3, Table 20, and OMS Vol. 2, 7.3 (codes from 0x10 on)."""
 
@@ -114,6 +118,9 @@ class Application:
         meaning = str(self.content)
         if self.content is Content.APPLICATION_ERROR:
             meaning = f"application error: {_error_name(plain[self.start])}"
+            code = Span(self.start, self.start + 1, self.name, str(self.content), meaning)
+            if plain[self.start] == DYNAMIC_ERROR:
+                return (code, *application_spans(self.records, self.start + 1, self.end, plain, self.tail))
         return (Span(self.start, self.end, self.name, str(self.content), meaning),)
 
 
@@ -129,7 +136,7 @@ def decode_application(
         payload = payload_decoder(whole.decoder)(plain, start, end)
         if not payload.foreign:
             return _payload(payload, plain, start, end)
-    reader = _READERS.get(ci.content)
+    reader = _commands if ci.downlink and ci.content is Content.RECORDS else _READERS.get(ci.content)
     if reader is None:
         problem = Unsupported(_named(ci), layer="application", offset=start)
         return Application(start, end, ci.content, problem=problem)
@@ -192,6 +199,12 @@ def _records(plain: bytes, start: int, end: int, formats: FormatLibrary) -> Appl
     return Application(start, end, Content.RECORDS, parsed.records, parsed.tail, parsed.problem, headers, parsed.notes)
 
 
+def _commands(plain: bytes, start: int, end: int, formats: FormatLibrary) -> Application:
+    """Records that tell a meter what to do; they teach no format."""
+    parsed = parse_records(plain, start, end, downlink=True)
+    return Application(start, end, Content.RECORDS, parsed.records, parsed.tail, parsed.problem, b"", parsed.notes)
+
+
 def _compact(plain: bytes, start: int, end: int, formats: FormatLibrary) -> Application:
     parsed = expand_compact(plain, start + _fillers_at(plain, start, end), end, formats)
     return Application(start, end, Content.COMPACT, parsed.records, parsed.tail, parsed.problem, b"", parsed.notes)
@@ -203,15 +216,18 @@ def _format(plain: bytes, start: int, end: int, formats: FormatLibrary) -> Appli
 
 
 def _nothing(plain: bytes, start: int, end: int, formats: FormatLibrary) -> Application:
-    notes = (f"{end - start} bytes behind a header without application data",) if end > start else ()
+    notes = (f"{counted(end - start, 'byte')} behind a header without application data",) if end > start else ()
     return Application(start, end, Content.NOTHING, notes=notes)
 
 
 def _error(plain: bytes, start: int, end: int, formats: FormatLibrary) -> Application:
     code = plain[start] if start < end else 0
-    return Application(
-        start, end, Content.APPLICATION_ERROR, notes=(f"the meter reports an application error: {_error_name(code)}",)
-    )
+    note = f"the meter reports an application error: {_error_name(code)}"
+    if code != DYNAMIC_ERROR:
+        return Application(start, end, Content.APPLICATION_ERROR, notes=(note,))
+    parsed = parse_records(plain, start + 1, end)
+    notes = (note, *parsed.notes)
+    return Application(start, end, Content.APPLICATION_ERROR, parsed.records, parsed.tail, parsed.problem, b"", notes)
 
 
 def _alarm(plain: bytes, start: int, end: int, formats: FormatLibrary) -> Application:

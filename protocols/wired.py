@@ -19,6 +19,7 @@ from protocols.mbus.wired import (
     parse_wired,
 )
 from protocols.model import Address, Rung, Security, Span, Status
+from protocols.plural import counted
 from protocols.wmbus.decoder import decode_transport
 from protocols.wmbus.link import tile
 from protocols.wmbus.transport import status_flags
@@ -110,9 +111,10 @@ def decode_wired(decoding: Decoding) -> None:
     decoding.data = decoding.plain = data
     decoding.ladder.passed(Rung.FRAME, "wired frame, checksum fits")
     if len(data) > frame.length:
-        decoding.notes.append(f"{len(data) - frame.length} bytes behind the frame ignored")
+        decoding.notes.append(f"{counted(len(data) - frame.length, 'byte')} behind the frame ignored")
     if not isinstance(frame, LongFrame):
         decoding.size = frame.length
+        decoding.message = "ACK" if isinstance(frame, Acknowledge) else control_words(frame.control)
         decoding.layers.append(WiredLink(frame, frame.length))
         for rung in (Rung.ADDRESS, Rung.KEY, Rung.DECRYPTION, Rung.RECORDS):
             decoding.ladder.passed(rung, "none in this kind of frame")

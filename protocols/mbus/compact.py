@@ -17,6 +17,7 @@ from protocols.mbus.records import ParsedRecords, make_record
 from protocols.mbus.tables import FILLER
 from protocols.mbus.values import data_end
 from protocols.model import Record
+from protocols.plural import counted
 
 SIGNATURE_LENGTH = 2
 MAX_FORMATS = 4096
@@ -155,7 +156,7 @@ def expand_compact(data: bytes, start: int, end: int, library: FormatLibrary) ->
         if data.count(FILLER, position, end) == end - position:
             position = end
         else:
-            notes.append(f"{end - position} bytes behind the last record of format {signature:04X}")
+            notes.append(f"{counted(end - position, 'byte')} behind the last record of format {signature:04X}")
     expanded, profile_notes = expand_profiles(records)
     return CompactRecords(
         records=(*records, *expanded),

@@ -11,6 +11,7 @@ from protocols.mbus.header import LAYER, RecordHeader, header_end, interpret
 from protocols.mbus.tables import FILLER, MANUFACTURER_DATA, MANUFACTURER_DATA_MORE, READOUT_REQUEST
 from protocols.mbus.values import data_end, decode_value
 from protocols.model import Record
+from protocols.plural import counted
 
 PADDING = 0xFF
 """Erased memory behind the last record, as some meters send it; no record begins like this."""
@@ -94,7 +95,7 @@ def parse_records(data: bytes, start: int, end: int, *, downlink: bool = False) 
         problem = error
     if problem is not None and records and filled:
         # Some meters let bytes of their own follow the fillers; a damaged record does not come after the end.
-        notes.append(f"{end - position} bytes behind the idle fillers are no records")
+        notes.append(_behind_fillers(end - position))
         problem = None
     expanded, profile_notes = expand_profiles(records)
     return ParsedRecords(
@@ -110,8 +111,12 @@ def parse_records(data: bytes, start: int, end: int, *, downlink: bool = False) 
 def _padding(data: bytes, start: int, end: int, *, behind_records: bool) -> str:
     """Return the note on erased memory at `start`; raises `BadField` when it is a reserved DIF instead."""
     if behind_records and data.count(PADDING, start, end) == end - start:
-        return f"{end - start} bytes FF behind the last record"
+        return f"{counted(end - start, 'byte')} FF behind the last record"
     raise BadField(f"reserved DIF {data[start]:02X}", layer=LAYER, offset=start)
+
+
+def _behind_fillers(size: int) -> str:
+    return f"{counted(size, 'byte')} behind the idle fillers {'is' if size == 1 else 'are'} no records"
 
 
 def transmitted(records: Sequence[Record]) -> tuple[Record, ...]:

@@ -15,6 +15,7 @@ from protocols.mbus.header import LAYER, RecordHeader
 from protocols.mbus.tables import Coding, DataField, Form
 from protocols.media import manufacturer_letters, medium_name
 from protocols.model import Function, Quality, Value
+from protocols.plural import counted
 from protocols.text import text_from_bytes
 
 Result = tuple[Value, Quality]
@@ -65,7 +66,8 @@ def data_end(header: RecordHeader, data: bytes, start: int, end: int) -> int:
             raise BadField(message, layer=LAYER, offset=start)
         length = 1 + following
     if start + length > end:
-        message = f"record {header.raw.hex().upper()} announces {length} bytes of data, {end - start} are left"
+        left = f"{end - start} {'is' if end - start == 1 else 'are'} left"
+        message = f"record {header.raw.hex().upper()} announces {counted(length, 'byte')} of data, {left}"
         raise Truncated(message, layer=LAYER, offset=start)
     return start + length
 

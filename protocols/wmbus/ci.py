@@ -73,6 +73,8 @@ CI_FIELDS: dict[int, CiField] = {
     0x73: CiField("compact frame", Content.COMPACT, _L),
     0x74: CiField("alarm", Content.ALARM, _S),
     0x75: CiField("alarm", Content.ALARM, _L),
+    0x76: CiField("full frame with the most significant byte first", Content.NAMED, _N),
+    0x77: CiField("fixed data structure with the most significant byte first", Content.NAMED, _N),
     0x78: CiField("full frame", Content.RECORDS, _N),
     0x79: CiField("compact frame", Content.COMPACT, _N),
     0x7A: CiField("full frame", Content.RECORDS, _S),

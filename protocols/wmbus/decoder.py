@@ -5,9 +5,11 @@ Each step reads `Decoding` and adds to it. A `ProtocolError` ends the walk; `pro
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from protocols.application import Application, Opaque, decode_application
 from protocols.decoding import Decoding
-from protocols.errors import BadField, Truncated, Unsupported
+from protocols.errors import BadChecksum, BadField, Truncated, Unsupported
 from protocols.model import Address, Outcome, Rung, Status, Telegram
 from protocols.plural import counted
 from protocols.wmbus.afl import parse_afl
@@ -21,6 +23,8 @@ from protocols.wmbus.transport import TransportLayer, parse_transport, status_of
 
 UNSUPPORTED_NEXT = "keep the telegram; what it needs is named above"
 NETWORK_SIZE = 2
+CRC_SIZE = 2
+_NO_CRC = "2 bytes behind the last record are none: if they are a CRC (format B), it does not fit"
 BEHIND_NETWORK = frozenset({Content.AUTHENTICATION, Content.RECORDS, Content.COMPACT, Content.FORMAT, Content.NOTHING})
 
 DAMAGED_NEXT = "receive it again; values before the damage are shown"
@@ -86,7 +90,7 @@ def _link(decoding: Decoding) -> None:
     decoding.message = link.control_name
     decoding.downlink = link.control_name in DOWNLINK
     if frame.trailing and frame.problem is None:
-        decoding.notes.append(f"{len(frame.trailing)} bytes behind the frame ignored")
+        decoding.notes.append(f"{counted(len(frame.trailing), 'byte')} behind the frame ignored")
     if frame.problem is not None:
         decoding.ladder.failed(Rung.FRAME, Outcome.DAMAGED, str(frame.problem), CUT_NEXT)
     elif frame.missing:
@@ -173,15 +177,23 @@ def _read_application(decoding: Decoding, transport: TransportLayer) -> Applicat
 
 
 def _without_last_crc(decoding: Decoding, transport: TransportLayer, application: Application) -> Application:
-    """Read it again without the CRC of the last block, where that is what ended it early."""
-    size = size_before_last_crc(decoding.data)
-    if size is None or size < transport.end:
+    """Read it again without the CRC of the last block, where that is what ended it early.
+
+    Where the last two bytes would be that CRC and do not fit, the problem says so; they are no proof of a CRC.
+    """
+    fitting = size_before_last_crc(decoding.data)
+    size = decoding.size - CRC_SIZE if fitting is None else fitting
+    if size < transport.end:
         return application
     before, decoding.size = decoding.size, size
     again = _read_application(decoding, transport)
     if again.problem is not None:
         decoding.size = before
         return application
+    if fitting is None:
+        decoding.size = before
+        problem = BadChecksum(_NO_CRC, layer="application", offset=size)
+        return replace(application, problem=problem) if again.records else application
     decoding.notes.append("the receiver left the CRC of the last block in the frame")
     return again
 

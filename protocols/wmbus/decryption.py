@@ -17,13 +17,14 @@ from protocols.wmbus.security import EXTENDED_LINK, MODES, Opened, Protected
 from protocols.wmbus.security.diehl import KEY_SIZE as DIEHL_KEY_SIZE
 from protocols.wmbus.security.diehl import PUBLIC_KEYS, DiehlFrame, diehl_in_clear, open_diehl
 from protocols.wmbus.security.makers import MakerProtection, maker_protection
+from protocols.wmbus.security.model import CHECK_BYTES
 from protocols.wmbus.transport import SECURITY_NAMES, TransportLayer
 
 CUT_NEXT = "receive it again, or check how it was captured; values before the damage are shown"
 
 MODE_CLEAR = 0
 MODE_RESERVED_CLEAR = 6
-"""Reserved, but sent by Hydrodigit water meters with clear payloads."""
+"""Reserved, but sent by Hydrodigit water meters above clear payloads."""
 
 
 def open_extended_link(decoding: Decoding, ell: ExtendedLinkLayer) -> bool:
@@ -99,7 +100,7 @@ def open_transport(decoding: Decoding, transport: TransportLayer) -> bool:
         access_number=transport.access_number,
         message_counter=counter,
     )
-    if transport.configuration is None or mode in (MODE_CLEAR, MODE_RESERVED_CLEAR):
+    if transport.configuration is None or mode == MODE_CLEAR or _clear_under_mode_6(decoding, transport):
         if decoding.security is None:
             _not_encrypted(decoding, base if transport.configuration is not None else None)
         return True
@@ -163,6 +164,14 @@ def _open_maker(decoding: Decoding, transport: TransportLayer, maker: MakerProte
     decoding.ladder.passed(Rung.KEY, "no key needed")
     decoding.ladder.passed(Rung.DECRYPTION, f"{maker.name}: {opened.proof}")
     return True
+
+
+def _clear_under_mode_6(decoding: Decoding, transport: TransportLayer) -> bool:
+    """Whether the reserved mode 6 stands above a payload in the clear: it looks like one, or there is none."""
+    if transport.security_mode != MODE_RESERVED_CLEAR:
+        return False
+    payload = decoding.plain[transport.end : decoding.size]
+    return not payload or payload.startswith(CHECK_BYTES) or _reads_as_records(decoding, transport)
 
 
 def _reads_as_records(decoding: Decoding, transport: TransportLayer) -> bool:

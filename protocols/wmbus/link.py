@@ -102,7 +102,7 @@ def strip_crcs(raw: bytes) -> LinkFrame:
     `BadField` when L is too small for any frame.
     """
     if len(raw) < HEADER_SIZE:
-        raise Truncated(f"{len(raw)} bytes are too few for a link header of {HEADER_SIZE}", layer="link", offset=0)
+        raise Truncated(f"frame ends inside the link header: {len(raw)} of {HEADER_SIZE} bytes", layer="link", offset=0)
     length = raw[0]
     if length < MIN_LENGTH - 1:
         raise BadField(f"L field is {length}; a frame has at least {MIN_LENGTH}", layer="link", offset=0)

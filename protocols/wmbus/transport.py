@@ -14,6 +14,7 @@ from protocols.wmbus.link import tile
 SHORT_HEADER = Struct("acc" / Int8ul, "status" / Int8ul, "configuration" / Int16ul)
 LONG_HEADER = Struct("address" / Bytes(8), "acc" / Int8ul, "status" / Int8ul, "configuration" / Int16ul)
 _SCHEMAS = {Header.SHORT: SHORT_HEADER, Header.LONG: LONG_HEADER}
+_HEADER_WORDS = {Header.NONE: "no header", Header.SHORT: "short header", Header.LONG: "long header"}
 
 EXTENSION_SIZES: dict[int, int] = {7: 1, 10: 2, 13: 1}
 """Security modes whose configuration field has an extension, and its size in bytes (EN 13757-7, 7.5.8)."""
@@ -88,7 +89,7 @@ class TransportLayer:
         """CI, address, ACC, STS, CF and what the security mode adds."""
         row = self.ci_field
         fields: list[tuple[int, str, str, str]] = [
-            (1, "CI", f"{row.name}, {row.header} header", "EN 13757-7, Table 2"),
+            (1, "CI", f"{row.name}, {_HEADER_WORDS[row.header]}", "EN 13757-7, Table 2"),
         ]
         if self.address is not None:
             fields += [

@@ -6,7 +6,7 @@ import hmac
 from dataclasses import dataclass
 
 from protocols.crypto import BLOCK, aes_cbc_decrypt, aes_cmac, kdf_a
-from protocols.errors import BadChecksum, BadField, DecryptFailed, Unsupported
+from protocols.errors import BadChecksum, DecryptFailed, Unsupported
 from protocols.wmbus.afl import MAC_TYPES, AuthenticationLayer
 from protocols.wmbus.security.blocks import encrypted_region, starts_with_check_bytes
 from protocols.wmbus.security.model import CHECK_BYTES, CHECK_BYTES_FIT, Opened, Protected
@@ -69,9 +69,9 @@ def _keys(protected: Protected, key: bytes) -> tuple[bytes, bytes]:
         raise Unsupported(f"key derivation {selection} is reserved", layer="transport", offset=transport.start)
     counter = transport.counter or (protected.afl.counter if protected.afl else None)
     if counter is None:
-        raise BadField(
+        raise Unsupported(
             "this mode derives its keys from a message counter, and this message has none",
-            layer="transport",
+            layer="security",
             offset=transport.start,
         )
     return message_keys(key, counter, protected.address.number_wire, downlink=protected.downlink)

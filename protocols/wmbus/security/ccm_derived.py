@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from cryptography.exceptions import InvalidTag
@@ -47,16 +48,28 @@ class CcmDerived:
             raise Truncated("frame ends before the CCM tag", layer="security", offset=len(protected.data))
         counter = transport.counter or bytes(COUNTER_SIZE)
         nonce = protected.address.to_wire() + b"\x00" + counter[::-1]
-        # The address of a long header is in the nonce and not covered once more, as Kamstrup's meters show.
-        first = transport.start + 1
-        behind_address = first if transport.address is None else first + ADDRESS_SIZE
-        header = protected.data[transport.start : first] + protected.data[behind_address : start - COUNTER_SIZE]
         ccm = AESCCM(encryption_key_of(protected, key), tag_length=tag_size)
-        try:
-            plaintext = ccm.decrypt(nonce, protected.data[start : encrypted_end + tag_size], header)
-        except InvalidTag:
-            raise DecryptFailed("CCM tag does not fit", layer="security", offset=start) from None
-        return Opened(start, plaintext, "CCM tag fits", authenticated=True, tag_size=tag_size)
+        for header in _covered(protected):
+            try:
+                plaintext = ccm.decrypt(nonce, protected.data[start : encrypted_end + tag_size], header)
+            except InvalidTag:
+                continue
+            return Opened(start, plaintext, "CCM tag fits", authenticated=True, tag_size=tag_size)
+        reason = "CCM tag does not fit: another key, or the message was altered"
+        raise DecryptFailed(reason, layer="security", offset=start)
+
+
+def _covered(protected: Protected) -> Iterator[bytes]:
+    """The transport header as the tag covers it, in the ways that a long one can be taken.
+
+    Its address is in the nonce, and Kamstrup's meters do not cover it once more; by the standard's words it is part of
+    the header all the same.
+    """
+    transport = protected.transport
+    header = protected.data[transport.start : transport.end - COUNTER_SIZE]
+    if transport.address is not None:
+        yield header[:1] + header[1 + ADDRESS_SIZE :]
+    yield header
 
 
 MODE_10 = CcmDerived()

@@ -75,5 +75,5 @@ class SecurityMode(Protocol):
         """Decrypt and check.
 
         Raises `DecryptFailed` when the check bytes do not fit, `BadChecksum` when they fit but the MAC does not,
-        `Truncated` when there is no whole block, `BadField` when the message lacks what the mode needs.
+        `Truncated` when there is no whole block, `Unsupported` when the message lacks what the mode needs.
         """

@@ -99,7 +99,7 @@ def test_short_stripped_frame_says_what_is_missing() -> None:
 
 
 def test_fewer_bytes_than_a_header() -> None:
-    with pytest.raises(Truncated, match="9 bytes"):
+    with pytest.raises(Truncated, match="9 of 10 bytes"):
         strip_crcs(N21_STRIPPED[:9])
 
 

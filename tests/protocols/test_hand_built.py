@@ -1,0 +1,201 @@
+"""Telegrams built by hand from the tables of the standards, where what they say is easily read wrongly."""
+
+from __future__ import annotations
+
+import struct
+from datetime import UTC, date, datetime
+from decimal import Decimal
+
+import pytest
+from Crypto.Cipher import AES, DES
+from Crypto.Hash import CMAC
+
+from protocols.decode import decode, learn
+from protocols.learned import LearnedDecoder
+from protocols.mbus.compact import FormatLibrary
+from protocols.mbus.crc import crc16_en13757
+from protocols.mbus.wired import LongFrame
+from protocols.model import Address, Key, Outcome, Quality, RawFrame, Rung, RungState, Telegram
+
+MASTER_KEY = bytes(range(16))
+DES_KEY = bytes.fromhex("0102030405060708")
+ADDRESS = bytes.fromhex("9315785634123303")
+LONG = bytes.fromhex("7856341293153303")
+GATEWAY = "9315112233440131"
+VOLUME = bytes.fromhex("0C1427048502")
+
+
+def framed(payload: bytes, control: int = 0x44, address: bytes = ADDRESS) -> bytes:
+    body = bytes((control,)) + address + payload
+    return bytes((len(body),)) + body
+
+
+def to_meter(records: str) -> bytes:
+    return framed(b"\x5b" + LONG + bytes(4) + bytes.fromhex(records), 0x53, bytes.fromhex(GATEWAY))
+
+
+def opened(frame: bytes | RawFrame, key: bytes = MASTER_KEY) -> Telegram:
+    return decode(frame, lambda _: (Key(key),))
+
+
+def failed(telegram: Telegram) -> dict[Rung, str]:
+    return {step.rung: step.detail for step in telegram.verdict if step.state is RungState.FAILED}
+
+
+@pytest.mark.parametrize(
+    ("records", "name", "value"),
+    [
+        ("01FD9F0001", "remote_control_action_write", 1),
+        ("04930700000000", "volume_action_clear", Decimal("0.000")),
+        ("04930AE8030000", "volume_action_delayed", Decimal("1.000")),
+    ],
+    ids=["write", "clear", "delayed"],
+)
+def test_commands_to_a_meter_say_what_it_is_to_do(records: str, name: str, value: object) -> None:
+    telegram = decode(to_meter(records))
+    assert telegram.ok
+    assert [(reading.name, reading.value, reading.quality) for reading in telegram.readings] == [
+        (name, value, Quality.GOOD)
+    ]
+
+
+def test_wired_commands_are_read_as_commands_too() -> None:
+    frame = LongFrame(0x53, 0xFE, 0x51, bytes.fromhex("049301E8030000")).to_bytes()
+    assert [reading.name for reading in decode(frame).readings] == ["volume_action_add"]
+
+
+def test_commands_teach_no_format_and_no_layout() -> None:
+    frame = to_meter("04930AE8030000")
+    empty = FormatLibrary()
+    assert learn(empty, decode(frame)) is empty
+    decoder = LearnedDecoder()
+    assert [decoder.decode(RawFrame(frame)) for _ in range(3)] == [decode(frame)] * 3
+
+
+def test_records_of_a_dynamic_application_error_are_read() -> None:
+    telegram = decode(framed(bytes.fromhex("6E01000000F0") + VOLUME))
+    assert telegram.ok
+    assert [(reading.name, reading.value) for reading in telegram.readings] == [("volume", Decimal("28504.27"))]
+    assert telegram.notes == ("the meter reports an application error: dynamic application error",)
+    ends = [span.end for span in telegram.spans]
+    assert [span.start for span in telegram.spans] == [0, *ends[:-1]]
+    assert ends[-1] == len(telegram.data)
+
+
+def test_the_reserved_mode_6_is_in_the_clear_only_where_its_payload_reads() -> None:
+    header = bytes.fromhex("7A75002006")
+    garbage = opened(framed(header + bytes(range(100, 132))))
+    assert (garbage.outcome, garbage.readings) == (Outcome.UNSUPPORTED, ())
+    assert garbage.problem == "security mode 6 (reserved) cannot be decrypted"
+    assert opened(framed(header + b"\x2f\x2f" + VOLUME)).ok
+    assert opened(framed(header + VOLUME)).ok
+    assert opened(framed(bytes.fromhex("8A75000006"))).ok
+
+
+def des_frame(vector: bytes, records: str) -> bytes:
+    plain = bytes.fromhex("2F2F" + records)
+    plain += b"\x2f" * (-len(plain) % 8)
+    encrypted = DES.new(DES_KEY, DES.MODE_CBC, vector).encrypt(plain)  # noqa: S304
+    return framed(b"\x7a\x2a\x00" + struct.pack("<H", 0x300 | len(plain)) + encrypted)
+
+
+def type_g(day: date) -> bytes:
+    year = day.year % 100
+    return bytes((day.day | (year & 7) << 5, day.month | (year >> 3) << 4))
+
+
+FIELD_ORDERS = {"number first": ADDRESS[2:6] + ADDRESS[:2], "manufacturer first": ADDRESS[:6]}
+
+
+@pytest.mark.parametrize("fields", FIELD_ORDERS.values(), ids=FIELD_ORDERS)
+def test_mode_3_without_a_receive_time_says_what_is_missing(fields: bytes) -> None:
+    frame = des_frame(fields + type_g(date(2026, 11, 20)), "0413E8030000")
+    telegram = opened(frame, DES_KEY)
+    assert (telegram.outcome, telegram.readings) == (Outcome.UNSUPPORTED, ())
+    assert failed(telegram) == {
+        Rung.DECRYPTION: "the key fits, but mode 3 needs the day on which the frame was received, and it has no time"
+    }
+    assert opened(frame, bytes(8)).outcome is Outcome.WRONG_KEY
+
+
+@pytest.mark.parametrize("fields", FIELD_ORDERS.values(), ids=FIELD_ORDERS)
+@pytest.mark.parametrize("days_later", [0, 1, 2])
+def test_mode_3_takes_the_day_that_the_payload_itself_names(fields: bytes, days_later: int) -> None:
+    day = date(2026, 11, 20)
+    frame = des_frame(fields + type_g(day), "0413E8030000026C" + type_g(day).hex())
+    at = datetime(2026, 11, 20 + days_later, 10, tzinfo=UTC)
+    telegram = opened(RawFrame(frame, at=at), DES_KEY)
+    assert [reading.value for reading in telegram.readings] == [Decimal("1.000"), day]
+    assert "initial vector of 2026-11-20" in telegram.notes[0]
+
+
+def test_mode_3_says_when_nothing_proves_the_day() -> None:
+    frame = des_frame(FIELD_ORDERS["number first"] + type_g(date(2026, 11, 20)), "0413E8030000")
+    telegram = opened(RawFrame(frame, at=datetime(2026, 11, 20, 10, tzinfo=UTC)), DES_KEY)
+    assert [reading.value for reading in telegram.readings] == [Decimal("1.000")]
+    assert telegram.notes == (
+        "initial vector of 2026-11-20, number before manufacturer, date of type G; nothing proves the day, "
+        "and bytes 7 and 8 of the payload depend on it",
+    )
+
+
+def test_mode_7_without_a_counter_is_a_matter_of_decryption() -> None:
+    telegram = opened(framed(bytes.fromhex("7A7500200710") + bytes(32)))
+    assert telegram.outcome is Outcome.UNSUPPORTED
+    assert failed(telegram) == {
+        Rung.DECRYPTION: "this mode derives its keys from a message counter, and this message has none"
+    }
+
+
+@pytest.mark.parametrize("covered", [b"", LONG], ids=["address in the nonce only", "address covered again"])
+def test_mode_10_with_a_long_header_is_read_in_both_ways(covered: bytes) -> None:
+    counter = struct.pack("<I", 7)
+    derivation = b"\x00" + counter + ADDRESS[2:6] + b"\x07" * 7
+    key = CMAC.new(MASTER_KEY, derivation, ciphermod=AES).digest()
+    fields = bytes.fromhex("7500FF0A1001")
+    header = b"\x72" + covered + fields
+    ccm = AES.new(key, AES.MODE_CCM, nonce=ADDRESS + b"\0" + counter[::-1], mac_len=8)
+    ccm.update(header)
+    encrypted = ccm.encrypt(VOLUME) + ccm.digest()
+    telegram = opened(framed(b"\x72" + LONG + fields + counter + encrypted))
+    assert telegram.ok
+    assert telegram.security is not None
+    assert telegram.security.authenticated
+    assert [reading.value for reading in telegram.readings] == [Decimal("28504.27")]
+
+
+@pytest.mark.parametrize(
+    ("frame", "message"),
+    [("E5", "ACK"), ("1040014116", "SND-NKE"), ("107B017C16", "REQ-UD2, FCB 1")],
+    ids=["single character", "reset", "request"],
+)
+def test_wired_frames_without_data_are_named(frame: str, message: str) -> None:
+    telegram = decode(bytes.fromhex(frame))
+    assert (telegram.ok, telegram.message) == (True, message)
+
+
+def test_a_damaged_crc_of_format_b_is_named_as_what_it_may_be() -> None:
+    frame = framed(bytes.fromhex("7A01000000") + VOLUME)
+    with_crc = bytes((frame[0] + 2,)) + frame[1:]
+    crc = crc16_en13757(with_crc)
+    good = decode(with_crc + crc.to_bytes(2, "big"))
+    bad = decode(with_crc + (crc ^ 0x0400).to_bytes(2, "big"))
+    assert (good.ok, good.notes) == (True, ())
+    assert bad.outcome is Outcome.DAMAGED
+    assert bad.problem == "2 bytes behind the last record are none: if they are a CRC (format B), it does not fit"
+
+
+def test_old_codes_of_the_wired_bus_have_names() -> None:
+    variable = LongFrame(0x08, 1, 0x76, LONG + bytes(4)).to_bytes()
+    assert decode(variable).problem == "full frame with the most significant byte first is not decoded"
+
+
+def test_one_byte_is_not_called_bytes() -> None:
+    telegram = decode(framed(bytes.fromhex("7A01000000") + VOLUME) + b"\x4a")
+    assert telegram.notes == ("1 byte behind the frame ignored",)
+
+
+def test_the_address_of_the_sender_is_kept_beside_the_meters_in_commands() -> None:
+    telegram = decode(to_meter("01FD9F0001"))
+    assert telegram.meter == Address.from_wire(ADDRESS)
+    assert telegram.link_address == Address.from_wire(bytes.fromhex(GATEWAY))

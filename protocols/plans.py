@@ -245,7 +245,7 @@ def _shape(telegram: Telegram) -> _Shape | None:
     if not telegram.ok or telegram.notes or telegram.identity is not None or len(layers) not in (3, 4):
         return None
     link, *ells, transport, application = layers
-    if not isinstance(link, LinkLayer) or not isinstance(transport, TransportLayer):
+    if not isinstance(link, LinkLayer) or not isinstance(transport, TransportLayer) or transport.ci_field.downlink:
         return None
     if not isinstance(application, Application) or application.content not in (Content.RECORDS, Content.COMPACT):
         return None

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from fieldtool.export.lines import ALARM_GLYPH, measured_text, meter_text, outcome_text, sender_text
 from protocols.lorawan.facts import LorawanFacts
-from protocols.model import Finding, Reading, Record, RungState, Span, Telegram
+from protocols.model import Finding, Reading, Record, RungState, Span, Status, Telegram
 from protocols.plausibility.findings import NEXT
 from protocols.text import safe_text
 
@@ -41,7 +41,9 @@ def summary(telegram: Telegram) -> str:
         if finding.kind in NEXT:
             lines.append(f"    next: {NEXT[finding.kind]}")
     if telegram.status is not None and telegram.status.flags:
-        lines.append(f"  {ALARM_GLYPH} {safe_text(', '.join(telegram.status.flags))}")
+        lines.append(f"  {ALARM_GLYPH} {_status(telegram.status)}")
+    if telegram.problem is None:
+        lines.extend(f"  ! {safe_text(note)}" for note in telegram.notes)
     lines.extend(map(_reading, telegram.readings))
     return "\n".join(lines)
 
@@ -79,6 +81,8 @@ def _headline(telegram: Telegram) -> str:
         parts.append(f"sent through {meter_text(telegram.link_address)}")
     if telegram.lorawan is not None:
         parts.append(_lorawan(telegram.lorawan))
+    elif telegram.ok and not telegram.readings and telegram.message is not None:
+        parts.append(safe_text(telegram.message))
     return "  ".join(parts)
 
 
@@ -88,6 +92,12 @@ def _lorawan(facts: LorawanFacts) -> str:
     counter = None if facts.fcnt is None else f"counter {facts.fcnt}"
     port = None if facts.fport is None else f"FPort {facts.fport}"
     return ", ".join(part for part in (facts.mtype, address, counter, port) if part)
+
+
+def _status(status: Status) -> str:
+    """Flags by name, and the status byte as it was sent."""
+    raw = "" if status.raw is None else f"  (status {status.raw:02X})"
+    return f"{safe_text(', '.join(status.flags))}{raw}"
 
 
 def _finding(finding: Finding) -> str:

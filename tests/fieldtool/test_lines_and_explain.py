@@ -142,3 +142,28 @@ def test_a_cut_telegram_says_once_what_to_do() -> None:
 def test_a_long_name_stands_apart_from_its_value() -> None:
     telegram = decode(bytes.fromhex("12449315785634123303 7A01000000 01BB56 05"))
     assert "  volume_flow_duration_of_last_lower_limit_exceed 5 h" in summary(telegram).splitlines()
+
+
+def test_a_summary_shows_the_status_byte_raw_and_by_name() -> None:
+    telegram = decode(bytes.fromhex("144493157856341233037A011400000413E8030000"))
+    assert "  ▲ power_low, temporary_error  (status 14)" in summary(telegram).splitlines()
+
+
+@pytest.mark.parametrize(
+    ("frame", "lines"),
+    [
+        (
+            "0F4493157856341233036E0100000010",
+            [
+                "✓ ok  ELS 12345678  gas, version 51  SND-NR",
+                "  ! the meter reports an application error: access denied",
+            ],
+        ),
+        ("1040014116", ["✓ ok  no address  SND-NKE"]),
+        ("E5", ["✓ ok  no address  ACK"]),
+        ("0E4793157856341233038A2A000000", ["✓ ok  ELS 12345678  gas, version 51  ACC-NR"]),
+    ],
+    ids=["application error", "reset", "acknowledge", "access window"],
+)
+def test_a_summary_says_what_a_message_without_readings_is(frame: str, lines: list[str]) -> None:
+    assert summary(decode(bytes.fromhex(frame))).splitlines() == lines

@@ -78,7 +78,17 @@ def _check(path: Path, profile: Profile, others: list[tuple[Path, Profile]], kno
             errors.append(_problem(error))
     errors += _failed_tests(profile, registry)
     odd = warnings(profile, path.stem, known)
+    if not errors and behind is not None:
+        odd = (*odd, *_unused(profile, registry))
     return CheckedFile(path, profile, tuple(errors), odd, tuple(replacements(registry)))
+
+
+def _unused(profile: Profile, registry: ProfileRegistry) -> Iterable[str]:
+    """Readings that no telegram of the tests has, which may be a rule that means another record."""
+    found = {reading.name for test in profile.tests for reading in run_test(test, registry).telegram.readings}
+    for name in dict.fromkeys(names_of(profile)) if found else ():
+        if "{n}" not in name and name not in found:
+            yield f"no telegram of the tests has {name!r}: check its rule, or add a test that has it"
 
 
 def _failed_tests(profile: Profile, registry: ProfileRegistry) -> Iterable[str]:

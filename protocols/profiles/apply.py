@@ -58,12 +58,7 @@ class PlannedReading:
         rule = self.rule
         if rule is None:
             return False
-        return (
-            isinstance(rule, CodeRule)
-            or bool(rule.invalid)
-            or rule.scale is not None
-            or rule.coding in TEXTS
-        )
+        return isinstance(rule, CodeRule) or bool(rule.invalid) or rule.scale is not None or rule.coding in TEXTS
 
     def result(self, result: Result, data: bytes) -> Result:
         """Value and quality, given those of the record and its data."""

@@ -43,6 +43,9 @@ from protocols.profiles.table_reader import TableReader
 
 SCHEMA = 1
 
+KEY_SIZES = (8, 16)
+"""Bytes of keys: DES and the makers' own, AES."""
+
 _Rule = TypeVar("_Rule")
 
 MAX_BYTE = 0xFF
@@ -207,10 +210,18 @@ def _test(read: TableReader, table: Mapping[str, Any]) -> ProfileTest:
     return ProfileTest(
         source=read.text("test", table, "source"),
         telegram=_hex(read, "telegram", table.get("telegram")),
-        key=_hex(read, "key", table["key"]) if "key" in table else None,
+        key=_key(read, table["key"]) if "key" in table else None,
         prior=tuple(_hex(read, "prior", item) for item in prior),
         expect={str(name): str(value) for name, value in expect.items()},
     )
+
+
+def _key(read: TableReader, value: object) -> str:
+    key = _hex(read, "key", value)
+    size = len(bytes.fromhex(key))
+    if size not in KEY_SIZES:
+        raise read.fail(f"'key' in [[test]] has {2 * size} hex digits", "an AES key has 32, a DES key 16")
+    return key
 
 
 def _hex(read: TableReader, key: str, value: object) -> str:

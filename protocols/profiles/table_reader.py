@@ -10,6 +10,7 @@ from typing import Any
 from protocols.mbus.tables_fb import FB
 from protocols.mbus.tables_fd import FD, FD_FD
 from protocols.mbus.tables_primary import PRIMARY
+from protocols.mbus.tables_vife import COMBINABLE, EXTENSION, OBJECT_ACTIONS, RECORD_ERRORS
 from protocols.model import Function
 from protocols.profiles.errors import ProfileError
 from protocols.profiles.model import Selector
@@ -19,6 +20,17 @@ QUANTITIES = frozenset(
     | {"reserved", "temperature", "time", "dust_level"}
 )
 """What the generic decoder, or one of a maker's payload, calls the records that a selector may mean."""
+
+MODIFIERS = frozenset(
+    vife.name
+    for table in (COMBINABLE, EXTENSION, RECORD_ERRORS, OBJECT_ACTIONS)
+    for vife in table.values()
+    if vife.name
+)
+"""The words of VIFEs that a selector may mean."""
+
+_OPEN_MODIFIER = re.compile(r"manufacturer(_[0-9a-f]+)?|reserved_(fc_)?[0-9a-f]{2}", re.ASCII)
+"""Words of VIFEs that the standard leaves open."""
 
 MAX_NAME = 100
 
@@ -176,6 +188,11 @@ class TableReader:
         modifiers = table.get("modifiers", [])
         if not isinstance(modifiers, list) or not all(isinstance(m, str) for m in modifiers):
             raise self.fail(f"'modifiers' in {_place(where)} must be a list of names")
+        for modifier in modifiers:
+            if modifier not in MODIFIERS and _OPEN_MODIFIER.fullmatch(modifier) is None:
+                near = difflib.get_close_matches(modifier, MODIFIERS, 1)
+                hint = f"did you mean {near[0]!r}?" if near else "take it from `fieldtool decode HEX --explain`"
+                raise self.fail(f"unknown modifier {modifier!r} in {_place(where)}", hint)
         return Selector(
             quantity=self._quantity(where, table),
             function=Function(function),

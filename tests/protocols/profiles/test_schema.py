@@ -94,6 +94,21 @@ def test_a_good_file() -> None:
         ("version = [1, 2]", f"version = {'9' * 5000}", "not valid TOML"),
         ("[[status]]", '[[test]]\nsource = "x"\n[[status]]', "'telegram' in [[test]] must be hex"),
         ("[[status]]", '[[test]]\nsource = "x"\ntelegram = "00"\nprior = [1]\n[[status]]', "'prior' in [[test]] must"),
+        (
+            "[[status]]",
+            '[[test]]\nsource = "x"\ntelegram = "00"\nkey = "0102"\n[[status]]',
+            "has 4 hex digits; an AES key",
+        ),
+        (
+            'quantity = "volume"\n[[',
+            'quantity = "volume"\nmodifiers = ["backward"]\n[[',
+            "did you mean 'backward_flow'?",
+        ),
+        (
+            'quantity = "volume"\n[[',
+            'quantity = "volume"\nmodifiers = ["zzz"]\n[[',
+            "unknown modifier 'zzz' in [[reading]]",
+        ),
     ],
     ids=lambda value: None,
 )

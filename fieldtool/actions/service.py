@@ -28,7 +28,7 @@ from keystore.key_change import KeyChange
 from keystore.vault import Vault
 from protocols.actions.commands import Command
 from protocols.actions.event_log import LoggedEvent, parse_events
-from protocols.actions.messages import MOST_LISTS, Result
+from protocols.actions.messages import Result
 from protocols.actions.parameters import Argument
 from protocols.actions.results import ResultCode
 from protocols.errors import ProtocolError
@@ -138,8 +138,7 @@ class ActionService:
         wallet: Wallet = Enrolment(self._vault, self._clock()).wallet
         issuers = standing.chain.issuers
         lists = [one for one in wallet.lists if any(one.is_by(issuer) for issuer in issuers)]
-        newest = sorted(lists, key=lambda one: one.number)[-MOST_LISTS:]
-        return Evidence(standing.credential, tuple(one.data for one in issuers[:-1]), tuple(newest))
+        return Evidence(standing.credential, tuple(one.data for one in issuers[:-1]), tuple(lists))
 
     def _session(self, meter: MeterChoice | Address) -> GuardedSession:
         choice = MeterChoice(meter.number, meter.manufacturer) if isinstance(meter, Address) else meter

@@ -7,16 +7,19 @@ is the meter, which sees through every proof.
 from __future__ import annotations
 
 import hmac
+import logging
 import secrets
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from fieldtool.actions.errors import ActionRefused, LinkSilent, WrongMeter
 from fieldtool.actions.links import FieldLink, MeterChoice
 from keystore.certificates.revocation import RevocationList
 from keystore.certificates.wallet import Credential
+from protocols.actions.fragments import MOST_FRAGMENTS, RADIO_PAYLOAD
 from protocols.actions.messages import (
+    MOST_LISTS,
     NO_COUNTER,
     NO_MAC,
     NO_SESSION,
@@ -37,6 +40,11 @@ from protocols.errors import ProtocolError
 from protocols.model import Address
 
 AES_KEY_BYTES: Final = 16
+SHORTEST_LIMIT: Final = MOST_FRAGMENTS * RADIO_PAYLOAD
+"""Bytes of a message that every link carries; one that carries more says so as `longest_message`."""
+LIST_OVERHEAD: Final = 2
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,10 +109,10 @@ class GuardedSession:
     def prove(self, opened: OpenSession, command: bytes, evidence: Evidence) -> Result:
         """Send a command with the proof that it may be done; the result may be a refusal."""
         challenge = opened.challenge
-        newer = tuple(one.data for one in evidence.lists if one.number > challenge.list_number)
         signature = evidence.credential.key.sign(signed_bytes(opened.tool_nonce, challenge, command))
-        proof = Proof(challenge.session_id, command, evidence.certificates, newer, signature)
-        answer = self._exchange(proof)
+        proof = Proof(challenge.session_id, command, evidence.certificates, (), signature)
+        newer = [one for one in evidence.lists if one.number > challenge.list_number]
+        answer = self._exchange(self._with_lists(proof, newer))
         if not isinstance(answer, Result) or answer.session_id not in (challenge.session_id, NO_SESSION):
             raise self._odd(answer)
         return answer
@@ -120,6 +128,18 @@ class GuardedSession:
             ):
                 return HeldKey(key, answer.key_version)
         return None
+
+    def _with_lists(self, proof: Proof, newer: Iterable[RevocationList]) -> Proof:
+        """Send lists along that the meter does not have, the newest first, as far as the link carries them."""
+        room = getattr(self._link, "longest_message", SHORTEST_LIMIT) - len(proof.to_bytes())
+        sent: list[bytes] = []
+        for one in sorted(newer, key=lambda one: one.number, reverse=True)[:MOST_LISTS]:
+            room -= len(one.data) + LIST_OVERHEAD
+            if room < 0:
+                _log.info("revocation list %d is too long for this link", one.number)
+                break
+            sent.append(one.data)
+        return replace(proof, lists=tuple(sent))
 
     def _asked(self, question: type[Hello] | type[WhichKey]) -> tuple[bytes, Message]:
         """Ask what changes nothing, once more with another nonce when the answer is lost; `ActionRefused`."""

@@ -15,7 +15,15 @@ from fieldtool.actions.wired_master import CHECK_LINE, LineSettings, WiredMaster
 from fieldtool.errors import UsageError
 from fieldtool.sources.serial_port import PARITY_EVEN, open_port
 from fieldtool.sources.url import ReceiverUrl
-from protocols.actions.fragments import CI_FROM_METER, CI_TO_METER, MOST_FRAGMENTS, Reassembly, cut, parse_fragment
+from protocols.actions.fragments import (
+    CI_FROM_METER,
+    CI_TO_METER,
+    MOST_FRAGMENTS,
+    WIRED_PAYLOAD,
+    Reassembly,
+    cut,
+    parse_fragment,
+)
 from protocols.application import Application
 from protocols.decode import decode, no_keys
 from protocols.errors import ProtocolError
@@ -51,6 +59,8 @@ OPTICAL: Final = "optical"
 
 class WiredLink:
     """One meter on a wired line or under an optical head; see `FieldLink`."""
+
+    longest_message: Final = MOST_FRAGMENTS * WIRED_PAYLOAD
 
     def __init__(self, master: WiredMaster, meter: MeterChoice, keys: KeyLookup = no_keys) -> None:
         self._master = master

@@ -46,7 +46,8 @@ _BUSY_HINT = "close the other program that uses the port, then try again"
 _NETWORK_HINT = "check that the other side runs and that host and port are right"
 _NETWORK_LOST_HINT = "check that the other side runs; most serve one listener at a time"
 _LOST_HINT = "plug it in again"
-_NETWORK = ("socket://", "rfc2217://")
+_RFC2217 = "rfc2217://"
+_NETWORK = ("socket://", _RFC2217)
 
 
 class SerialPort:
@@ -107,7 +108,8 @@ def open_port(
                 baudrate=baud,
                 parity=parity,
                 timeout=READ_TIMEOUT_S,
-                write_timeout=WRITE_TIMEOUT_S,
+                # The library knows no such limit behind RFC 2217, and refuses to open a port with one.
+                write_timeout=None if target.startswith(_RFC2217) else WRITE_TIMEOUT_S,
                 exclusive=exclusive,
             )
         except (OSError, ValueError) as error:
@@ -146,6 +148,8 @@ def _as_os_error() -> Iterator[None]:
         yield
     except _terminal_errors() as error:
         raise OSError(*error.args) from error
+    except ValueError as error:
+        raise OSError("the serial server refuses the setting") from error
 
 
 def _terminal_errors() -> tuple[type[Exception], ...]:

@@ -20,11 +20,13 @@ from keystore.certificates import enrolment
 from keystore.certificates.errors import NotPermitted
 from keystore.certificates.grant import Scope
 from keystore.certificates.levels import level_table
+from keystore.certificates.revocation import read_list
 from protocols.actions.event_log import EventKind
 from protocols.actions.parameters import Argument
 from protocols.actions.results import ResultCode
 from protocols.actions.table import FORMS
 from protocols.model import Address
+from simulators.certificate_desk.issuing import issue_list
 from tests.fieldtool.action_bench import Bench, Clock, make_bench, make_vault
 from tests.keystore.certificates.desks import DAY, ORGANISATION
 
@@ -203,6 +205,19 @@ def test_a_list_that_the_meter_does_not_know_comes_with_the_proof(bench: Bench) 
     with pytest.raises(ActionRefused) as refused:
         bench.do("reset-alarms")
     assert refused.value.code == ResultCode.REVOKED
+
+
+def test_a_list_that_is_too_long_for_the_link_is_left_out(bench: Bench) -> None:
+    bench.enrol("service")
+    revoked = [(number << 40 | 1, bench.clock()) for number in range(1, 300)]
+    long = read_list(issue_list(bench.desk.issuer, revoked, 1, bench.clock(), 30 * DAY))
+    assert len(long.data) > 6144
+    bench.change_wallet(lambda wallet: replace(wallet, lists=(long,)))
+    assert bench.do("reset-alarms").ok
+    assert not bench.lock.state.lists
+    setattr(bench.link, "longest_message", 15360)  # noqa: B010 - what a link may have
+    assert bench.do("reset-peaks").ok
+    assert bench.lock.state.lists == (long.data,)
 
 
 def test_a_clock_that_was_set_back_leaves_nothing_but_reading(bench: Bench) -> None:

@@ -17,7 +17,7 @@ from protocols.decode import decode, decode_fragments, learn, no_keys, unknown_f
 from protocols.errors import ProtocolError
 from protocols.mbus.compact import FormatLibrary, shipped_formats
 from protocols.mbus.values import Result
-from protocols.model import Key, KeyLookup, Link, Outcome, RawFrame, Status, Telegram
+from protocols.model import Address, Key, KeyLookup, Link, Outcome, RawFrame, Status, Telegram
 from protocols.plans import LINK_NUMBER, MeterPlan, Plan, plan_of
 from protocols.profiles.registry import ProfileRegistry, shipped_profiles
 from protocols.wmbus.fragments import Fragments
@@ -213,6 +213,19 @@ class LearnedDecoder:
         if stripped.missing or stripped.trailing or stripped.problem or stripped.format is FrameFormat.STRIPPED:
             return None
         return self._match_data(raw, stripped.data, stripped.format)
+
+    def asks_for(self, raw: bytes) -> Address | None:
+        """The address whose keys `match` asks for first, of a new meter of a known kind; None where it asks for none.
+
+        For frames without CRCs; many keys may be looked up at once that way.
+        """
+        for plan in self._by_kind.get(_kind(raw, FrameFormat.STRIPPED), ()):
+            if plan.suits(raw):
+                meter, link_address = plan.addresses(raw)
+                if not plan.needs_key:
+                    return None
+                return meter if plan.ell_start is None else link_address or meter
+        return None
 
     def _match_data(self, raw: bytes, data: bytes, frame_format: FrameFormat) -> Match | None:
         known = self._by_meter[frame_format].get(data[:HEADER_SIZE])

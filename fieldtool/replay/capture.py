@@ -31,6 +31,7 @@ class Block:
     """Some whole lines of a capture: the number of the first, counted from 1, their bytes, and the capture's name.
 
     `begins` is set in the first block of a capture. `heard_only` are numbers of lines to be decoded and not shown.
+    `new` are the places, counted from 0, of lines of meters that were not heard before, where that is known.
     """
 
     first: int
@@ -38,6 +39,7 @@ class Block:
     source: str
     begins: bool = False
     heard_only: frozenset[int] = frozenset()
+    new: tuple[int, ...] = ()
 
     def lines(self) -> list[str]:
         """The lines as text; bytes that are no UTF-8 become replacement characters."""

@@ -31,12 +31,13 @@ class Deal:
 
     `lines` and `numbers` are those of each process, `owners` the process of each line in the order of the block. Lines
     that hold no telegram are nobody's; those that should hold one are `bad_lines`. `heard_only` are the places, counted
-    from 1, of lines that another process shows.
+    from 1, of lines that another process shows; `new` those, counted from 0, of meters that were not heard before.
     """
 
     lines: list[list[str]]
     numbers: list[list[int]]
     heard_only: list[set[int]]
+    new: list[list[int]]
     owners: list[int] = field(default_factory=list)
     bad_lines: list[BadLine] = field(default_factory=list)
 
@@ -72,7 +73,13 @@ class Dealer:
         """Deal out a block."""
         if block.begins:
             self._reader = LineReader(block.source)
-        deal = Deal([[] for _ in self._dealt], [[] for _ in self._dealt], [set() for _ in self._dealt])
+        processes = range(len(self._dealt))
+        deal = Deal(
+            lines=[[] for _ in processes],
+            numbers=[[] for _ in processes],
+            heard_only=[set() for _ in processes],
+            new=[[] for _ in processes],
+        )
         heads, dealt = self._heads, self._dealt
         for number, line in enumerate(block.lines(), block.first):
             digits = line[line.rfind(";") + 1 :]
@@ -94,7 +101,10 @@ class Dealer:
             self._read_lorawan(deal, number, line, item.frame)
         elif item is not None:
             sender = item.frame.data[SENDER]
+            is_new = sender not in self._owners
             owner = self._owner(sender)
+            if is_new:
+                deal.new[owner].append(len(deal.lines[owner]))
             self._dealt[owner] += 1
             deal.add(owner, number, line)
             self._remember(digits, sender, owner)

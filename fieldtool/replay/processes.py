@@ -43,7 +43,7 @@ from fieldtool.replay.worker import (
 )
 from protocols.captures.model import BadLine
 from protocols.mbus.compact import FormatLibrary
-from protocols.model import KeyLookup
+from protocols.model import Address, KeyLookup
 
 if TYPE_CHECKING:
     from fieldtool.replay.lorawan_dealing import LorawanDealing
@@ -188,8 +188,8 @@ class _Crew:
     def _dealt(self, block: Block) -> _Dealt:
         deal = self._dealer.deal(block)
         blocks = [
-            Block(1, "\n".join(lines).encode(), block.source, block.begins, frozenset(heard_only))
-            for lines, heard_only in zip(deal.lines, deal.heard_only, strict=True)
+            Block(1, "\n".join(lines).encode(), block.source, block.begins, frozenset(heard_only), tuple(new))
+            for lines, heard_only, new in zip(deal.lines, deal.heard_only, deal.new, strict=True)
         ]
         deal.lines.clear()
         return _Dealt(deal, blocks)
@@ -242,10 +242,8 @@ class _Crew:
         except (EOFError, OSError) as ended:
             raise ProcessEnded("a process that decodes has ended", "try again, or without --jobs") from ended
         match message:
-            case AskedForKeys(address):
-                found, asked = tuple(self._keys(address)), self._keys
-                unavailable, how = getattr(asked, "unavailable", ""), getattr(asked, "how_to_unlock", "")
-                self._send(worker, FoundKeys(found, unavailable, how))
+            case AskedForKeys(addresses):
+                self._send(worker, tuple(map(self._found, addresses)))
             case AskedForRevoked(address):
                 revoked = getattr(self._keys, "revoked", None)
                 self._send(worker, () if revoked is None else tuple(revoked(address)))
@@ -304,6 +302,10 @@ class _Crew:
         for part in dealt.parts.values():
             if part.start is not None:
                 self._send(part.worker, Taken(part.start))
+
+    def _found(self, address: Address) -> FoundKeys:
+        found, asked = tuple(self._keys(address)), self._keys
+        return FoundKeys(found, getattr(asked, "unavailable", ""), getattr(asked, "how_to_unlock", ""))
 
     def _answer_about_formats(self) -> None:
         """Tell what the blocks before have taught, once everybody is through with those: always the same answer."""

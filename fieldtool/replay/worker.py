@@ -8,6 +8,7 @@ from __future__ import annotations
 import signal
 from collections import deque
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from multiprocessing.shared_memory import SharedMemory
@@ -47,9 +48,9 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class AskedForKeys:
-    """A process wants the keys of an address."""
+    """A process wants the keys of these addresses, and is answered with a `FoundKeys` each."""
 
-    address: Address
+    addresses: tuple[Address, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +194,7 @@ class _Work:
         self._free = deque((0, half))
         self._blocks: deque[Block] = deque()
         self._given = task.keys
+        self._asked_ahead: dict[Address, FoundKeys] = {}
         self.unavailable = self.how_to_unlock = ""
         decoder = LearnedDecoder(self, formats=task.formats, profiles=load_profiles(task.profiles).registry)
         decoder.search_formats = self._search
@@ -210,7 +212,9 @@ class _Work:
         while True:
             while not self._blocks:
                 self._receive()
-            replayed = self._replay.replay(self._blocks.popleft(), measured=True)
+            block = self._blocks.popleft()
+            self._ask_ahead(block)
+            replayed = self._replay.replay(block, measured=True)
             self._hand_over(replayed)
             formats = self._decoder.formats
             self._connection.send(Done(replayed, None if formats is told else formats))
@@ -238,10 +242,29 @@ class _Work:
         """Return the given keys, else ask for those of an address."""
         if self._given:
             return self._given
-        self._connection.send(AskedForKeys(address))
-        found = cast(FoundKeys, self._answer())
+        found = self._asked_ahead.pop(address, None)
+        if found is None:
+            (found,) = self._ask((address,))
         self.unavailable, self.how_to_unlock = found.unavailable, found.how_to_unlock
         return found.keys
+
+    def _ask(self, addresses: tuple[Address, ...]) -> tuple[FoundKeys, ...]:
+        self._connection.send(AskedForKeys(addresses))
+        return cast("tuple[FoundKeys, ...]", self._answer())
+
+    def _ask_ahead(self, block: Block) -> None:
+        """Ask at once for the keys of all meters that come first in a block, where their kinds are known."""
+        if self._given or not block.new:
+            return
+        lines, wanted = block.lines(), dict[Address, None]()
+        for place in block.new:
+            line = lines[place]
+            with suppress(ValueError):
+                address = self._decoder.asks_for(bytes.fromhex(line[line.rfind(";") + 1 :]))
+                if address is not None:
+                    wanted[address] = None
+        if wanted:
+            self._asked_ahead = dict(zip(wanted, self._ask(tuple(wanted)), strict=True))
 
     def revoked(self, address: Address) -> Sequence[str]:
         """Ask for the check values of an address's keys that are revoked."""

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from benchmarks import telegrams
 from fieldtool.errors import InputError
 from fieldtool.export.telegram_json import telegram_json
 from fieldtool.replay import processes
@@ -140,6 +141,32 @@ def test_several_processes_give_what_one_gives(
 
     assert joined(noted(through_processes(mixed, jobs, form, scenario_keys))) == joined(expected)
     assert outcomes == [+part.outcomes for part in expected]
+
+
+@pytest.mark.parametrize("missing", ["", "7"])
+def test_only_keys_of_encrypted_meters_are_asked_for(
+    tmp_path: Path, missing: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fieldtool.replay.capture.BLOCK_SIZE", 4000)
+    meters = telegrams.scenario(100, 7).meters
+    capture = tmp_path / "air.hex"
+    telegrams.write_capture(capture, meters, 250)
+    filed = {
+        meter.address: (meter.key,)
+        for meter in meters
+        if meter.key is not None and (not missing or not meter.address.number.endswith(missing))
+    }
+    asked: list[Address] = []
+
+    def keys(address: Address) -> tuple[Key, ...]:
+        asked.append(address)
+        return filed.get(address, ())
+
+    alone = BlockReplay(LearnedDecoder(lambda address: filed.get(address, ())), "json")
+    expected = [alone.replay(block) for block in open_blocks(capture)]
+    assert joined(through_processes(capture, 2, "json", keys)) == joined(expected)
+    encrypted = {meter.address for meter in meters if meter.key is not None}
+    assert set(asked) == encrypted
 
 
 def test_a_replay_streams(frames: tuple[RawFrame, ...]) -> None:

@@ -295,6 +295,28 @@ def test_the_first_telegram_of_another_meter_of_a_known_kind(shape: Shape) -> No
         assert json.loads(fast)["meter"]["number"].endswith("99")
 
 
+@pytest.mark.parametrize("shape", SHAPES, ids=IDS)
+def test_whose_keys_are_asked_for_is_known_ahead(shape: Shape) -> None:
+    asked: list[Address] = []
+
+    def noted(address: Address) -> tuple[Key, ...]:
+        asked.append(address)
+        return own_keys(address)
+
+    decoder = LearnedDecoder(noted)
+    other = other_meter(shape, 3)
+    assert decoder.asks_for(other) is None
+    for data in (full(1, 1), shape(2, 0)):
+        decoder.decode(RawFrame(data))
+    asked.clear()
+    ahead = decoder.asks_for(other)
+    assert not asked
+    assert isinstance(decoder.sight(RawFrame(other)), Sighting)
+    assert asked == ([] if ahead is None else [ahead])
+    assert (ahead is None) is (shape is clear)
+    assert decoder.asks_for(b"") is None
+
+
 @pytest.mark.parametrize("shape", SHAPES[:2], ids=IDS[:2])
 def test_another_meter_of_a_known_kind_whose_key_is_missing_or_wrong(shape: Shape) -> None:
     def some_keys(address: Address) -> tuple[Key, ...]:

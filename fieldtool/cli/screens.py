@@ -96,6 +96,7 @@ def listening_screens(
                     lock_keystore=store.lock if store.is_open else None,
                     unlock_keystore=store.unlock if store.is_open else None,
                     certificates=CertificateAccess(lambda: store.vault) if store.is_open else None,
+                    lend_port=listening.lent,
                 )
             )
         finally:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeAlias
 
 from fieldtool.pipeline.pipeline import KeysEpoch, Pipeline
 from fieldtool.pipeline.reception import Reception
-from fieldtool.sources.events import Source, SourceEvent, SourceState
+from fieldtool.sources.events import Lender, Source, SourceEvent, SourceState
 from fieldtool.sources.queue import BoundedQueue, FrameQueue
 from protocols.learned import LearnedDecoder
 from protocols.model import Telegram
@@ -70,6 +71,15 @@ class Listening:
             source.stop()
         self._frames.close()
         self._pipeline.stop()
+
+    @contextmanager
+    def lent(self, target: str) -> Iterator[None]:
+        """Keep away from a port while the body runs; where no source reads it, that changes nothing."""
+        with ExitStack() as stack:
+            for source in self._sources:
+                if isinstance(source, Lender) and source.target == target:
+                    stack.enter_context(source.lent())
+            yield
 
     def next(self, timeout_s: float) -> News | None:
         """Return the next telegram or event, None when none came in time; raises what ended the pipeline."""

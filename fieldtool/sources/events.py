@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Protocol, TypeAlias
+from typing import Protocol, TypeAlias, runtime_checkable
 
 from fieldtool.sources.queue import FrameQueue
 
@@ -16,6 +17,7 @@ class SourceState(StrEnum):
 
     CONNECTED = "connected"
     LOST = "lost"
+    LENT = "lent"
     RECOVERED = "recovered"
     FAILED = "failed"
     ENDED = "ended"
@@ -43,6 +45,18 @@ class SourceEvent:
 
 Tell: TypeAlias = Callable[[SourceEvent], None]
 """Called in the source's own thread; it must return at once."""
+
+
+@runtime_checkable
+class Lender(Protocol):
+    """A source that can let go of its port for a while."""
+
+    @property
+    def target(self) -> str:
+        """The port, as in the receiver's address."""
+
+    def lent(self) -> AbstractContextManager[None]:
+        """Keep away from the port while the body runs."""
 
 
 class Source(Protocol):

@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from itertools import chain
 
@@ -40,6 +41,8 @@ class SerialReceiver:
         self._mode = url.options.get("mode", family.DEFAULT_MODE)
         self._now = now
         self._stop = threading.Event()
+        self._over = False
+        self._sinks: tuple[FrameQueue, Tell] | None = None
         self._thread: threading.Thread | None = None
         self._was_ready = False
         self._reported = SourceState.CONNECTED
@@ -53,13 +56,43 @@ class SerialReceiver:
     def start(self, frames: FrameQueue, tell: Tell) -> None:
         """Open the port, which may raise `PortBusy`, `PortDenied`, `PortGone`, and begin to listen."""
         port = open_port(self._url.target, self._family.BAUD)
+        self._sinks = frames, tell
+        self._begin(port, frames, tell)
+
+    def stop(self) -> None:
+        """End the thread and close the port."""
+        self._over = True
+        self._halt()
+
+    @property
+    def target(self) -> str:
+        """The port."""
+        return self._url.target
+
+    @contextmanager
+    def lent(self) -> Iterator[None]:
+        """Keep away from the port while the body runs; afterwards it is opened again, as after a loss."""
+        if self._sinks is None:
+            yield
+            return
+        frames, tell = self._sinks
+        self._halt()
+        tell(SourceEvent(self.name, SourceState.LENT, "an action uses the port", self._now()))
+        try:
+            yield
+        finally:
+            if not self._over:
+                self._stop.clear()
+                self._reported = SourceState.CONNECTED
+                self._begin(None, frames, tell)
+
+    def _begin(self, port: SerialPort | None, frames: FrameQueue, tell: Tell) -> None:
         self._thread = threading.Thread(
             target=self._run, args=(port, frames, tell), name=f"reader-{self._url.target}", daemon=True
         )
         self._thread.start()
 
-    def stop(self) -> None:
-        """End the thread and close the port."""
+    def _halt(self) -> None:
         self._stop.set()
         if self._thread is not None:
             self._thread.join(JOIN_S)

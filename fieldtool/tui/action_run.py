@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 
 from fieldtool import enrolment
 from fieldtool.actions.errors import LinkSilent
-from fieldtool.actions.links import FieldLink, LinkContext, MeterChoice
+from fieldtool.actions.links import LINKS, OPTIONS, FieldLink, LinkContext, MeterChoice
 from fieldtool.actions.plan import ActionOutcome, ActionPlan, Settled
 from fieldtool.actions.read_out import ReadOut, take_read_out
 from fieldtool.actions.service import ActionService
+from fieldtool.sources.url import parse_url
 from keystore.vault import Vault
 from protocols.actions.parameters import Argument
 
 LinkOpener = Callable[[str, MeterChoice, LinkContext], FieldLink]
+PortLender = Callable[[str], AbstractContextManager[None]]
+"""Keeps receivers away from a port for as long as it is entered."""
 
 
 @dataclass(slots=True)
@@ -33,11 +37,13 @@ class ActionRun:
     the meter ends with `LinkSilent`; a wired link waits out the answer that is under way.
     """
 
-    def __init__(self, vault: Vault, link: str, meter: MeterChoice, opener: LinkOpener) -> None:
+    def __init__(self, vault: Vault, link: str, meter: MeterChoice, opener: LinkOpener, lend: PortLender) -> None:
         self._vault = vault
         self._link_text = link
         self._meter = meter
         self._opener = opener
+        self._lend = lend
+        self._lent = ExitStack()
         self._link: StoppableLink | None = None
         self._stopped = threading.Event()
         self.progress = ""
@@ -74,10 +80,13 @@ class ActionRun:
             self._link.cancel()
 
     def close(self) -> None:
-        """Let go of the link; twice is no error."""
-        if self._link is not None:
-            self._link.close()
-            self._link = None
+        """Let go of the link, and give its port back to who listened with it; twice is no error."""
+        try:
+            if self._link is not None:
+                self._link.close()
+                self._link = None
+        finally:
+            self._lent.close()
 
     def _service(self) -> ActionService:
         return ActionService(self._vault, self._opened(), enrolment.now)
@@ -85,6 +94,7 @@ class ActionRun:
     def _opened(self) -> StoppableLink:
         if self._link is None:
             context = LinkContext(self._vault.keys_for, self._tell, enrolment.now)
+            self._lent.enter_context(self._lend(parse_url(self._link_text, tuple(LINKS), OPTIONS).target))
             self._link = StoppableLink(self._opener(self._link_text, self._meter, context), self._stopped)
         return self._link
 

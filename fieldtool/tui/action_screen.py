@@ -57,7 +57,7 @@ class ActionScreen(LiveScreen):
         self.access = access
         self.actions = ActionList(id="actions")
         self.result = ResultView(id="result")
-        self.answers = AnswerRow()
+        self.answers = AnswerRow(self.actions)
         self._title = Static(id="title", markup=False)
         self._explained = Static(id="explained", markup=False)
         self._message = Static(id="message", markup=False)
@@ -232,7 +232,8 @@ class ActionScreen(LiveScreen):
             return None
         if self._choice is None:
             return None
-        return ActionRun(vault, self.session.visited.link, self._choice, self.session.open_link)
+        session = self.session
+        return ActionRun(vault, session.visited.link, self._choice, session.open_link, session.lend_port)
 
     async def _do(self, entry: ActionEntry) -> None:
         """One action from what it asks for to what came of it."""

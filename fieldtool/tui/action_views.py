@@ -10,6 +10,7 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
+from textual.widget import Widget
 from textual.widgets import Input, Static
 
 from fieldtool.errors import FieldToolError
@@ -84,10 +85,11 @@ class AnswerInput(Input):
 
 
 class AnswerRow(Horizontal):
-    """Asks one thing after the other; hidden while nothing is asked."""
+    """Asks one thing after the other; hidden while nothing is asked. Afterwards `home` has the focus."""
 
-    def __init__(self) -> None:
+    def __init__(self, home: Widget) -> None:
         super().__init__(id="answer-row")
+        self._home = home
         self._label = Static(id="answer-label", markup=False)
         self._problem = Static(id="answer-problem", markup=False)
         self._input = AnswerInput()
@@ -113,8 +115,7 @@ class AnswerRow(Horizontal):
         self._input.value = filled
         self._input.cursor_position = len(filled)
         self.display = True
-        before = self.screen.focused
-        self._input.focus()
+        self.screen.set_focus(self._input)
         try:
             while True:
                 self._waiting = asyncio.get_running_loop().create_future()
@@ -130,8 +131,7 @@ class AnswerRow(Horizontal):
         finally:
             self._waiting = None
             self.display = False
-            if before is not None:
-                before.focus()
+            self.screen.set_focus(self._home)
 
     def give(self, typed: str | None) -> None:
         """Answer what is asked; None ends it."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from fieldtool.actions.links import open_link
 from fieldtool.pipeline.reception import Reception
 from fieldtool.sources.events import SourceEvent
-from fieldtool.tui.action_run import LinkOpener, Visited
+from fieldtool.tui.action_run import LinkOpener, PortLender, Visited
 from fieldtool.tui.certificate_access import CertificateAccess
 
 
@@ -32,6 +33,11 @@ def nothing_to_close() -> None:
     """Close nothing."""
 
 
+def nothing_to_lend(target: str) -> AbstractContextManager[None]:
+    """Keep nobody away from a port: nobody listens."""
+    return nullcontext()
+
+
 @dataclass(frozen=True, slots=True)
 class Session:
     """Everything the screens show; they only ever read it, at most ten times a second.
@@ -46,7 +52,8 @@ class Session:
     `message` when what was typed does not open it. Both are None where there is no keystore to lock.
 
     `certificates` is None where no store can be asked for them. `open_link` opens the way to a meter that an action is
-    done with, outside the UI's thread; `visited` is what was typed for it last.
+    done with, outside the UI's thread, and `lend_port` keeps receivers away from its port meanwhile; `visited` is what
+    was typed for it last.
     """
 
     reception: Reception
@@ -60,4 +67,5 @@ class Session:
     unlock_keystore: Callable[[str], None] | None = None
     certificates: CertificateAccess | None = None
     open_link: LinkOpener = open_link
+    lend_port: PortLender = nothing_to_lend
     visited: Visited = field(default_factory=Visited)

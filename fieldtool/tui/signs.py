@@ -41,6 +41,7 @@ SOURCE_SIGNS: dict[SourceState, Sign] = {
     SourceState.CONNECTED: Sign("●", "connected", "good"),
     SourceState.RECOVERED: Sign("●", "connected", "good"),
     SourceState.LOST: Sign("○", "lost", "bad"),
+    SourceState.LENT: Sign("◌", "in use by an action", "muted"),
     SourceState.FAILED: Sign("✗", "failed", "bad"),
     SourceState.ENDED: Sign("■", "ended", "muted"),
 }

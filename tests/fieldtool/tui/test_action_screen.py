@@ -316,8 +316,9 @@ def test_waiting_is_told_and_can_be_stopped(field: Field) -> None:
         await until(pilot, says(app, "waiting for the meter: it sends about every 16 s …: escape stops"))
         await pilot.press("enter")
         await pilot.press("escape")
-        await until(pilot, says(app, "the meter was not heard"))
+        await until(pilot, lambda: app.screen.query_one("#message").has_class("-bad"))
         assert isinstance(app.screen, ActionScreen)
+        assert app.focused is app.screen.actions
         await pilot.press("escape")
         await until(pilot, lambda: isinstance(app.screen, ReceptionScreen))
 

@@ -30,7 +30,7 @@ from protocols.captures.hex_lines import parse_hex, parse_line
 from protocols.captures.loose_hex import runs_of_hex, spelled_bytes
 from protocols.captures.lorawan_frame import looks_like_lorawan
 from protocols.captures.model import PLAIN_HEX, NotRecognised, Pasted
-from protocols.captures.plausible import checksums_fit, is_whole, length_fits, length_note
+from protocols.captures.plausible import checksums_fit, is_two, is_whole, length_fits, length_note
 from protocols.errors import BadChecksum, ProtocolError
 from protocols.model import Link, RawFrame
 from protocols.wmbus.link import MIN_LENGTH
@@ -75,11 +75,17 @@ def recognise(text: str) -> Pasted:
     except ValueError:
         pass
     else:
-        return _of_lines(bare) or recognise_bytes(data)
+        pasted = _of_lines(bare)
+        if pasted is None and is_two(data) and not is_whole(data):
+            raise NotRecognised("2 telegrams in one text", "paste one at a time")
+        return pasted or recognise_bytes(data)
     if len(bare) > TEXT_LIMIT:
         raise NotRecognised(f"text of {len(bare)} characters; a telegram has at most 512 hex digits", INSTEAD)
     if bare.startswith("{"):
         return _of_json(bare)
+    marked = _marked(bare)
+    if marked is not None:
+        return marked
     bare = bare.partition("#")[0].rstrip()
     if not bare:
         raise NotRecognised("there is nothing but a comment" if text.strip() else "there is no text", INSTEAD)
@@ -152,6 +158,15 @@ def _of_json(text: str) -> Pasted:
         if pasted is not None:
             return pasted
     raise NotRecognised("JSON of no known origin", "paste an object of rtl_433, ioBroker or a LoRaWAN server")
+
+
+def _marked(text: str) -> Pasted | None:
+    """Return the whole frame of a text of hex with number signs in it, which then start no comment."""
+    try:
+        data = parse_hex(text.replace("#", ""))
+    except ValueError:
+        return None
+    return _proved(data)
 
 
 def _of_lines(text: str) -> Pasted | None:

@@ -16,6 +16,15 @@ def is_whole(data: bytes) -> bool:
     return length_fits(data) or checksums_fit(data)
 
 
+def is_two(data: bytes) -> bool:
+    """Say whether `data` are two whole frames, one behind the other."""
+    try:
+        first = parse_wired(data).length
+    except ProtocolError:
+        first = data[0] + 1 if data else 0
+    return is_whole(data[:first]) and is_whole(data[first:])
+
+
 def length_fits(data: bytes) -> bool:
     """Say whether L counts the bytes behind it and C is a C field that exists."""
     return len(data) > MIN_LENGTH and data[0] + 1 == len(data) and has_control(data)

@@ -83,6 +83,12 @@ def test_hex_in_many_spellings_is_plain(text: str) -> None:
     assert recognise(text) == Pasted(RawFrame(FRAME))
 
 
+def test_number_signs_between_digits_are_no_comment() -> None:
+    marked = f"#{FRAME[:8].hex()}#{FRAME[8:].hex()}"
+    assert recognise(marked).frame.data == FRAME
+    assert recognise(f"{FRAME.hex()} # cafe").frame.data == FRAME
+
+
 @pytest.mark.parametrize("data", [IN_A, IN_B, LONG_IN_B, WIRED, b"\xe5", bytes.fromhex("105B015C16")])
 def test_crcs_and_wired_frames_stay_in(data: bytes) -> None:
     assert recognise(data.hex()) == Pasted(RawFrame(data))

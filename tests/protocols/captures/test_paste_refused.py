@@ -63,6 +63,8 @@ def slip(content: bytes) -> bytes:
         ('{"containsCrc": true, "data": "zz"}', "whose data are no hex"),
         ("time,x,Wireless-MBus,1,2", "rtl_433 CSV line with no telegrams"),
         (f"{HEX}\n{OTHER.hex()}", "2 telegrams in 2 lines"),
+        (f"{HEX} {OTHER.hex()}", "2 telegrams in one text"),
+        ("6803036808017079166803036808017079 16", "2 telegrams in one text"),
         (f"first {HEX} then {OTHER.hex()}", "2 telegrams in one text"),
         ("x y\n" * 600, "600 lines"),
         ("x" * (TEXT_LIMIT + 1), "a telegram has at most 512 hex digits"),

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
+from typing import Final
 
 from fieldtool import enrolment
 from fieldtool.actions.errors import LinkSilent
@@ -13,6 +14,7 @@ from fieldtool.actions.links import LINKS, OPTIONS, FieldLink, LinkContext, Mete
 from fieldtool.actions.plan import ActionOutcome, ActionPlan, Settled
 from fieldtool.actions.read_out import ReadOut, take_read_out
 from fieldtool.actions.service import ActionService
+from fieldtool.sources.events import SourceEvent
 from fieldtool.sources.url import parse_url
 from keystore.vault import Vault
 from protocols.actions.parameters import Argument
@@ -22,12 +24,26 @@ PortLender = Callable[[str], AbstractContextManager[None]]
 """Keeps receivers away from a port for as long as it is entered."""
 
 
+_TWO_WAY: Final = "?mode=c2"
+"""Meters listen after they have sent in this mode; a stick that only hears is set to it for the action."""
+
+
 @dataclass(slots=True)
 class Visited:
     """Where a meter was last reached, and which one: what is offered next time."""
 
     link: str = ""
     meter: str = ""
+
+
+def link_over(sources: Iterable[SourceEvent]) -> str:
+    """Return the link over the first receiver that listens and can send; empty where none can."""
+    for event in sources:
+        kind, _, target = event.source.partition(" ")
+        if kind in LINKS and target:
+            network = target.startswith("socket:")
+            return f"{kind}+{target}{_TWO_WAY}" if network else f"{kind}://{target}{_TWO_WAY}"
+    return ""
 
 
 class ActionRun:

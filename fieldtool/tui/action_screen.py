@@ -17,7 +17,7 @@ from fieldtool.actions.plan import CHANGE_KEY, READ_OUT
 from fieldtool.errors import FieldToolError
 from fieldtool.sources.url import parse_url
 from fieldtool.tui.action_list import ActionEntry, ActionList
-from fieldtool.tui.action_run import ActionRun
+from fieldtool.tui.action_run import ActionRun, link_over
 from fieldtool.tui.action_text import outcome_lines, plan_lines, read_out_lines
 from fieldtool.tui.action_views import AnswerRow, ResultView
 from fieldtool.tui.certificate_access import CertificateAccess
@@ -214,7 +214,8 @@ class ActionScreen(LiveScreen):
     async def _choose_meter(self) -> bool:
         """Ask for link and meter; False when the user left."""
         visited = self.session.visited
-        link = await self.answers.ask("link", _LINK_EXAMPLES, _read_link, filled=visited.link)
+        known = visited.link or link_over(self.session.sources())
+        link = await self.answers.ask("link", _LINK_EXAMPLES, _read_link, filled=known)
         if link is None:
             return False
         named = str(self._choice) if self._choice is not None else visited.meter

@@ -11,7 +11,10 @@ import pytest
 from textual.pilot import Pilot
 
 from fieldtool.actions.errors import LinkSilent
-from fieldtool.actions.links import FieldLink, LinkContext, MeterChoice, open_link
+from fieldtool.actions.links import LINKS, OPTIONS, FieldLink, LinkContext, MeterChoice, open_link
+from fieldtool.sources.events import SourceEvent, SourceState
+from fieldtool.sources.url import parse_url
+from fieldtool.tui.action_run import link_over
 from fieldtool.tui.action_screen import ActionScreen
 from fieldtool.tui.app import FieldToolApp
 from fieldtool.tui.certificate_access import CertificateAccess
@@ -30,6 +33,7 @@ from tests.fieldtool.action_bench import Bench, Clock, make_bench, make_vault
 from tests.fieldtool.tui.test_tui_snapshots import check_snapshot
 from tests.fieldtool.tui.tui_scenes import (
     NARROW,
+    NOW,
     Steps,
     run_app,
     screen_lines,
@@ -405,6 +409,22 @@ def test_the_meter_comes_from_where_one_was(field: Field) -> None:
         assert says(app, "Help: actions")()
 
     run_app(field.session(), steps)
+
+
+@pytest.mark.parametrize(
+    ("source", "link"),
+    [
+        ("im871a /dev/ttyUSB0", "im871a:///dev/ttyUSB0?mode=c2"),
+        ("im871a COM3", "im871a://COM3?mode=c2"),
+        ("im871a socket://127.0.0.1:4001", "im871a+socket://127.0.0.1:4001?mode=c2"),
+        ("air.hex", ""),
+    ],
+)
+def test_the_stick_that_listens_is_offered_as_the_way(source: str, link: str) -> None:
+    event = SourceEvent(source, SourceState.CONNECTED, "", NOW)
+    assert link_over([SourceEvent("gwmp 1700", SourceState.CONNECTED, "", NOW), event]) == link
+    if link:
+        assert parse_url(link, tuple(LINKS), OPTIONS).target == source.partition(" ")[2]
 
 
 def test_the_screen_looks_as_it_did(field: Field) -> None:

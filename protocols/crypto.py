@@ -133,6 +133,21 @@ def aes_cmac(key: bytes, message: bytes) -> bytes:
     return mac.finalize()
 
 
+class Cmac:
+    """AES-CMACs of many messages under one key: for somebody who holds on to the key."""
+
+    __slots__ = ("_begun",)
+
+    def __init__(self, key: bytes) -> None:
+        self._begun = CMAC(AES(key))
+
+    def of(self, message: bytes) -> bytes:
+        """What `aes_cmac` gives."""
+        mac = self._begun.copy()
+        mac.update(message)
+        return mac.finalize()
+
+
 def aes_ecb_encrypt(key: bytes, blocks: bytes) -> bytes:
     """AES of whole 16-byte blocks, each for itself: for key derivation and key streams, never for messages."""
     _whole_blocks(bytes(BLOCK), blocks)

@@ -15,13 +15,17 @@ FOPTS_NETWORK_COUNTER: Final = 1
 FOPTS_APPLICATION_COUNTER: Final = 2
 """The fifth byte of the counter block: what is encrypted (L2 1.1 with the erratum on FOpts encryption)."""
 
+_TAILS: Final = tuple(b"\0%c" % number for number in range(1, MAX_BLOCKS + 1))
+"""How the blocks end: a zero, and their number."""
+
 _ZERO_KEY: Final = bytes(BLOCK)
 
 
 def counter_blocks(direction: int, dev_addr_wire: bytes, fcnt: int, count: int, use: int = FRM_PAYLOAD) -> bytes:
     """The blocks A_1, A_2 ... that become the key stream."""
-    head = b"\x01\0\0\0" + bytes((use, direction)) + dev_addr_wire + fcnt.to_bytes(4, "little") + b"\0"
-    return b"".join(head + bytes((number,)) for number in range(1, count + 1))
+    head = b"\x01\0\0\0%c%c%b%b" % (use, direction, dev_addr_wire, fcnt.to_bytes(4, "little"))
+    # One head before each tail.
+    return head + head.join(_TAILS[:count])
 
 
 def crypt_payload(key: bytes, direction: int, dev_addr_wire: bytes, fcnt: int, data: bytes) -> bytes:

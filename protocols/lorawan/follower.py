@@ -7,9 +7,9 @@ from typing import Final
 from protocols.lorawan.counter import USUAL_HALVES
 from protocols.lorawan.decoder import NO_KEYS, NO_SESSIONS, decode_lorawan, no_mbus_keys
 from protocols.lorawan.keys import LorawanKeys
-from protocols.lorawan.learned import LorawanSighting, Plan, follow_plan, learn_plan, plan_name
+from protocols.lorawan.learned import Ahead, LorawanSighting, Plan, follow_plan, learn_plan, plan_name
 from protocols.lorawan.meters.registry import find_meter
-from protocols.lorawan.sessions import Session, Sessions
+from protocols.lorawan.sessions import Sessions
 from protocols.model import KeyLookup, Link, RawFrame, Telegram
 
 MAX_PLANS: Final = 50_000
@@ -32,14 +32,14 @@ class LorawanFollower:
         self.keys = keys
         self._sessions = sessions
         self._halves = halves
-        self._ahead: dict[str, Session] = {}
+        self._ahead: dict[str, Ahead] = {}
         self._plans: dict[bytes, Plan] = {}
 
     @property
     def sessions(self) -> Sessions:
         """What was heard so far, as a value."""
-        for session in self._ahead.values():
-            self._sessions = self._sessions.with_session(session)
+        for ahead in self._ahead.values():
+            self._sessions = self._sessions.with_session(ahead.session)
         self._ahead.clear()
         return self._sessions
 
@@ -66,17 +66,19 @@ class LorawanFollower:
         name = plan_name(frame.data) if frame.link is Link.LORAWAN else None
         plan = None if name is None else self._plans.get(name)
         if plan is not None and said_profile(frame) == said_profile(plan.template.frame):
-            session = self._ahead.get(plan.dev_addr) or self._session(plan)
-            followed = None if session is None else follow_plan(plan, frame, session)
-            if followed is not None:
-                sighting, self._ahead[plan.dev_addr] = followed
+            ahead = self._ahead.get(plan.dev_addr) or self._begin(plan)
+            sighting = None if ahead is None else follow_plan(plan, frame, ahead)
+            if sighting is not None:
                 return sighting
         return self.decode(frame, mbus_keys)
 
-    def _session(self, plan: Plan) -> Session | None:
-        """The only session of the plan's address; two devices of one address need the general decoder."""
+    def _begin(self, plan: Plan) -> Ahead | None:
+        """Take up the only session of the plan's address; two devices of one address need the general decoder."""
         sessions = self._sessions.at(plan.dev_addr)
-        return sessions[0] if len(sessions) == 1 else None
+        if len(sessions) != 1:
+            return None
+        ahead = self._ahead[plan.dev_addr] = Ahead(sessions[0])
+        return ahead
 
     def _learn(self, telegram: Telegram, before: Sessions) -> None:
         name = plan_name(telegram.data) if telegram.frame.link is Link.LORAWAN else None

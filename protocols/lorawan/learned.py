@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from operator import attrgetter
 from typing import Final
 
-from protocols.crypto import aes_cmac
+from protocols.crypto import Cmac
 from protocols.lorawan.carried import Shifted
 from protocols.lorawan.cipher import crypt_payload
 from protocols.lorawan.counter import LOW, MAX_GAP
@@ -65,7 +66,7 @@ class Plan:
     template: Telegram
     dev_addr: str
     wire: bytes
-    network_key: bytes
+    network: Cmac
     app_key: bytes
     read: Read
     recipe: Recipe
@@ -97,9 +98,42 @@ def plan_name(data: bytes) -> bytes | None:
     return data[1:5] + data[8:9] + bytes((len(data) & 0xFF,))
 
 
-def follow_plan(plan: Plan, frame: RawFrame, session: Session) -> tuple[LorawanSighting, Session] | None:
-    """Read an uplink by a plan; None when it does not fit."""
-    data, last = frame.data, session.fcnt_up
+class Ahead:
+    """A session, and how far uplinks that plans read have taken it since."""
+
+    __slots__ = ("_at", "_confirmed", "_mic", "_session", "fcnt")
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self.fcnt = session.fcnt_up
+        self._confirmed = session.confirmed_up
+        self._mic = b""
+        self._at: datetime | None = None
+
+    def heard(self, fcnt: int, frame: RawFrame) -> None:
+        """Go on after an uplink."""
+        self.fcnt, self._mic, self._at = fcnt, frame.data[-MIC_SIZE:], frame.at
+        if _UPLINKS[frame.data[0]]:
+            self._confirmed = fcnt
+
+    @property
+    def session(self) -> Session:
+        """The session as it is now."""
+        if not self._mic:
+            return self._session
+        return replace(
+            self._session,
+            fcnt_up=self.fcnt,
+            confirmed_up=self._confirmed,
+            last_up=self._mic,
+            heard_at=self._at,
+            earlier=False,
+        )
+
+
+def follow_plan(plan: Plan, frame: RawFrame, ahead: Ahead) -> LorawanSighting | None:
+    """Read an uplink by a plan and take its session further; None, and nothing changed, when it does not fit."""
+    data, last = frame.data, ahead.fcnt
     if last is None:
         return None
     fcnt = (last & ~(LOW - 1)) | data[6] | data[7] << 8
@@ -110,7 +144,7 @@ def follow_plan(plan: Plan, frame: RawFrame, session: Session) -> tuple[LorawanS
     counter, size = fcnt.to_bytes(4, "little"), len(data) - MIC_SIZE
     mic = data[size:]
     b0 = b"\x49\0\0\0\0\0" + plan.wire + counter + bytes((0, size))
-    if not hmac.compare_digest(aes_cmac(plan.network_key, b0 + data[:size])[:MIC_SIZE], mic):
+    if not hmac.compare_digest(plan.network.of(b0 + data[:size])[:MIC_SIZE], mic):
         return None
     plaintext = crypt_payload(plan.app_key, 0, plan.wire, fcnt, data[PAYLOAD_AT:size])
     values = plan.read(data[:PAYLOAD_AT] + plaintext + mic, frame)
@@ -125,20 +159,8 @@ def follow_plan(plan: Plan, frame: RawFrame, session: Session) -> tuple[LorawanS
     for recipe in plan.before:
         status = recipe.status(status, contents)
     status = plan.recipe.status(status, contents)
-    confirmed = fcnt if _UPLINKS[data[0]] else session.confirmed_up
-    after = Session(
-        session.keys,
-        fcnt,
-        session.fcnt_down,
-        session.a_fcnt_down,
-        confirmed,
-        session.confirmed_down,
-        mic,
-        session.joined,
-        session.payload_state,
-        frame.at,
-    )
-    return LorawanSighting(plan, frame, fcnt, plaintext, readings, status), after
+    ahead.heard(fcnt, frame)
+    return LorawanSighting(plan, frame, fcnt, plaintext, readings, status)
 
 
 def learn_plan(telegram: Telegram, session: Session, meter: LoraMeter | None) -> Plan | None:
@@ -162,7 +184,7 @@ def learn_plan(telegram: Telegram, session: Session, meter: LoraMeter | None) ->
         template=telegram,
         dev_addr=keys.dev_addr,
         wire=telegram.data[1:5],
-        network_key=network_key.value,
+        network=Cmac(network_key.value),
         app_key=app_key.value,
         read=read,
         recipe=recipe,

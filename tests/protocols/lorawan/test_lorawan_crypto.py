@@ -8,7 +8,7 @@ from Crypto.Hash import CMAC
 from hypothesis import given
 from hypothesis import strategies as st
 
-from protocols.crypto import aes_cmac, aes_cmac_of_each, aes_ecb_decrypt, aes_ecb_encrypt
+from protocols.crypto import Cmac, aes_cmac, aes_cmac_of_each, aes_ecb_decrypt, aes_ecb_encrypt
 from protocols.lorawan import keys as lora
 from protocols.lorawan.cipher import close_join_accept, crypt_payload, open_join_accept
 from protocols.lorawan.encode import Message, data_frame, join_request
@@ -34,6 +34,8 @@ def test_cmac_of_rfc_4493(size: int) -> None:
     message = RFC_MESSAGE[:size]
     assert aes_cmac(RFC_KEY, message).hex() == RFC_MACS[size]
     assert aes_cmac_of_each(RFC_KEY, message[:16] * 2, message[16:]).hex() == RFC_MACS[size] * 2
+    keyed = Cmac(RFC_KEY)
+    assert [keyed.of(message).hex() for _ in range(2)] == [RFC_MACS[size]] * 2
 
 
 @given(st.binary(min_size=16, max_size=16), st.integers(1, 5), st.binary(min_size=1, max_size=300))

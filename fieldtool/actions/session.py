@@ -142,13 +142,9 @@ class GuardedSession:
         return replace(proof, lists=tuple(sent))
 
     def _asked(self, question: type[Hello] | type[WhichKey]) -> tuple[bytes, Message]:
-        """Ask what changes nothing, once more with another nonce when the answer is lost; `ActionRefused`."""
+        """Ask what changes nothing, and return the nonce with the answer; `ActionRefused`."""
         nonce = self._random_bytes(NONCE_LENGTH)
-        try:
-            answer = self._exchange(question(nonce))
-        except LinkSilent:
-            nonce = self._random_bytes(NONCE_LENGTH)
-            answer = self._exchange(question(nonce))
+        answer = self._exchange(question(nonce))
         if isinstance(answer, Result):
             raise refusal(self._choice, answer)
         return nonce, answer

@@ -134,7 +134,7 @@ class WiredLink:
         # Counts begin at 1 behind a selection.
         self._send, self._request = SND_UD | FCB, REQ_UD2 | FCB
         if self._selected is None:
-            self._selected = self._identity(self._read_parts(ADDRESS_SECONDARY)[0])
+            self._selected = self._identity(self._part(ADDRESS_SECONDARY))
             if not self._meter.fits(self._selected):
                 answers, self._selected = self._selected, None
                 raise WrongMeter(f"{self._master.target}: meter {answers} answers, not {self._meter}", CHECK_LINE)
@@ -143,7 +143,7 @@ class WiredLink:
         """Find out which meter answers to a primary address."""
         self._forget(primary)
         self._request = REQ_UD2 | FCB
-        self._selected = self._identity(self._read_parts(primary)[0])
+        self._selected = self._identity(self._part(primary))
 
     def _forget(self, address: int) -> None:
         """Let the slave forget frame counts and selection; a meter that is not selected says nothing to it."""
@@ -152,13 +152,17 @@ class WiredLink:
     def _read_parts(self, address: int) -> list[bytes]:
         parts: list[bytes] = []
         while len(parts) < MOST_PARTS:
-            answer = self._answer(address)
-            if answer.ci not in CI_READ_OUT:
-                raise self._silent(f"answers with CI {answer.ci:02X}, which is no read-out")
-            parts.append(answer.to_bytes())
+            parts.append(self._part(address))
             if not _more_follows(decode(parts[-1], self._keys)):
                 break
         return parts
+
+    def _part(self, address: int) -> bytes:
+        """Return the next part of a read-out."""
+        answer = self._answer(address)
+        if answer.ci not in CI_READ_OUT:
+            raise self._silent(f"answers with CI {answer.ci:02X}, which is no read-out")
+        return answer.to_bytes()
 
     def _secondary_address(self) -> bytes:
         if self._selected is not None:

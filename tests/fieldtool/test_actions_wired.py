@@ -17,6 +17,7 @@ from fieldtool.actions.service import ActionService
 from fieldtool.actions.wired_master import ATTEMPTS, LineSettings, WiredMaster
 from fieldtool.errors import PortGone, UsageError
 from fieldtool.sources.serial_port import PARITY_EVEN, PARITY_NONE, SerialPort
+from protocols.actions.event_log import EventKind
 from protocols.decode import no_keys
 from protocols.mbus.wired import (
     RSP_UD,
@@ -269,19 +270,45 @@ def test_the_one_of_several_meters_is_meant(bench: Bench) -> None:
     assert (lock.state.customer_number, bench.lock.state.customer_number) == ("", "4711")
 
 
-def test_lost_answers_and_frames_are_asked_for_again(bench: Bench) -> None:
+def test_an_answer_that_never_comes_is_waited_for_within_bounds(bench: Bench) -> None:
     bench.enrol("service")
     with wired(bench, TcpPort()) as line, ExitStack() as stack:
-        url = f"{line.url}?timeout=0.1"
-        actions = service(bench, url, bench.choice, stack)
+        actions = service(bench, f"{line.url}?timeout=0.1", bench.choice, stack)
         plan = actions.plan("customer-number", bench.choice, {"number": "4711"})
         bench.lock.faults.lost_answers = 1
-        assert actions.execute(plan).ok
-        plan = actions.plan("customer-number", bench.choice, {"number": "4712"})
-        bench.lock.faults.lost_answers = 2
-        with pytest.raises(LinkSilent, match="does not answer"):
+        with pytest.raises(LinkSilent, match=r"meter 10002345.* does not answer"):
             actions.execute(plan)
+        assert bench.lock.state.customer_number == ""
+        assert actions.execute(plan).ok
     assert bench.lock.state.customer_number == "4711"
+
+
+def test_frames_that_are_lost_on_the_line_are_sent_again(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every fifth frame and every seventh answer never arrive; nothing is done twice."""
+    bench.enrol("service")
+    written, read = SerialPort.write, SerialPort.read
+    counts = {"write": 0, "read": 0}
+
+    def write(self: SerialPort, data: bytes) -> None:
+        counts["write"] += 1
+        if counts["write"] % 5:
+            written(self, data)
+
+    def lossy(self: SerialPort) -> bytes:
+        data = read(self)
+        counts["read"] += bool(data)
+        return data if counts["read"] % 7 else b""
+
+    monkeypatch.setattr(SerialPort, "write", write)
+    monkeypatch.setattr(SerialPort, "read", lossy)
+    meter = WiredMeter(bench.lock)
+    with WiredBench([meter], TcpPort(), clock=bench.clock) as line, ExitStack() as stack:
+        actions = service(bench, f"{line.url}?timeout=0.1&baud=115200", bench.choice, stack)
+        assert actions.execute(actions.plan("customer-number", bench.choice, {"number": "4711"})).matches
+        assert actions.execute(actions.plan("change-key", bench.choice, {})).ok
+    done = [event.words for event in bench.lock.state.events if event.kind is EventKind.GRANTED]
+    assert len(done) == 2
+    assert bench.vault.keys_for(bench.meter.address)[0].value == bench.lock.state.key
 
 
 @pytest.mark.parametrize("point", ["received", "applied"])

@@ -11,18 +11,19 @@ from protocols.decoding import Decoding
 from protocols.errors import BadField, DecryptFailed, Unsupported
 from protocols.mbus.records import parse_records
 from protocols.model import Key, Outcome, Rung, Security
-from protocols.wmbus.diagnosis import extended_link_next_step, transport_next_step
+from protocols.wmbus.diagnosis import extended_link_next_step, reads_whole, transport_next_step
 from protocols.wmbus.ell import ENCRYPTION_AES_CTR, ENCRYPTION_NONE, ExtendedLinkLayer
-from protocols.wmbus.security import EXTENDED_LINK, MODES, Opened, Protected
+from protocols.wmbus.security import EXTENDED_LINK, MODES, Opened, Protected, SecurityMode
 from protocols.wmbus.security.diehl import KEY_SIZE as DIEHL_KEY_SIZE
 from protocols.wmbus.security.diehl import PUBLIC_KEYS, DiehlFrame, diehl_in_clear, open_diehl
-from protocols.wmbus.security.makers import MakerProtection, maker_protection
+from protocols.wmbus.security.makers import MakerProtection, default_key, maker_protection
 from protocols.wmbus.security.model import CHECK_BYTES
 from protocols.wmbus.transport import SECURITY_NAMES, TransportLayer
 
 CUT_NEXT = "receive it again, or check how it was captured; values before the damage are shown"
 
 MODE_CLEAR = 0
+MODE_5 = 5
 MODE_RESERVED_CLEAR = 6
 """Reserved, but sent by Hydrodigit water meters above clear payloads."""
 
@@ -126,11 +127,29 @@ def open_transport(decoding: Decoding, transport: TransportLayer) -> bool:
         _accept_clear(decoding, base, "check bytes stand there in the clear: taken as already decrypted")
         return True
     keys = [key for key in _candidates(decoding) if len(key.value) in handler.key_sizes]
+    if not keys and _opens_with_default_key(decoding, base, protected, handler):
+        return True
     reason = _open_with_first(decoding, base, keys, lambda key: handler.open(protected, key))
     if reason is not None:
         next_step = None if clear else transport_next_step(decoding, protected, handler, keys)
         _refuse(decoding, base, keys, reason, clear=clear, next_step=next_step)
     return reason is None
+
+
+def _opens_with_default_key(decoding: Decoding, base: Security, protected: Protected, handler: SecurityMode) -> bool:
+    """Try the maker's default key; as any meter may have another, all of the payload must be readable."""
+    key = default_key(protected.address) if handler.number == MODE_5 else None
+    if key is None:
+        return False
+    try:
+        opened = handler.open(protected, key.value)
+    except DecryptFailed:
+        return False
+    if opened.cut or not reads_whole(decoding, protected.transport, opened):
+        return False
+    decoding.replace_plain(opened)
+    _accept_key(decoding, base, key, (key,), opened)
+    return True
 
 
 def _protected(decoding: Decoding, transport: TransportLayer) -> Protected:

@@ -50,7 +50,7 @@ def transport_next_step(
     announced = Way("", "", lambda key: handler.open(protected, key))
 
     def reads(opened: Opened) -> bool:
-        return _reads(decoding, protected.transport, opened)
+        return reads_whole(decoding, protected.transport, opened)
 
     return _next_step(keys, announced, tuple(_transport_ways(decoding, protected, handler)), reads)
 
@@ -71,7 +71,7 @@ def extended_link_next_step(
 
     def reads(opened: Opened) -> bool:
         plain = data[: opened.start] + opened.plaintext
-        return _reads(decoding, parse_transport(plain, ell.end), opened)
+        return reads_whole(decoding, parse_transport(plain, ell.end), opened)
 
     return _next_step(keys, announced, ways if ell.cc & CC_CHANGED_BY_REPEATERS else (), reads)
 
@@ -132,7 +132,7 @@ def _open_with_all_of_cc(data: bytes, address: Address, ell: ExtendedLinkLayer, 
     return Opened(ell.crypt_start, plaintext, "payload CRC fits")
 
 
-def _reads(decoding: Decoding, transport: TransportLayer, opened: Opened) -> bool:
+def reads_whole(decoding: Decoding, transport: TransportLayer, opened: Opened) -> bool:
     """Whether all of the decrypted payload can be read."""
     end = opened.start + len(opened.plaintext)
     plain = decoding.plain[: opened.start] + opened.plaintext + decoding.plain[end : decoding.size]

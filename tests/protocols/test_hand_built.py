@@ -199,3 +199,41 @@ def test_the_address_of_the_sender_is_kept_beside_the_meters_in_commands() -> No
     telegram = decode(to_meter("01FD9F0001"))
     assert telegram.meter == Address.from_wire(ADDRESS)
     assert telegram.link_address == Address.from_wire(bytes.fromhex(GATEWAY))
+
+
+PUBLIC_KEYS = {
+    "Diehl": ("A511785634127007", bytes.fromhex("51728910E66D83F8") * 2),
+    "Apator": ("0106785634127707", bytes(16)),
+}
+
+
+def public_frame(maker: str) -> bytes:
+    address, key = bytes.fromhex(PUBLIC_KEYS[maker][0]), PUBLIC_KEYS[maker][1]
+    plain = bytes.fromhex("2F2F0C1327048502") + b"\x2f" * 8
+    encrypted = AES.new(key, AES.MODE_CBC, address + b"\x05" * 8).encrypt(plain)
+    return framed(bytes.fromhex("7A05001005") + encrypted, address=address)
+
+
+@pytest.mark.parametrize("maker", PUBLIC_KEYS)
+def test_the_makers_default_key_is_tried_where_no_key_is_filed(maker: str) -> None:
+    telegram = decode(public_frame(maker))
+    assert telegram.ok
+    assert [(reading.quantity, reading.value) for reading in telegram.readings] == [("volume", Decimal("2850.427"))]
+    assert "the maker's default key" in telegram.verdict[2].detail
+    decoder = LearnedDecoder()
+    assert [decoder.decode(RawFrame(public_frame(maker))) for _ in range(3)] == [telegram] * 3
+
+
+def test_a_filed_key_stands_in_place_of_the_makers_default_key() -> None:
+    telegram = opened(public_frame("Diehl"))
+    assert telegram.outcome is Outcome.WRONG_KEY
+    assert telegram.security is not None
+    assert len(telegram.security.tried) == 1
+
+
+def test_no_other_makers_telegrams_are_tried_with_default_keys() -> None:
+    frame = public_frame("Diehl")
+    other = framed(frame[10:], address=ADDRESS)
+    assert decode(other).problem == "encrypted with AES-128-CBC, and no key is filed for 12345678"
+    damaged = framed(frame[10:-1] + bytes((frame[-1] ^ 1,)), address=bytes.fromhex(PUBLIC_KEYS["Diehl"][0]))
+    assert decode(damaged).outcome is Outcome.NO_KEY

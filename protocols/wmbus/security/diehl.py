@@ -18,6 +18,9 @@ KEY_SIZE = 8
 PUBLIC_KEYS: tuple[bytes, ...] = (bytes.fromhex("39BC8A10E66D83F8"), bytes.fromhex("51728910E66D83F8"))
 """The makers' default keys, the same in every meter and long published."""
 
+PUBLIC_AES_KEY = PUBLIC_KEYS[1] * 2
+"""The default key of their meters that encrypt by the standard."""
+
 SCRAMBLED_FROM = 15
 """Offset in the frame of the first scrambled byte."""
 

@@ -14,8 +14,10 @@ from protocols.crypto import aes_cbc_decrypt
 from protocols.errors import DecryptFailed, Truncated
 from protocols.mbus.values import bcd
 from protocols.media import LETTERS_MASK, manufacturer_code
-from protocols.model import Address
+from protocols.model import Address, Key
 from protocols.wmbus.security.cbc_address import initial_vector
+from protocols.wmbus.security.diehl import MAKERS as DIEHL_MAKERS
+from protocols.wmbus.security.diehl import PUBLIC_AES_KEY as DIEHL_AES_KEY
 from protocols.wmbus.security.model import Opened, Protected
 from protocols.wmbus.transport import TransportLayer
 
@@ -128,6 +130,20 @@ _MAKERS: Mapping[tuple[int, int, int], MakerProtection] = {
     (manufacturer_code("BMT"), 0x05, 0x07): RfmTx1(),
 }
 """By manufacturer, version and device type."""
+
+
+_APATOR_KEY = bytes(16)
+_DEFAULT_KEYS: Mapping[int, bytes] = {
+    **dict.fromkeys(DIEHL_MAKERS, DIEHL_AES_KEY),
+    **{manufacturer_code(letters): _APATOR_KEY for letters in ("APA", "APT")},
+}
+"""By manufacturer, the AES key of meters for which no other was ordered; published, so it hides nothing."""
+
+
+def default_key(address: Address | None) -> Key | None:
+    """Return the AES key that a maker's meters leave the works with, None for makers without such a key."""
+    value = None if address is None else _DEFAULT_KEYS.get(address.manufacturer_code & LETTERS_MASK)
+    return None if value is None else Key(value, "the maker's default key")
 
 
 def maker_protection(address: Address | None, transport: TransportLayer) -> MakerProtection | None:

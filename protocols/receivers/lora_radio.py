@@ -19,6 +19,9 @@ EU868_RATES: Final[dict[tuple[int, int], int]] = {
 }
 """Spreading factor and bandwidth to the data rate's index, which the MIC of a LoRaWAN 1.1 uplink covers."""
 
+EU868_FSK_RATE: Final = 7
+"""The one data rate of the region that is no LoRa: FSK at 50 kbit/s."""
+
 _DATA_RATE: Final = re.compile(r"SF(\d{1,2})BW(\d{1,4})", re.ASCII)
 _KHZ: Final = 1000
 

@@ -7,7 +7,7 @@ import binascii
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Final, TypeAlias
 
@@ -15,10 +15,16 @@ from protocols.errors import BadField
 from protocols.lorawan.facts import LoraReception
 from protocols.receivers.events import Damaged
 from protocols.receivers.gwmp.datagram import LAYER
-from protocols.receivers.lora_radio import data_rate_text, radio_of, reception
+from protocols.receivers.lora_radio import EU868_FSK_RATE, EU868_HZ, data_rate_text, radio_of, reception
 
 MAX_PACKETS: Final = 256
 """Packets of one datagram that are looked at; a concentrator hands over at most 16 at a time."""
+
+LORA: Final = "LORA"
+FSK: Final = "FSK"
+FSK_BITS_PER_S: Final = 50_000
+MODULATIONS: Final = (LORA, FSK, "LR-FHSS")
+"""What LoRaWAN sends in (Regional Parameters, 2.4); the bytes are of one kind in all of them."""
 
 CRC_OK: Final = 1
 NO_CRC: Final = 0
@@ -66,8 +72,8 @@ def _received(packet: object) -> Received:
         return Damaged("a packet's data are no Base64", b"")
     if packet.get("stat", CRC_OK) == CRC_BAD:
         return Damaged("the packet's CRC was wrong", data)
-    if packet.get("modu", "LORA") != "LORA":
-        return Damaged("the packet was sent in FSK, not in LoRa", data)
+    if packet.get("modu", LORA) not in MODULATIONS:
+        return Damaged("the packet's modulation is none of LoRaWAN's", data)
     size = packet.get("size", len(data))
     if size != len(data):
         return Damaged(f"the packet has {len(data)} bytes, its size is another", data)
@@ -77,14 +83,31 @@ def _received(packet: object) -> Received:
 def _packet(packet: Mapping[str, Any], data: bytes) -> Packet:
     spreading_factor, bandwidth_hz = radio_of(str(packet.get("datr"))) or (None, None)
     frequency = _number(packet.get("freq"))
-    rssi, snr = _number(packet.get("rssi")), _number(packet.get("lsnr"))
+    rssi, snr = _strength(packet)
+    lora = reception(None if frequency is None else round(frequency * HZ), spreading_factor, bandwidth_hz, snr)
+    if packet.get("modu") == FSK and lora.frequency_hz in EU868_HZ:
+        lora = replace(lora, data_rate=EU868_FSK_RATE)
     return Packet(
         data,
         None if rssi is None else round(rssi),
-        reception(None if frequency is None else round(frequency * HZ), spreading_factor, bandwidth_hz, snr),
+        lora,
         _time(packet.get("time")),
         NO_CRC if packet.get("stat") == NO_CRC else CRC_OK,
     )
+
+
+def _strength(packet: Mapping[str, Any]) -> tuple[float | None, float | None]:
+    """Strength and signal to noise ratio: the packet's, or those of the antenna that heard it best."""
+    rssi, snr = _number(packet.get("rssi")), _number(packet.get("lsnr"))
+    antennas = packet.get("rsig")
+    if rssi is not None or not isinstance(antennas, list):
+        return rssi, snr
+    heard = [
+        (strength, _number(antenna.get("lsnr")))
+        for antenna in antennas
+        if isinstance(antenna, dict) and (strength := _number(antenna.get("rssic"))) is not None
+    ]
+    return max(heard, key=lambda one: one[0], default=(rssi, snr))
 
 
 def _base64(text: str) -> bytes | None:
@@ -117,11 +140,13 @@ def push_body(packets: Sequence[Packet]) -> bytes:
 
 def _members(packet: Packet) -> dict[str, object]:
     lora = packet.lora
-    members: dict[str, object] = {"stat": packet.stat, "modu": "LORA", "codr": "4/5"}
+    members: dict[str, object] = {"stat": packet.stat, "modu": LORA, "codr": "4/5"}
     if packet.at is not None:
         members["time"] = packet.at.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
     if lora.frequency_hz is not None:
         members["freq"] = lora.frequency_hz / HZ
+    if lora.data_rate == EU868_FSK_RATE:
+        members |= {"modu": FSK, "datr": FSK_BITS_PER_S}
     if lora.spreading_factor is not None and lora.bandwidth_hz is not None:
         members["datr"] = data_rate_text(lora.spreading_factor, lora.bandwidth_hz)
     if packet.rssi_dbm is not None:

@@ -28,7 +28,10 @@ JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
     lambda inner: (
         st.lists(inner, max_size=3)
-        | st.dictionaries(st.sampled_from(["rxpk", "data", "freq", "time", "rssi", "datr", "size", "stat"]), inner)
+        | st.dictionaries(
+            st.sampled_from(["rxpk", "data", "freq", "time", "rssi", "rsig", "rssic", "modu", "datr", "size", "stat"]),
+            inner,
+        )
     ),
     max_leaves=12,
 )
@@ -88,7 +91,8 @@ def test_a_body_with_status_only_holds_no_packets() -> None:
     ("members", "reason"),
     [
         ({"stat": -1}, "CRC was wrong"),
-        ({"modu": "FSK", "datr": 50000}, "FSK"),
+        ({"modu": "OOK"}, "modulation"),
+        ({"modu": ["LORA"]}, "modulation"),
         ({"size": 18}, "size"),
         ({"data": "%"}, "Base64"),
         ({"data": None}, "Base64"),
@@ -104,6 +108,27 @@ def test_padding_may_be_missing_and_downlinks_have_no_crc() -> None:
     (packet,) = parse_push(example(data="QPF9vkkAAgABlUN4disR/w0", stat=0, size=None, time=None))
     assert isinstance(packet, Packet)
     assert (packet.data, packet.stat, packet.at) == (PHY, 0, None)
+
+
+def test_frames_in_fsk_have_a_number_as_data_rate() -> None:
+    (packet,) = parse_push(example(modu="FSK", datr=50000, freq=868.8))
+    assert isinstance(packet, Packet)
+    assert (packet.data, packet.lora.spreading_factor, packet.lora.frequency_hz) == (PHY, None, 868_800_000)
+    assert packet.lora.data_rate == 7
+    assert parse_push(push_body([packet])) == [packet]
+
+
+def test_frames_in_lr_fhss_are_taken_too() -> None:
+    (packet,) = parse_push(example(modu="LR-FHSS", datr="M0CW137"))
+    assert isinstance(packet, Packet)
+    assert (packet.data, packet.lora.data_rate) == (PHY, None)
+
+
+def test_strength_may_stand_by_antenna() -> None:
+    antennas = [{"ant": 0, "chan": 7, "rssic": -110, "lsnr": 2.0}, {"ant": 1, "chan": 7, "rssic": -60, "lsnr": 8.5}]
+    (packet,) = parse_push(example(rssi=None, lsnr=None, rsig=antennas))
+    assert isinstance(packet, Packet)
+    assert (packet.rssi_dbm, packet.lora.snr_db) == (-60, 8.5)
 
 
 @given(JSON)

@@ -9,7 +9,7 @@ from typing import Final
 from keystore.errors import ImportReason, ImportRejected
 from keystore.formats.batch import ExportFile, ImportRow, ImportStream
 from keystore.formats.csv_cells import cell_text
-from keystore.formats.csv_columns import ColumnMeaning
+from keystore.formats.csv_columns import ColumnMeaning, KeyColumn, meaning_of
 from keystore.formats.device_rows import RowReader, RowRules, filled
 from keystore.formats.table_text import Line, TableText, cells_of, first_line, is_text
 
@@ -29,7 +29,8 @@ class ServerTable:
     """One server's table: its columns by name, and how it is told from others.
 
     A header is this server's when it has all of `required`, at least one of `typical` and none of `foreign`; one of
-    nothing but the server's columns, when it has all of `minimal`. `settle` changes what a line says into what it
+    nothing but the server's columns, when it has all of `minimal`. A column of keys that the server does not write
+    makes it somebody else's table, lest its keys be passed over. `settle` changes what a line says into what it
     means. Names are compared without regard to case.
     """
 
@@ -71,9 +72,13 @@ class ServerTable:
     def _delimiter(self, line: str) -> str | None:
         for delimiter in self.delimiters:
             names = {_name(cell) for cell in cells_of(line, delimiter)}
-            if self.required <= names and self._is_own(names) and self.foreign.isdisjoint(names):
+            own = self.required <= names and self._is_own(names) and self.foreign.isdisjoint(names)
+            if own and not self._would_drop_keys(names):
                 return delimiter
         return None
+
+    def _would_drop_keys(self, names: Set[str]) -> bool:
+        return any(isinstance(meaning_of(name), KeyColumn) for name in names - self.columns.keys())
 
     def _is_own(self, names: Set[str]) -> bool:
         if not self.typical.isdisjoint(names):

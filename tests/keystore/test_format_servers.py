@@ -244,6 +244,20 @@ def test_other_tables_stay_tables(header: str) -> None:
     assert stream.source.system == "csv"
 
 
+@pytest.mark.parametrize(
+    "names", ["dev_eui,dev_addr,nwk_s_key,app_s_key", "id;dev_eui;lorawan_version;app_key;oms_key"]
+)
+def test_a_servers_table_never_drops_a_column_of_keys(names: str) -> None:
+    delimiter = ";" if ";" in names else ","
+    cells = {"dev_eui": EUI, "dev_addr": "260B1234", "id": "one", "lorawan_version": "MAC_V1_0_3"}
+    columns = names.split(delimiter)
+    keys = [name for name in columns if name not in cells]
+    values = dict(zip(keys, (NETWORK, SESSION), strict=True)) | cells
+    batch = read(f"{names}\n{delimiter.join(values[name] for name in columns)}\n")
+    assert {record.value.hex().upper() for record in batch.ready} == {NETWORK, SESSION}
+    assert {record.dev_eui for record in batch.ready} == {EUI.lower()}
+
+
 @pytest.mark.parametrize("text", ['{"foo": [1, 2]}', '[{"a": 1}]', '{"foo": ', "[[1]]", " \n{}", '\ufeff{"a": "b"}'])
 def test_unknown_json_is_told_as_json(text: str) -> None:
     with pytest.raises(ImportRejected, match="is JSON, but no list of devices that is known") as refused:

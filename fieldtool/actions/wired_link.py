@@ -128,16 +128,21 @@ class WiredLink:
             self._meet(self._meter.primary)
         if self._selected is not None:
             self._forget(ADDRESS_SECONDARY)
+        self._address()
+        if self._selected is None:
+            meter = self._identity(self._part(ADDRESS_SECONDARY))
+            if not self._meter.fits(meter):
+                raise WrongMeter(f"{self._master.target}: meter {meter} answers, not {self._meter}", CHECK_LINE)
+            self._selected = meter
+            # With every digit of its address now, and from the first part of the read-out again.
+            self._address()
+
+    def _address(self) -> None:
+        """Select the meter; counts begin at 1 behind it."""
         selection = LongFrame(SND_UD, ADDRESS_SECONDARY, CI_SELECT, self._secondary_address())
         if self._master.ask(selection, Acknowledge) is None:
             raise self._silent("does not answer to its number")
-        # Counts begin at 1 behind a selection.
         self._send, self._request = SND_UD | FCB, REQ_UD2 | FCB
-        if self._selected is None:
-            self._selected = self._identity(self._part(ADDRESS_SECONDARY))
-            if not self._meter.fits(self._selected):
-                answers, self._selected = self._selected, None
-                raise WrongMeter(f"{self._master.target}: meter {answers} answers, not {self._meter}", CHECK_LINE)
 
     def _meet(self, primary: int) -> None:
         """Find out which meter answers to a primary address."""

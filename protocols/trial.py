@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from math import expm1, log1p, log2
+from math import expm1, log1p
 from typing import Final
 
 from protocols.application import Opaque
@@ -20,7 +20,6 @@ from protocols.model import Address, Key, KeyLookup, Outcome, Telegram
 from protocols.plural import counted
 from protocols.profiles.registry import ProfileRegistry
 from protocols.wmbus.afl import AuthenticationLayer
-from protocols.wmbus.security.des_cbc import DAYS_BACK
 
 MAX_TELEGRAMS: Final = 4
 """Telegrams of a meter that are looked at; what opens four of them opens all."""
@@ -36,8 +35,8 @@ WEAKER_CHECKS: Final[Mapping[str, float]] = {
     "SAP PRIOS": 8,
     "Diehl real data": 7,
     "APT-WMBUS-NA-1 AES-128-CBC": 8,
-    # Mode 3 tries two orders and two packings of the date, on each of the days before.
-    "DES-CBC": CHECK_BITS - log2(4 * (DAYS_BACK + 1)),
+    # Mode 3 tries two orders of the fields; the day does not enter the check bytes.
+    "DES-CBC": CHECK_BITS - 1,
 }
 """Bits that a wrong key must meet by chance, by the name of the protection."""
 

@@ -160,7 +160,7 @@ def _open(decoding: LorawanDecoding, frame: DataFrame, match: Match) -> None:
         found = parse_mac_commands(plaintext, uplink=frame.uplink)
         _commands(decoding, layers.APPLICATION, frame.payload_start, frame.mic_start, found)
         return
-    read_payload(decoding, frame.payload_start, frame.mic_start, frame.fport, match.session)
+    read_payload(decoding, frame.payload_start, frame.mic_start, frame.fport, match.session, uplink=frame.uplink)
 
 
 def _fopts(decoding: LorawanDecoding, frame: DataFrame, match: Match) -> None:

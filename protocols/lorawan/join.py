@@ -26,11 +26,11 @@ from protocols.lorawan.phy import (
     parse_join_request,
     parse_rejoin_request,
 )
+from protocols.lorawan.ports import NO_VALUES
 from protocols.lorawan.sessions import SAME_TRANSMISSION, Device, PendingJoin, Session
 from protocols.model import Key, Outcome, Rung, Security
 
 REJOIN_WITH_JOIN_EUI: Final = 1
-NO_VALUES: Final = "no meter values in it"
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from protocols.lorawan.phy import (
     MType,
     RejoinRequest,
 )
+from protocols.lorawan.ports import PORTS
 from protocols.model import Span
 
 Field = tuple[int, str, str, str]
@@ -32,15 +33,6 @@ _MIC_WORDS: Final = {
     MicState.FAILED: "integrity code, does not fit",
     MicState.NOT_CHECKED: "integrity code, not checked",
 }
-_PORTS: Final = {
-    0: "MAC commands",
-    200: "multicast set-up",
-    201: "fragmented data",
-    202: "clock synchronisation",
-    224: "LoRaWAN test protocol",
-    226: "relay",
-}
-"""Ports with a meaning of their own (L2 1.1, 4.3.2; TS003, TS004, TS005, TS009, TS011)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +87,7 @@ def fport(at: int) -> Part:
     """FPort."""
 
     def describe(plain: bytes) -> tuple[Field, ...]:
-        meaning = _PORTS.get(plain[at], "application")
+        meaning = PORTS.get(plain[at], "application")
         return ((1, "FPort", f"{plain[at]}, {meaning}", "L2 1.1, 4.3.2"),)
 
     return Part("fport", at, at + 1, describe)

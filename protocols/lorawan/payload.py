@@ -36,6 +36,7 @@ from protocols.model import (
     Status,
     Telegram,
 )
+from protocols.plural import counted
 from protocols.profiles.model import Profile
 from protocols.profiles.payloads.model import Item
 from protocols.profiles.registry import shipped_profiles
@@ -324,7 +325,7 @@ def _unknown(given: _Given) -> PayloadResult:
     return replace(
         given.result((given.opaque("payload of a device that is not known"),)),
         outcome=Outcome.UNSUPPORTED,
-        problem=f"{len(payload)} bytes{port} of a device whose payloads are not known",
+        problem=f"{counted(len(payload), 'byte')}{port} of a device whose payloads are not known",
         next=f"{NEXT_UNKNOWN}; it may be {found}" if found else NEXT_UNKNOWN,
         suggestions=suggestions,
     )

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from protocols.application import Opaque
 from protocols.lorawan.bridges import PayloadState
 from protocols.lorawan.decoding import LorawanDecoding
+from protocols.lorawan.layers import APPLICATION
 from protocols.lorawan.meters.model import LoraMeter
 from protocols.lorawan.meters.registry import find_meter
 from protocols.lorawan.payload import NO_STATE, PayloadResult, decode_payload
+from protocols.lorawan.ports import KEEP, NoReading, no_reading
 from protocols.lorawan.sessions import Session
 from protocols.model import Outcome, Rung
 from protocols.plural import counted
@@ -17,10 +20,22 @@ from protocols.text import safe_text
 UNREADABLE = "the payload cannot be read"
 
 
-def read_payload(decoding: LorawanDecoding, start: int, end: int, fport: int | None, session: Session | None) -> None:
-    """Read `plain[start:end]` by the meter's profile, or say what it may be."""
+def read_payload(
+    decoding: LorawanDecoding,
+    start: int,
+    end: int,
+    fport: int | None,
+    session: Session | None,
+    *,
+    uplink: bool = True,
+) -> None:
+    """Read `plain[start:end]` by the meter's profile, or say what it may be; what is sent to it is no reading."""
     profile = _filed_profile(decoding, session)
     meter = find_meter(decoding.dev_eui, profile)
+    other = no_reading(end - start, fport, meter, uplink=uplink)
+    if other is not None:
+        _pass_over(decoding, start, end, other)
+        return
     before = _state(decoding, session)
     result = decode_payload(
         decoding.plain,
@@ -38,6 +53,14 @@ def read_payload(decoding: LorawanDecoding, start: int, end: int, fport: int | N
     if result.state != before:
         _keep(decoding, session, result.state)
     _take(decoding, result, meter)
+
+
+def _pass_over(decoding: LorawanDecoding, start: int, end: int, other: NoReading) -> None:
+    decoding.layers.append(Opaque(APPLICATION, start, end, other.words))
+    if other.outcome is Outcome.OK:
+        decoding.ladder.passed(Rung.RECORDS, other.words)
+    else:
+        decoding.ladder.failed(Rung.RECORDS, other.outcome, other.words, KEEP)
 
 
 def _filed_profile(decoding: LorawanDecoding, session: Session | None) -> str | None:
@@ -88,5 +111,5 @@ def _take(decoding: LorawanDecoding, result: PayloadResult, meter: LoraMeter | N
         count = len(result.records)
         decoding.ladder.passed(Rung.RECORDS, f"{title}: {counted(count, 'record')}")
     else:
-        problem, next_step = result.problem or UNREADABLE, result.next or "keep the frame"
+        problem, next_step = result.problem or UNREADABLE, result.next or KEEP
         decoding.ladder.failed(Rung.RECORDS, result.outcome, problem, next_step)

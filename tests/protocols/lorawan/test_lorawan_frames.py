@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -23,6 +25,7 @@ from tests.protocols.lorawan.lorawan_bench import (
     SESSION_1_0,
     SESSION_1_1,
     assert_tiled,
+    detail,
     hear,
     uplink,
 )
@@ -226,3 +229,39 @@ def test_header_in_one_step_is_what_the_schema_says(data: bytes) -> None:
     mhdr, wire, fctrl, fcnt = DATA_HEADER.unpack(data)
     fields = FHDR.parse(data[1:])
     assert (mhdr, wire, fctrl, fcnt) == (data[0], fields.dev_addr, fields.fctrl, fields.fcnt)
+
+
+W1_LOG = bytes.fromhex("bfc7e7600028950100c0e8e660f79301001e0004000f000b00200005001d0054002d000f000a000a00000003000300")
+"""Axioma's published example of an uplink of a Qalcosonic W1."""
+W1_SESSION = replace(SESSION_1_0, profile="axioma-w1")
+
+
+@pytest.mark.parametrize("mtype", [MType.UNCONFIRMED_DATA_DOWN, MType.CONFIRMED_DATA_DOWN])
+def test_what_is_sent_to_a_meter_is_no_reading(mtype: MType) -> None:
+    keys = GivenKeys(sessions=(W1_SESSION,))
+    assert hear(data_frame(Message(MType.UNCONFIRMED_DATA_UP, 1, 100, W1_LOG), W1_SESSION), keys).telegram.readings
+    telegram = hear(data_frame(Message(mtype, 1, 100, W1_LOG), W1_SESSION), keys).telegram
+    assert (telegram.outcome, telegram.readings, telegram.records) == (Outcome.OK, (), ())
+    assert telegram.lorawan is not None
+    assert telegram.lorawan.plaintext == W1_LOG
+    assert detail(telegram, "records") == "47 bytes to the device on FPort 100: no meter values in it"
+    assert_tiled(telegram)
+
+
+@pytest.mark.parametrize(
+    ("fport", "outcome", "said"),
+    [
+        (202, Outcome.OK, "clock synchronisation, 47 bytes on FPort 202: no meter values in it"),
+        (224, Outcome.OK, "LoRaWAN test protocol, 47 bytes on FPort 224: no meter values in it"),
+        (226, Outcome.UNSUPPORTED, "a relay forwards 47 bytes of another device on FPort 226: they are not followed"),
+        (230, Outcome.UNSUPPORTED, "47 bytes on FPort 230, which is reserved"),
+    ],
+)
+def test_ports_with_a_meaning_of_their_own_are_not_read_by_the_meters_profile(
+    fport: int, outcome: Outcome, said: str
+) -> None:
+    data = data_frame(Message(MType.UNCONFIRMED_DATA_UP, 1, fport, W1_LOG), W1_SESSION)
+    telegram = hear(data, GivenKeys(sessions=(W1_SESSION,))).telegram
+    assert (telegram.outcome, telegram.readings) == (outcome, ())
+    assert detail(telegram, "records") == said
+    assert_tiled(telegram)

@@ -19,6 +19,8 @@ PROBLEM_GLYPH = "✗"
 WAITING_GLYPH = "…"
 
 _LEVEL_WIDTH, _TAG_WIDTH, _DAYS_WIDTH = 14, 20, 10
+_ORGANISATION_WIDTH = 28
+"""Where there is more room, the scope stands behind it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,7 @@ class Entry:
     tag: str = ""
     days: str = ""
     organisation: str = ""
+    scope: str = ""
     explained: str = ""
 
 
@@ -88,7 +91,8 @@ class CertificateList(LineList):
             (fit(entry.level, _LEVEL_WIDTH), "strong"),
             (fit(entry.tag, _TAG_WIDTH), "plain"),
             (fit_right(entry.days, _DAYS_WIDTH) + "  ", entry.style if entry.glyph != IN_USE_GLYPH else "plain"),
-            (fit(entry.organisation, rest), "plain"),
+            (fit(entry.organisation, min(rest, _ORGANISATION_WIDTH)), "plain"),
+            (fit(f" {entry.scope}", max(0, rest - _ORGANISATION_WIDTH)), "muted"),
         )
 
     def empty_lines(self) -> Sequence[str]:
@@ -131,6 +135,7 @@ def _certificate(facts: Facts) -> Entry:
         _text(facts, "tag"),
         days,
         _text(facts, "organisation"),
+        _text(facts, "scope"),
         explained,
     )
 
@@ -144,7 +149,7 @@ def _request(facts: Facts) -> Entry:
         _text(facts, "tag"),
         "waiting",
         _text(facts, "organisation"),
-        f"order {_text(facts, 'order')} of {_text(facts, 'made_at')[:10]}: press i to import the desk's answer",
+        explained=f"order {_text(facts, 'order')} of {_text(facts, 'made_at')[:10]}: press i to import the answer",
     )
 
 

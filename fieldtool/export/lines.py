@@ -95,7 +95,13 @@ def _what(telegram: Telegram) -> str:
     readings = ", ".join(reading_text(reading) for reading in readings_in_short(telegram))
     if not readings and telegram.lorawan is not None:
         readings = telegram.lorawan.mtype
-    return "  ".join(part for part in (readings or "no readings", raised) if part)
+    return "  ".join(part for part in (readings or _without_readings(telegram), raised) if part)
+
+
+def _without_readings(telegram: Telegram) -> str:
+    """What a message says that has no readings: an error, an alarm, or what kind of message it is."""
+    said = telegram.notes[0] if telegram.notes else ", ".join(filter(None, (telegram.message, "no readings")))
+    return safe_text(said)
 
 
 def _medium(telegram: Telegram) -> str:

@@ -167,3 +167,16 @@ def test_a_summary_shows_the_status_byte_raw_and_by_name() -> None:
 )
 def test_a_summary_says_what_a_message_without_readings_is(frame: str, lines: list[str]) -> None:
     assert summary(decode(bytes.fromhex(frame))).splitlines() == lines
+
+
+@pytest.mark.parametrize(
+    ("frame", "words"),
+    [
+        ("0F4493157856341233036E0100000010", "the meter reports an application error: access denied"),
+        ("0E4793157856341233038A2A000000", "ACC-NR, no readings"),
+        ("1040014116", "SND-NKE, no readings"),
+    ],
+    ids=["application error", "access window", "reset"],
+)
+def test_a_line_says_what_a_message_without_readings_is(frame: str, words: str) -> None:
+    assert telegram_line(decode(bytes.fromhex(frame))).endswith(f"✓ ok             {words}")

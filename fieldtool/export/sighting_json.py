@@ -202,7 +202,7 @@ class SightingWriter:
             if len(self._meters) >= METERS:
                 self._meters.clear()
             known = self._meters[meter_plan] = self.of_meter(meter_plan)
-        return self.text(known, data, plain, received, raw, findings)
+        return self.text(known, data, plain, received, raw.hex().upper(), findings)
 
     def of_meter(self, meter_plan: MeterPlan) -> MeterLine:
         """What the lines of a meter have in common, for a caller who keeps it."""
@@ -214,10 +214,10 @@ class SightingWriter:
         data: bytes,
         plain: bytes,
         received: str,
-        raw: bytes,
+        digits: str,
         findings: Sequence[Finding],
     ) -> str:
-        """As `matched`, given what the lines of the meter have in common."""
+        """As `matched`, given what the lines of the meter have in common, and the digits of the frame as received."""
         template, address, key_detail, number, link_number, key_check_value = of_meter
         plan = template.plan
         cut = plan.layout.cut(plain)
@@ -235,11 +235,11 @@ class SightingWriter:
             plausible = _judged(plausibility([quality for _, quality in results]), findings)
             both = [text for value, quality in results for text in (value_json(value), quality.value)]
             line = template.any_quality[:]
-            line[1::2] = address, key_detail, plausible, *own, *both, noticed, raw.hex().upper()
+            line[1::2] = address, key_detail, plausible, *own, *both, noticed, digits
             return "".join(line)
         plausible = _judged(template.all_valid, findings) if findings else template.all_valid_step
         line = template.good[:]
-        line[1::2] = address, key_detail, plausible, *own, *texts, noticed, raw.hex().upper()
+        line[1::2] = address, key_detail, plausible, *own, *texts, noticed, digits
         return "".join(line)
 
     def _status(self, template: _Template, key: tuple[int | None, tuple[bytes, ...]], data: bytes, plain: bytes) -> str:

@@ -33,8 +33,8 @@ _NO_TIME: Final = '{"at": null'
 BEGINNING: Final = datetime(2000, 1, 1, tzinfo=UTC)
 """Stands for the start of a capture that tells only how much later its telegrams came."""
 
-_Quick: TypeAlias = tuple[bytes, str, datetime | None]
-"""A frame, its reception as JSON, and when it was heard."""
+_Quick: TypeAlias = tuple[bytes, str, str, datetime | None]
+"""A frame, its digits as they were written, its reception as JSON, and when it was heard."""
 
 
 @dataclass(slots=True)
@@ -113,7 +113,7 @@ class BlockReplay:
         """Return what is shown for a line; None when there is nothing."""
         quick = self._quickly(line) if self._as_json else None
         if quick is not None:
-            raw, received, at = quick
+            raw, digits, received, at = quick
             found = self._decoder.match(raw)
             if found is not None:
                 plan, data, plain = found
@@ -123,7 +123,9 @@ class BlockReplay:
                     plan.line = self._writer.of_meter(plan)
                 self._items += 1
                 self._planned += 1
-                return self._writer.text(plan.line, data, plain, received, raw, watch.follow(data, plain, at))
+                if len(digits) != 2 * len(raw) or not digits.isupper():
+                    digits = raw.hex().upper()
+                return self._writer.text(plan.line, data, plain, received, digits, watch.follow(data, plain, at))
         item = self._reader.read(number, line)
         return None if item is None else self._item(item, done)
 
@@ -154,7 +156,7 @@ class BlockReplay:
             return None
         try:
             if ";" not in line:
-                return bytes.fromhex(line), self._bare, None
+                return bytes.fromhex(line), line, self._bare, None
             at, rssi_dbm, mode, digits = line.split(";")
             raw = bytes.fromhex(digits)
             heard_at = datetime.fromisoformat(at)
@@ -165,7 +167,7 @@ class BlockReplay:
         reception = self._reception(rssi_dbm, mode)
         if reception is None or not _is_own_time(at):
             return None
-        return raw, f'{{"at": "{at[:10]}T{at[11:]}"{reception}', heard_at
+        return raw, digits, f'{{"at": "{at[:10]}T{at[11:]}"{reception}', heard_at
 
     def _reception(self, rssi_dbm: str, mode: str) -> str | None:
         """What is said of a reception behind its time; None when it is not what `format_line` writes."""

@@ -3,97 +3,39 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from textual.pilot import Pilot
 
-from fieldtool.actions.errors import LinkSilent
-from fieldtool.actions.links import LINKS, OPTIONS, FieldLink, LinkContext, MeterChoice, open_link
+from fieldtool.actions.links import LINKS, OPTIONS, open_link
 from fieldtool.sources.events import SourceEvent, SourceState
 from fieldtool.sources.url import parse_url
 from fieldtool.tui.action_run import link_over
 from fieldtool.tui.action_screen import ActionScreen
 from fieldtool.tui.app import FieldToolApp
-from fieldtool.tui.certificate_access import CertificateAccess
 from fieldtool.tui.help_screen import HelpScreen
 from fieldtool.tui.meter_screen import MeterScreen
 from fieldtool.tui.question_screen import QuestionScreen
 from fieldtool.tui.reception_screen import ReceptionScreen
 from fieldtool.tui.screenshot import without_web_fonts
-from fieldtool.tui.session import Session
 from fieldtool.tui.unlock_screen import UnlockScreen
-from keystore.certificates.levels import level_table
 from simulators.field_meter.wired import WiredMeter
 from simulators.field_meter.wired_bench import DEFAULT_BAUD, WiredBench
 from simulators.ports import open_port
-from tests.fieldtool.action_bench import Bench, Clock, make_bench, make_vault
+from tests.fieldtool.action_bench import Clock, make_bench, make_vault
+from tests.fieldtool.tui.action_scenes import LINK, Field, begin, on_actions, says, visit
 from tests.fieldtool.tui.test_tui_snapshots import check_snapshot
 from tests.fieldtool.tui.tui_scenes import (
     NARROW,
     NOW,
-    Steps,
     run_app,
     screen_lines,
     screen_text,
-    session_of,
-    some_meters,
     until,
 )
-
-LINK = "mbus+socket://127.0.0.1:10001"
-NAMES = list(level_table().actions)
-
-
-@dataclass
-class Field:
-    """A bench, and what the screens asked of it."""
-
-    bench: Bench
-    opened: list[tuple[str, str]]
-    closed: int = 0
-    wait: threading.Event | None = None
-
-    def open_link(self, text: str, meter: MeterChoice, context: LinkContext) -> FieldLink:
-        self.opened.append((text, str(meter)))
-        return WatchedLink(self, context)
-
-    def session(self) -> Session:
-        vault = self.bench.vault
-        return replace(
-            session_of(some_meters()),
-            lock_keystore=vault.lock,
-            unlock_keystore=vault.unlock,
-            certificates=CertificateAccess(lambda: vault),
-            open_link=self.open_link,
-        )
-
-
-@dataclass
-class WatchedLink:
-    """The bench's link, which can wait for as long as a meter on the air would."""
-
-    field: Field
-    context: LinkContext
-
-    def exchange(self, message: bytes) -> bytes:
-        if self.field.wait is not None:
-            self.context.tell("waiting for the meter: it sends about every 16 s")
-            if self.field.wait.wait(20):
-                raise LinkSilent("the meter was not heard")
-        return self.field.bench.link.exchange(message)
-
-    def read_out(self) -> list[bytes]:
-        return self.field.bench.link.read_out()
-
-    def cancel(self) -> None:
-        if self.field.wait is not None:
-            self.field.wait.set()
-
-    def close(self) -> None:
-        self.field.closed += 1
 
 
 @pytest.fixture
@@ -102,49 +44,6 @@ def field(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Field]:
     monkeypatch.setattr("fieldtool.enrolment.now", clock)
     with make_vault(tmp_path / "keys.vault", clock) as vault:
         yield Field(make_bench(vault, clock), [])
-
-
-def says(app: FieldToolApp, *words: str) -> Callable[[], bool]:
-    """A condition: all of it is on the screen, wherever its lines are broken."""
-    return lambda: all(word in " ".join(screen_text(app).replace("│", " ").split()) for word in words)
-
-
-def on_actions(field: Field, steps: Steps, size: tuple[int, int] = NARROW) -> FieldToolApp:
-    """Open the actions from the reception list, see them, and go on."""
-
-    async def opened(app: FieldToolApp, pilot: Pilot[None]) -> None:
-        await pilot.press("end", "a")
-        await until(pilot, lambda: isinstance(app.screen, ActionScreen))
-        await until(pilot, says(app, "read-out"))
-        await steps(app, pilot)
-
-    return run_app(field.session(), opened, size)
-
-
-async def begin(app: FieldToolApp, pilot: Pilot[None], action: str, *answers: str) -> None:
-    """Choose an action, and answer what it asks for."""
-    screen = app.screen
-    assert isinstance(screen, ActionScreen)
-    await until(pilot, lambda: all(worker.is_finished for worker in app.workers if worker.node is screen))
-    screen.actions.put_cursor(NAMES.index(action))
-    await pilot.press("enter")
-    for answer in answers:
-        await until(pilot, lambda: app.focused is screen.query_one("#answer"))
-        line = screen.query_one("#answer")
-        line.value = answer  # type: ignore[attr-defined]
-        label = str(screen.query_one("#answer-label").render())
-        await pilot.press("enter")
-        await until(
-            pilot,
-            lambda before=label: (  # type: ignore[misc]
-                not screen.answers.display or str(screen.query_one("#answer-label").render()) != before
-            ),
-        )
-
-
-async def visit(app: FieldToolApp, pilot: Pilot[None], field: Field, action: str, *answers: str) -> None:
-    """The same with link and meter asked for first."""
-    await begin(app, pilot, action, LINK, field.bench.meter.address.number, *answers)
 
 
 def test_the_table_says_what_is_allowed_and_why_not(field: Field) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from fieldtool.actions.links import MeterChoice
 from keystore.audit import AuditAction
 from keystore.certificates.standing import Standing
 from keystore.key_change import ChangeNote
@@ -29,11 +30,11 @@ class Became(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ActionLog:
-    """The entries of one attempt."""
+    """The entries of one attempt; a meter that was not met yet is named as the user named it."""
 
     vault: Vault
     action: str
-    meter: Address
+    meter: Address | MeterChoice
     standing: Standing
     parameter: str = ""
 
@@ -54,5 +55,6 @@ class ActionLog:
             "reason": safe_text(reason),
             **more,
         }
-        subject = f"{self.meter.manufacturer} {self.meter.number}"
+        met = isinstance(self.meter, Address)
+        subject = f"{self.meter.manufacturer} {self.meter.number}" if met else str(self.meter)
         return ChangeNote(AuditAction.METER_ACTION, subject, {name: text for name, text in told.items() if text})

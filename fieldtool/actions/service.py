@@ -71,11 +71,17 @@ class ActionService:
     ) -> ActionPlan:
         """Look at the meter, and return what would be done; nothing is changed.
 
-        Raises `UsageError` for an action or parameters that do not fit.
+        Raises `UsageError` for an action or parameters that do not fit. A meter that cannot be looked at ends the
+        attempt, which is written down.
         """
         wish = wish_for(action, arguments, self._clock(), new_key)
-        opened = self._session(meter).hello()
-        read_out = take_read_out(self._link, self._vault.keys_for)
+        try:
+            opened = self._session(meter).hello()
+            read_out = take_read_out(self._link, self._vault.keys_for)
+        except (ActionRefused, LinkLost, LinkSilent) as error:
+            log = ActionLog(self._vault, action, meter, self.standing(), wish.shown(self._clock()))
+            log.note(_became(error), error.message)
+            raise
         now, standing = self._clock(), self.standing()
         address = opened.meter
         return ActionPlan(
@@ -205,9 +211,8 @@ class ActionService:
         try:
             opened = self._session(plan.meter).hello()
             require_same_meter(plan.meter, opened.meter)
-        except (LinkLost, LinkSilent, ActionRefused) as error:
-            refused = isinstance(error, ActionRefused)
-            log.note(Became.REFUSED_BY_METER if refused else Became.LINK_FAILED, error.message)
+        except (ActionRefused, LinkLost, LinkSilent) as error:
+            log.note(_became(error), error.message)
             raise
         log.note(Became.BEGUN)
         try:
@@ -257,6 +262,10 @@ class ActionService:
         if read_out.meter is not None:
             require_same_meter(plan.meter, read_out.meter)
         return _shown(read_out, command), read_out.shows(wanted)
+
+
+def _became(error: ActionRefused | LinkLost | LinkSilent) -> Became:
+    return Became.REFUSED_BY_METER if isinstance(error, ActionRefused) else Became.LINK_FAILED
 
 
 def _shown(read_out: ReadOut, command: Command | None) -> str:

@@ -124,10 +124,10 @@ class WiredLink:
 
     def _select(self) -> None:
         """Begin anew: no selection, no frame counts, then the one meter."""
-        if self._selected is None and self._meter.primary is not None:
-            self._meet(self._meter.primary)
         if self._selected is not None:
             self._forget(ADDRESS_SECONDARY)
+        elif self._meter.primary is not None:
+            self._meet(self._meter.primary)
         self._address()
         if self._selected is None:
             meter = self._identity(self._part(ADDRESS_SECONDARY))

@@ -239,7 +239,9 @@ def test_another_meter_than_the_one_named_is_not_touched(bench: Bench) -> None:
     with pytest.raises(WrongMeter, match="10009999"):
         bench.service.execute(plan)
     assert bench.lock.state.alarms
-    assert bench.became == ["link failed"]
+    assert bench.became == ["link failed", "link failed"]
+    subjects = [one.subject for one in bench.vault.audit.entries() if one.action == "meter_action"]
+    assert subjects == ["99999999", "SIM 10002345"]
 
 
 @pytest.mark.parametrize("seen", ["the command", "the signature"])
@@ -383,6 +385,15 @@ def test_bad_wishes_are_refused_before_anything_is_sent(
     with pytest.raises(UsageError, match=why):
         bench.service.plan(action, bench.choice, arguments)
     assert bench.link.heard == []
+
+
+def test_a_locked_meter_says_so_and_it_is_written_down(bench: Bench) -> None:
+    bench.enrol("service")
+    until = int(bench.clock().timestamp()) + 60
+    bench.lock.state = replace(bench.lock.state, locked_until=until)
+    with pytest.raises(ActionRefused, match="locked after too many failures: for 60 s more"):
+        bench.service.plan("reset-alarms", bench.choice, {})
+    assert bench.became == ["refused by the meter"]
 
 
 def test_a_meter_that_does_not_answer_is_one_clear_line(bench: Bench) -> None:

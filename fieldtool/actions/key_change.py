@@ -28,6 +28,7 @@ from protocols.actions.messages import Result
 from protocols.actions.results import ResultCode
 from protocols.crypto import wrap_key
 from protocols.model import Address
+from protocols.plural import counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +139,7 @@ class KeyChanger:
         held = self._session.which_key(meter, [record.value for record in records])
         if held is None:
             raise AccessError(
-                f"meter {meter} proves none of the {len(records)} keys that are filed for it",
+                f"meter {meter} proves none of the keys filed for it ({counted(len(records), 'key')})",
                 "import the key that it holds first",
             )
         return next(record for record in records if hmac.compare_digest(record.value, held.key))

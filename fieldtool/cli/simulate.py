@@ -14,6 +14,7 @@ from fieldtool.cli.command import Command
 from fieldtool.cli.options import seconds
 from fieldtool.exit_codes import ExitCode
 from fieldtool.sources.simulated import KIND, load_scenario, make_bench, start_bench
+from protocols.plural import counted
 from protocols.receivers.registry import REGISTRY, receiver
 from protocols.text import safe_text
 from simulators.devices.model import SimulatedDevice
@@ -85,7 +86,7 @@ def _scenario(arguments: Namespace) -> ExitCode:
         meters = [*map(_meter, scenario.meters), *map(_device, scenario.devices)]
         output.data(json.dumps(meters, indent=1))
         return ExitCode.OK
-    output.data(f"{safe_text(scenario.title)}: {len(scenario.meters) + len(scenario.devices)} meters")
+    output.data(f"{safe_text(scenario.title)}: {counted(len(scenario.meters) + len(scenario.devices), 'meter')}")
     for meter in scenario.meters:
         address = meter.address
         output.data(

@@ -181,3 +181,28 @@ def test_unknown_payloads_are_suggested_with_evidence() -> None:
 def test_an_empty_payload_is_nothing() -> None:
     assert decode_payload(b"abc", 2, 2, None, None).ok
     assert decode_payload(b"abc", 7, 2, 1, meter_of("axioma-w1")).ok
+
+
+@pytest.mark.parametrize(
+    ("meter", "fport", "payload"),
+    [
+        ("axioma-w1", 101, "04FF891331FD17041344FF891344134D931E206201"),
+        ("axioma-w1", 103, "80D1846630"),
+        ("elvaco-cmi4111", 2, b'\x07{"E":"12","U":"kWh","ID":"70969798"}'.hex()),
+        ("elvaco-cmi41xx", 2, "250C06354100000C789897967002FD170000"),
+        ("dzg-loramod", 8, "0001A22A00000080D18466CF010000"),
+        (
+            "iotfactory-mbus",
+            10,
+            "A00216 00".replace(" ", "") + "80D18466" + "00" + "08122121" + "0200" + "0C0454000000",
+        ),
+        ("lobaro-modbus", 3, "006684D18009010301" + "1234" + "000001"[:0] + "00000001"),
+        ("lobaro-wmbus", 101, "03006684D1800102030405060708"),
+        ("lobaro-wmbus", 12, "2E44B4250102"),
+        ("dezem-harvy2", 10, "0600" + "00" * 8 + "F0" + "66"),
+    ],
+)
+def test_what_says_itself_of_which_family_it_is_is_suggested(meter: str, fport: int, payload: str) -> None:
+    data = bytes.fromhex(payload)
+    result = decode_payload(data, 0, len(data), fport, None)
+    assert meter in {item.meter for item in result.suggestions}, result.suggestions

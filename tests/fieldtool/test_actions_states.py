@@ -375,7 +375,7 @@ def test_no_order_of_events_lets_an_action_through_or_loses_a_key(tmp_path: Path
     run_state_machine_as_test(
         ActionSessions,
         settings=settings(
-            max_examples=40, stateful_step_count=20, deadline=None, suppress_health_check=list(HealthCheck)
+            max_examples=32, stateful_step_count=20, deadline=None, suppress_health_check=list(HealthCheck)
         ),
     )
     assert sum(ActionSessions.granted.values()) > 20

@@ -1,7 +1,7 @@
 """Uplinks as network servers hand them on, one JSON object a line: The Things Stack v3, ChirpStack v4, forwarders.
 
 The Things Stack and ChirpStack hand over payloads that they decrypted already; a member that is zero or empty is left
-out by both. ChirpStack's gateway events and the `rxpk` of packet forwarders hold the whole frame.
+out by both. ChirpStack's gateway events and the packets of forwarders (`rxpk`, `txpk`) hold the whole frame.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import base64
 import binascii
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
@@ -21,6 +21,7 @@ from protocols.errors import ProtocolError
 from protocols.lorawan.facts import LoraReception
 from protocols.lorawan.meters.registry import named_meter
 from protocols.model import Link, RawFrame
+from protocols.receivers.events import Damaged
 from protocols.receivers.gwmp.packets import Packet, parse_push
 from protocols.receivers.lora_radio import mode_text, reception
 
@@ -28,6 +29,12 @@ KIND_TTS: Final = "The Things Stack uplink"
 KIND_CHIRPSTACK: Final = "ChirpStack uplink"
 KIND_CHIRPSTACK_GATEWAY: Final = "ChirpStack gateway event"
 KIND_RXPK: Final = "packet forwarder JSON"
+
+_WRAPS: Final = ("result", "data")
+"""Where The Things Stack puts an uplink: in answers of its storage, in events of its console."""
+
+_PACKET: Final = frozenset({"data", "datr", "freq"})
+"""Members of a forwarder's packet that stands alone."""
 
 MAX_FPORT: Final = 255
 MAX_FCNT: Final = 0xFFFFFFFF
@@ -43,11 +50,21 @@ def read_object(members: Mapping[str, object]) -> Pasted | None:
         return None
     if isinstance(members.get("end_device_ids"), dict):
         return _things_stack(members)
+    for wrap in _WRAPS:
+        inner = members.get(wrap)
+        if isinstance(inner, dict) and isinstance(inner.get("end_device_ids"), dict):
+            return _things_stack(inner)
     if isinstance(members.get("deviceInfo"), dict):
         return _chirpstack(members)
     if isinstance(members.get("phyPayload"), str):
         return _chirpstack_gateway(members)
-    return _rxpk(members) if isinstance(members.get("rxpk"), list) else None
+    packets = members.get("rxpk")
+    if isinstance(packets, list):
+        return _packet(packets)
+    sent = members.get("txpk")
+    if isinstance(sent, dict):
+        return _packet([sent])
+    return _packet([members]) if members.keys() >= _PACKET else None
 
 
 def _things_stack(members: Mapping[str, Any]) -> Pasted:
@@ -104,12 +121,15 @@ def _chirpstack_radio(members: Mapping[str, Any], best: Mapping[str, Any]) -> Lo
     )
 
 
-def _rxpk(members: Mapping[str, Any]) -> Pasted:
+def _packet(packets: Sequence[object]) -> Pasted:
+    """The one packet of a forwarder that can be used: heard (`rxpk`), or to be sent (`txpk`)."""
     try:
-        received = parse_push(json.dumps({"rxpk": members["rxpk"]}).encode())
+        received = parse_push(json.dumps({"rxpk": packets}).encode())
     except ProtocolError as error:
         raise NotRecognised(f"{KIND_RXPK}: {error}", _INSTEAD) from None
     good = [packet for packet in received if isinstance(packet, Packet)]
+    if len(received) == 1 and isinstance(received[0], Damaged):
+        raise NotRecognised(f"{KIND_RXPK}: {received[0].reason}", "paste a packet that was received whole")
     if len(good) != 1:
         raise NotRecognised(f"{KIND_RXPK} with {len(good)} good packets", "paste one with a single packet in it")
     packet = good[0]

@@ -47,11 +47,18 @@ GATEWAY_EVENT = (
 )
 RXPK = '{"rxpk":[{"freq":868.5,"stat":1,"modu":"LORA","datr":"SF7BW125","rssi":-57,"data":"QPF9vkkAAgABlUN4disR/w0="}]}'
 
+RXPK_ALONE = RXPK.removeprefix('{"rxpk":[').removesuffix("]}")
+TXPK = (
+    '{"txpk":{"imme":false,"tmst":3512348611,"freq":868.5,"modu":"LORA","datr":"SF7BW125","ipol":true,"size":17,'
+    '"data":"IGoUZI4VEqTYFUo0Y3zfU1c="}}'
+)
+
 HEARD = LoraReception(5, None, 868_500_000, 7, 125_000, 9.0, "0004a30b001a2b3c", "49be7df1", 1, 2)
 
 MEMBERS = (
     *("deviceInfo", "end_device_ids", "uplink_message", "rxInfo", "rx_metadata", "rssi", "data", "settings"),
     *("frm_payload", "phyPayload", "fCnt", "f_port", "received_at", "frequency", "txInfo", "rxpk"),
+    *("txpk", "datr", "freq", "result"),
 )
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=6),
@@ -98,6 +105,34 @@ def test_a_bare_frame_is_told_by_type_and_length(text: str) -> None:
 
 def test_a_wireless_mbus_frame_that_was_cut_off_is_no_lorawan() -> None:
     assert recognise("4044" + "A511" * 12).frame.link is Link.MBUS
+
+
+@pytest.mark.parametrize("around", ['{"result":%s}', '{"name":"as.up.data.forward","data":%s}'])
+def test_an_uplink_is_found_in_what_the_things_stack_wraps_it_in(around: str) -> None:
+    assert recognise(around % THINGS_STACK).frame == recognise(THINGS_STACK).frame
+
+
+def test_one_packet_of_a_forwarder_may_stand_alone() -> None:
+    assert recognise(RXPK_ALONE) == recognise(RXPK)
+
+
+def test_what_a_forwarder_is_to_send_is_a_frame_too() -> None:
+    pasted = recognise(TXPK)
+    assert (pasted.kind, pasted.frame.link, pasted.frame.rssi_dbm) == ("packet forwarder JSON", Link.LORAWAN, None)
+    assert pasted.frame.data.hex() == "206a14648e1512a4d8154a34637cdf5357"
+    assert pasted.frame.lora is not None
+    assert (pasted.frame.lora.frequency_hz, pasted.frame.lora.spreading_factor) == (868_500_000, 7)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [({"stat": -1}, "CRC was wrong"), ({"size": 3}, "its size is another"), ({"data": "%"}, "Base64")],
+)
+def test_a_packet_that_cannot_be_used_says_why(change: dict[str, object], words: str) -> None:
+    packet = json.loads(RXPK_ALONE) | change
+    for text in (json.dumps(packet), json.dumps({"rxpk": [packet]})):
+        with pytest.raises(NotRecognised, match=words):
+            recognise(text)
 
 
 def test_missing_members_are_zero() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, ArgumentTypeError, Namespace, RawDescriptionHelpFormatter
 from collections.abc import Sequence
-from importlib.metadata import PackageNotFoundError, version
 from typing import NoReturn
 
 from fieldtool.cli.command import COMMANDS, GROUPS, load, unknown_command
@@ -99,6 +98,9 @@ def overview(group: str | None = None) -> str:
 
 def version_text() -> str:
     """Return program and version."""
+    # It takes as long as reading a telegram, and only this asks for it.
+    from importlib.metadata import PackageNotFoundError, version
+
     try:
         return f"fieldtool {version('fieldtool')}"
     except PackageNotFoundError:

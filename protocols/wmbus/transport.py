@@ -8,6 +8,7 @@ from construct import Bytes, Int8ul, Int16ul, Struct
 
 from protocols.errors import Truncated
 from protocols.model import Address, Span, Status
+from protocols.plural import counted
 from protocols.wmbus.ci import CiField, Header, ci_field
 from protocols.wmbus.link import tile
 
@@ -26,6 +27,22 @@ COUNTER_IN_HEADER = 0x2000
 """Bit Z of the mode 7 configuration word: the message counter follows in the transport header."""
 
 COUNTER_SIZE = 4
+
+ALL_BYTES = 0xFF
+"""Low byte of the configuration word of mode 10: everything between counter and tag is encrypted."""
+
+CONFIGURATION_BITS: tuple[tuple[int, str], ...] = (
+    (0x8000, "bidirectional"),
+    (0x4000, "accessible"),
+    (0x2000, "synchronous"),
+    (0x0002, "repeated access"),
+    (0x0001, "repeated by a hop"),
+)
+"""Of the words of modes 0, 5 and 15 (EN 13757-7, 7.5.6)."""
+
+CONTENT = 0x000C
+STATIC_MESSAGE = 0x0008
+"""Content of the message: 10 says that it does not change."""
 
 STATUS_LOW_BITS = ("", "application_busy", "application_error", "alarm")
 STATUS_BITS: tuple[tuple[int, str], ...] = (
@@ -122,7 +139,24 @@ class TransportLayer:
     def _configuration_meaning(self) -> str:
         mode = self.security_mode
         name = f"security mode {mode} ({SECURITY_NAMES.get(mode, 'reserved')})"
-        return f"{name}, {self.encrypted_blocks} encrypted blocks" if mode in (5, 7, 15) else name
+        return ", ".join((name, *self._encrypted_words(), *self._configuration_flags()))
+
+    def _encrypted_words(self) -> tuple[str, ...]:
+        """How much of the payload is encrypted, in the unit of the mode."""
+        mode, low = self.security_mode, (self.configuration or 0) & 0xFF
+        if mode in (5, 7, 15):
+            return (counted(self.encrypted_blocks, "encrypted block"),)
+        if mode == 10 and low == ALL_BYTES:
+            return ("all bytes encrypted",)
+        return (counted(low, "encrypted byte"),) if mode in (2, 3, 10) else ()
+
+    def _configuration_flags(self) -> tuple[str, ...]:
+        """Bits B, A, S, R and H, and the content of the message, where the mode's word has them."""
+        word = self.configuration or 0
+        if self.security_mode not in (0, 5, 15):
+            return ()
+        content = ("static message",) if word & CONTENT == STATIC_MESSAGE else ()
+        return (*(name for bit, name in CONFIGURATION_BITS if word & bit), *content)
 
     def _extension_meaning(self) -> str:
         word = int.from_bytes(self.extension, "little")

@@ -237,3 +237,30 @@ def test_no_other_makers_telegrams_are_tried_with_default_keys() -> None:
     assert decode(other).problem == "encrypted with AES-128-CBC, and no key is filed for 12345678"
     damaged = framed(frame[10:-1] + bytes((frame[-1] ^ 1,)), address=bytes.fromhex(PUBLIC_KEYS["Diehl"][0]))
     assert decode(damaged).outcome is Outcome.NO_KEY
+
+
+@pytest.mark.parametrize(
+    ("word", "words"),
+    [
+        ("2025", "security mode 5 (AES-128-CBC), 2 encrypted blocks, synchronous"),
+        (
+            "19C5",
+            "security mode 5 (AES-128-CBC), 1 encrypted block, "
+            "bidirectional, accessible, repeated by a hop, static message",
+        ),
+        ("0280", "security mode 0 (none), bidirectional, repeated access"),
+        ("1002", "security mode 2 (DES-CBC, IV 0), 16 encrypted bytes"),
+        ("0003", "security mode 3 (DES-CBC), 0 encrypted bytes"),
+        ("0008", "security mode 8 (AES-128-CTR with CMAC)"),
+    ],
+)
+def test_every_bit_of_the_configuration_word_is_explained(word: str, words: str) -> None:
+    telegram = decode(framed(bytes.fromhex(f"7A0100{word}") + bytes(32)))
+    assert [span.meaning for span in telegram.spans if span.name == "CF"] == [words]
+
+
+def test_mode_10_says_how_much_is_encrypted() -> None:
+    telegram = decode(framed(bytes.fromhex("7A0100FF0A100107000000") + bytes(32)))
+    assert [span.meaning for span in telegram.spans if span.name == "CF"] == [
+        "security mode 10 (AES-128-CCM), all bytes encrypted"
+    ]

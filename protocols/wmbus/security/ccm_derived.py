@@ -11,12 +11,9 @@ from cryptography.hazmat.primitives.ciphers.aead import AESCCM
 from protocols.errors import DecryptFailed, Truncated
 from protocols.wmbus.security.cbc_derived import encryption_key_of
 from protocols.wmbus.security.model import Opened, Protected
-from protocols.wmbus.transport import COUNTER_SIZE
+from protocols.wmbus.transport import ALL_BYTES, COUNTER_SIZE
 
 ADDRESS_SIZE = 8
-ALL_BYTES = 0xFF
-"""Low byte of the configuration word: everything between counter and tag is encrypted."""
-
 TAG_SIZES = (4, 8, 12, 16)
 """By bits 9-8 of the configuration field extension."""
 

@@ -10,25 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from fieldtool.actions.action_log import ActionLog
-from fieldtool.actions.errors import ActionRefused, LinkLost, LinkSilent, WrongMeter
-from fieldtool.actions.links import MeterChoice
-from fieldtool.actions.plan import ActionPlan
+from fieldtool.actions.errors import ActionRefused, LinkLost, LinkSilent
 from fieldtool.actions.read_out import take_read_out
 from fieldtool.errors import UsageError
-from keystore.certificates import enrolment
-from keystore.certificates.errors import NotPermitted
-from keystore.certificates.grant import Scope
 from keystore.certificates.levels import level_table
-from keystore.certificates.revocation import read_list
-from protocols.actions.event_log import EventKind
 from protocols.actions.parameters import Argument
 from protocols.actions.results import ResultCode
 from protocols.actions.table import FORMS
-from protocols.model import Address
-from simulators.certificate_desk.issuing import issue_list
 from tests.fieldtool.action_bench import Bench, Clock, make_bench, make_vault
-from tests.keystore.certificates.desks import DAY, ORGANISATION
 
 EVERYTHING = "service+test"
 
@@ -113,164 +102,6 @@ def test_reconfigurations_are_counted_down(bench: Bench) -> None:
         bench.do("radio-interval", seconds=70)
     assert refused.value.code == ResultCode.NO_RECONFIGURATIONS
     assert bench.lock.state.radio_interval_s == 60
-
-
-def test_a_level_that_is_too_low_is_refused_by_the_tool(bench: Bench) -> None:
-    bench.enrol("installer")
-    plan = bench.service.plan("reset-alarms", bench.choice, {})
-    assert plan.why_not == "to reset the alarms needs level Service, in use is Installer"
-    heard = len(bench.link.heard)
-    with pytest.raises(NotPermitted, match="needs level Service, in use is Installer"):
-        bench.service.execute(plan)
-    assert len(bench.link.heard) == heard, "nothing was sent"
-    assert bench.became == ["refused by the tool"]
-    assert bench.log[0]["reason"] == plan.why_not
-
-
-def patched(bench: Bench, plan: ActionPlan) -> None:
-    """Do what a tool would do whose own check was taken out."""
-    service, standing = bench.service, bench.service.standing()
-    credential = bench.wallet.active_credential
-    assert credential is not None
-    evidence = service.evidence(standing) if standing.chain is not None else None
-    if evidence is None:
-        issuers = tuple(one.data for one in credential.issuers)
-        from fieldtool.actions.session import Evidence
-
-        evidence = Evidence(credential, issuers, bench.wallet.lists)
-    log = ActionLog(bench.vault, plan.action.name, plan.meter, standing, plan.parameter)
-    service._perform(plan, evidence, log)
-
-
-def test_a_patched_tool_is_refused_by_the_meter(bench: Bench) -> None:
-    bench.enrol("installer")
-    before = bench.lock.state
-    with pytest.raises(ActionRefused, match="wants a higher level") as refused:
-        patched(bench, bench.service.plan("reset-alarms", bench.choice, {}))
-    assert refused.value.code == ResultCode.LEVEL_TOO_LOW
-    assert "Service" in refused.value.message
-    assert bench.lock.state.alarms == before.alarms != 0
-    assert bench.fates[0] is EventKind.REFUSED
-    assert bench.became == ["begun", "refused by the meter"]
-
-
-@pytest.mark.parametrize(
-    ("scope", "why"),
-    [
-        (Scope(ORGANISATION, numbers=(20000000, 29999999)), "meters 20000000 to 29999999"),
-        (Scope(ORGANISATION, manufacturers=frozenset({"KAM"})), "meters of KAM"),
-        (Scope(ORGANISATION, families=frozenset({"other family"})), "other family"),
-    ],
-    ids=["numbers", "makers", "families"],
-)
-def test_a_meter_outside_of_the_scope_is_refused_by_both(bench: Bench, scope: Scope, why: str) -> None:
-    bench.enrol("service", scope)
-    plan = bench.service.plan("reset-alarms", bench.choice, {})
-    assert why in plan.why_not
-    with pytest.raises(NotPermitted, match=why):
-        bench.service.execute(plan)
-    with pytest.raises(ActionRefused, match=why) as refused:
-        patched(bench, plan)
-    assert refused.value.code == ResultCode.OUT_OF_SCOPE
-
-
-def test_an_expired_certificate_is_refused_by_both(bench: Bench) -> None:
-    bench.enrol("service")
-    bench.clock.pass_by(89 * DAY)
-    bench.service.standing()
-    bench.clock.pass_by(3 * DAY)
-    plan = bench.service.plan("reset-alarms", bench.choice, {})
-    assert "expired" in plan.why_not
-    with pytest.raises(NotPermitted, match="expired"):
-        bench.service.execute(plan)
-    with pytest.raises(ActionRefused) as refused:
-        patched(bench, plan)
-    assert refused.value.code == ResultCode.NOT_VALID_NOW
-
-
-def test_a_list_that_the_meter_does_not_know_comes_with_the_proof(bench: Bench) -> None:
-    bench.enrol("service")
-    bench.enrol("installer")
-    stolen = bench.enrol("service")
-    bench.desk.revoke(stolen, bench.clock())
-    revocations = bench.desk.revocation_list(bench.clock())
-    plan = bench.service.plan("reset-alarms", bench.choice, {})
-    bench.change_wallet(lambda wallet: enrolment.import_list(wallet, revocations, bench.clock())[0])
-    with pytest.raises(NotPermitted, match="revoked"):
-        bench.service.execute(plan)
-    bench.change_wallet(lambda wallet: enrolment.use(wallet, "service 0", bench.clock()))
-    assert bench.service.execute(plan).ok
-    assert bench.lock.state.lists == (revocations,), "an honest tool brings the meter up to date"
-    bench.change_wallet(lambda wallet: replace(wallet, lists=(), active=wallet.credentials[-1].certificate.fingerprint))
-    with pytest.raises(ActionRefused) as refused:
-        bench.do("reset-alarms")
-    assert refused.value.code == ResultCode.REVOKED
-
-
-def test_a_list_that_is_too_long_for_the_link_is_left_out(bench: Bench) -> None:
-    bench.enrol("service")
-    revoked = [(number << 40 | 1, bench.clock()) for number in range(1, 300)]
-    long = read_list(issue_list(bench.desk.issuer, revoked, 1, bench.clock(), 30 * DAY))
-    assert len(long.data) > 6144
-    bench.change_wallet(lambda wallet: replace(wallet, lists=(long,)))
-    assert bench.do("reset-alarms").ok
-    assert not bench.lock.state.lists
-    setattr(bench.link, "longest_message", 15360)  # noqa: B010 - what a link may have
-    assert bench.do("reset-peaks").ok
-    assert bench.lock.state.lists == (long.data,)
-
-
-def test_a_clock_that_was_set_back_leaves_nothing_but_reading(bench: Bench) -> None:
-    bench.enrol("service")
-    bench.service.standing()
-    bench.clock.pass_by(-3 * DAY)
-    with pytest.raises(NotPermitted, match="the clock was set back"):
-        bench.do("reset-alarms")
-    assert take_read_out(bench.link, bench.vault.keys_for).meter == bench.meter.address
-
-
-def test_another_meter_than_the_one_named_is_not_touched(bench: Bench) -> None:
-    bench.enrol("service")
-    with pytest.raises(WrongMeter, match="not 99999999"):
-        bench.service.plan("reset-alarms", MeterChoice("99999999"), {})
-    plan = bench.service.plan("reset-alarms", bench.choice, {})
-    other = Address.of("SIM", "10009999", 1, 7)
-    bench.lock.faults.wrong_identity = other
-    with pytest.raises(WrongMeter, match="10009999"):
-        bench.service.execute(plan)
-    assert bench.lock.state.alarms
-    assert bench.became == ["link failed", "link failed"]
-    subjects = [one.subject for one in bench.vault.audit.entries() if one.action == "meter_action"]
-    assert subjects == ["99999999", "SIM 10002345"]
-
-
-@pytest.mark.parametrize("seen", ["the command", "the signature"])
-def test_what_is_changed_on_the_line_is_refused(bench: Bench, seen: str) -> None:
-    bench.enrol("service")
-    plan = bench.service.plan("customer-number", bench.choice, {"number": "4711"})
-
-    def tamper(message: bytes) -> bytes:
-        if message[0] != 3:
-            return message
-        return message.replace(b"1174", b"1199") if seen == "the command" else message[:-1] + bytes((message[-1] ^ 1,))
-
-    bench.link.tamper = tamper
-    with pytest.raises(ActionRefused, match="signature") as refused:
-        bench.service.execute(plan)
-    assert refused.value.code == ResultCode.BAD_SIGNATURE
-    assert bench.lock.state.customer_number == ""
-
-
-def test_a_proof_that_was_recorded_opens_nothing(bench: Bench) -> None:
-    bench.enrol("service")
-    bench.do("customer-number", number="4711")
-    recorded = bench.link.heard[-1]
-    assert recorded[0] == 3
-    state = bench.lock.state
-    assert bench.link.exchange(recorded)[5] == ResultCode.REPLAY
-    bench.service.plan("clock", bench.choice, {})
-    assert bench.link.exchange(recorded)[5] == ResultCode.REPLAY
-    assert bench.lock.state.customer_number == state.customer_number
 
 
 @pytest.mark.parametrize("point", ["received", "applied"])

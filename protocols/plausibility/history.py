@@ -131,7 +131,8 @@ def _replay(lane: LaneState, seen: Observation) -> str | None:
         if counter > highest:
             return None
         if seen.lane.unique:
-            return f"{name} {counter} came before, with another content"
+            same = any(earlier.content == seen.content for earlier in lane.recent)
+            return f"{name} {counter} came before, {'and others since' if same else 'with another content'}"
     last = lane.recent[0]
     if seen.access_number is None or last.access_number is None:
         return None

@@ -16,6 +16,7 @@ from protocols.mbus.compact import FormatLibrary
 from protocols.mbus.crc import crc16_en13757
 from protocols.mbus.wired import LongFrame
 from protocols.model import Address, Key, Outcome, Quality, RawFrame, Rung, RungState, Telegram
+from protocols.plausibility import NO_HISTORY, judge
 
 MASTER_KEY = bytes(range(16))
 DES_KEY = bytes.fromhex("0102030405060708")
@@ -264,3 +265,25 @@ def test_mode_10_says_how_much_is_encrypted() -> None:
     assert [span.meaning for span in telegram.spans if span.name == "CF"] == [
         "security mode 10 (AES-128-CCM), all bytes encrypted"
     ]
+
+
+def counted_frame(counter: int, litres: int) -> bytes:
+    """Security mode 7 with a message counter and a MAC in the AFL."""
+    wire = struct.pack("<I", counter)
+    encryption, mac = (
+        CMAC.new(MASTER_KEY, bytes((constant,)) + wire + ADDRESS[2:6] + b"\x07" * 7, ciphermod=AES).digest()
+        for constant in (0, 1)
+    )
+    plain = b"\x2f\x2f\x04\x13" + struct.pack("<I", litres) + b"\x2f" * 8
+    message = bytes.fromhex("7A7500100710") + AES.new(encryption, AES.MODE_CBC, bytes(16)).encrypt(plain)
+    signed = CMAC.new(mac, b"\x25" + wire + message, ciphermod=AES).digest()[:8]
+    return framed(bytes.fromhex("900F002C25") + wire + signed + message)
+
+
+def test_a_message_counter_that_comes_again_says_whether_the_message_is_the_same() -> None:
+    history = NO_HISTORY
+    for counter, litres in ((10, 5000), (11, 5001), (10, 5000), (11, 5001)):
+        history, found = judge(history, opened(counted_frame(counter, litres)))
+    assert [finding.detail for finding in found] == ["message counter 11 came before, and others since"]
+    _, found = judge(history, opened(counted_frame(11, 5002)))
+    assert [finding.detail for finding in found] == ["message counter 11 came before, with another content"]

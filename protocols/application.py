@@ -113,15 +113,15 @@ class Application:
         return (*leaves, *application_spans(self.records, position, self.end, plain, self.tail))
 
     def _other_spans(self, plain: bytes) -> tuple[Span, ...]:
-        if self.start == self.end:
-            return ()
+        start, end = _between_fillers(plain, self.start, self.end)
         meaning = str(self.content)
-        if self.content is Content.APPLICATION_ERROR:
-            meaning = f"application error: {_error_name(plain[self.start])}"
-            code = Span(self.start, self.start + 1, self.name, str(self.content), meaning)
-            if plain[self.start] == DYNAMIC_ERROR:
-                return (code, *application_spans(self.records, self.start + 1, self.end, plain, self.tail))
-        return (Span(self.start, self.end, self.name, str(self.content), meaning),)
+        if self.content is Content.APPLICATION_ERROR and start < end:
+            meaning = f"application error: {_error_name(plain[start])}"
+            end = start + 1
+        leaves = application_spans((), self.start, start, plain, None)
+        if start < end:
+            leaves += (Span(start, end, self.name, str(self.content), meaning),)
+        return (*leaves, *application_spans(self.records, end, self.end, plain, self.tail))
 
 
 def decode_application(
@@ -221,19 +221,21 @@ def _nothing(plain: bytes, start: int, end: int, formats: FormatLibrary) -> Appl
 
 
 def _error(plain: bytes, start: int, end: int, formats: FormatLibrary) -> Application:
-    code = plain[start] if start < end else 0
+    at = start + _fillers_at(plain, start, end)
+    code = plain[at] if at < end else 0
     note = f"the meter reports an application error: {_error_name(code)}"
     if code != DYNAMIC_ERROR:
         return Application(start, end, Content.APPLICATION_ERROR, notes=(note,))
-    parsed = parse_records(plain, start + 1, end)
+    parsed = parse_records(plain, at + 1, end)
     notes = (note, *parsed.notes)
     return Application(start, end, Content.APPLICATION_ERROR, parsed.records, parsed.tail, parsed.problem, b"", notes)
 
 
 def _alarm(plain: bytes, start: int, end: int, formats: FormatLibrary) -> Application:
-    if start >= end:
+    first, last = _between_fillers(plain, start, end)
+    if first >= last:
         raise Truncated("alarm without its flags", layer="application", offset=start)
-    return Application(start, end, Content.ALARM, notes=(f"alarm flags {plain[start:end].hex().upper()}",))
+    return Application(start, end, Content.ALARM, notes=(f"alarm flags {plain[first:last].hex().upper()}",))
 
 
 def _error_name(code: int) -> str:
@@ -241,8 +243,16 @@ def _error_name(code: int) -> str:
 
 
 def _fillers_at(plain: bytes, start: int, end: int) -> int:
-    """Length of the check bytes that stand before a compact or format frame in encrypted payloads."""
+    """Length of the check bytes that stand before what is no record in encrypted payloads."""
     return len(FILLERS) if plain[start:end].startswith(FILLERS) else 0
+
+
+def _between_fillers(plain: bytes, start: int, end: int) -> tuple[int, int]:
+    """Start and end of what check bytes and the fillers of the last block enclose; all of it where there are none."""
+    first = start + _fillers_at(plain, start, end)
+    if first == start:
+        return start, end
+    return first, first + len(plain[first:end].rstrip(FILLERS))
 
 
 _READERS: dict[Content, Callable[[bytes, int, int, FormatLibrary], Application]] = {

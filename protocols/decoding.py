@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from protocols.application import Opaque
 from protocols.mbus.compact import FormatLibrary
 from protocols.model import Address, KeyLookup, Layer, RawFrame, Record, Security, Status
+from protocols.plural import counted
 from protocols.profiles.model import Profile
 from protocols.profiles.registry import ProfileRegistry
 from protocols.verdict import Ladder
@@ -63,5 +64,8 @@ class Decoding:
         self.size = end if opened.cut else max(self.size, end)
         if opened.tag_size:
             self.footers.insert(0, Opaque("security", end, end + opened.tag_size, "authentication tag"))
+            behind = self.size - end - opened.tag_size
+            if behind > 0:
+                self.notes.append(f"{counted(behind, 'byte')} behind the authentication tag not read")
             self.size = end
         self.notes.extend(opened.notes)

@@ -83,6 +83,32 @@ def test_records_of_a_dynamic_application_error_are_read() -> None:
     assert ends[-1] == len(telegram.data)
 
 
+def mode_5_frame(ci: int, payload: str) -> bytes:
+    plain = bytes.fromhex("2F2F" + payload)
+    plain += b"\x2f" * (-len(plain) % 16)
+    encrypted = AES.new(MASTER_KEY, AES.MODE_CBC, ADDRESS + b"\x2a" * 8).encrypt(plain)
+    return framed(bytes((ci, 0x2A, 0x00)) + struct.pack("<H", 0x500 | len(plain)) + encrypted)
+
+
+@pytest.mark.parametrize(
+    ("ci", "payload", "notes", "leaves"),
+    [
+        (0x6E, "10", ("the meter reports an application error: access denied",), ["2f2f", "10", "2f" * 13]),
+        (0x74, "0500", ("alarm flags 0500",), ["2f2f", "0500", "2f" * 12]),
+        (0x6A, "08313B02020215022A", (), ["2f2f", "08313b02020215022a", "2f" * 5]),
+    ],
+    ids=["application error", "alarm", "format frame"],
+)
+def test_check_bytes_and_fillers_are_no_part_of_errors_and_alarms(
+    ci: int, payload: str, notes: tuple[str, ...], leaves: list[str]
+) -> None:
+    telegram = opened(mode_5_frame(ci, payload))
+    assert (telegram.ok, telegram.notes) == (True, notes)
+    spans = [span for span in telegram.spans if span.layer == "application"]
+    assert [telegram.plain[span.start : span.end].hex() for span in spans] == leaves
+    assert [span.name for span in spans][::2] == ["filler", "filler"]
+
+
 def test_the_reserved_mode_6_is_in_the_clear_only_where_its_payload_reads() -> None:
     header = bytes.fromhex("7A75002006")
     garbage = opened(framed(header + bytes(range(100, 132))))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 from protocols.lorawan.keys import V1_1, GivenKeys, RootKeys, SessionKeys
 from protocols.lorawan.meters.registry import named_meter
-from protocols.model import Key
+from protocols.model import Address, Key
 
 if TYPE_CHECKING:
     from fieldtool.lazy_keys import LazyKeys
@@ -56,9 +56,9 @@ class FiledLorawanKeys:
         """The root keys filed for a device, best first."""
         filed = self._records(dev_eui) if dev_eui else ()
         by_role = _by_role(record for record in filed if record.dev_eui == dev_eui)
-        profile = _profile(filed)
+        profile, meter = _profile(filed), _meter(filed)
         return tuple(
-            RootKeys(dev_eui, app_key=app_key, nwk_key=nwk_key, gen_app_key=gen_app_key, profile=profile)
+            RootKeys(dev_eui, app_key=app_key, nwk_key=nwk_key, gen_app_key=gen_app_key, profile=profile, meter=meter)
             for app_key, nwk_key, gen_app_key in _ranks(by_role, _ROOTS)
         )
 
@@ -116,3 +116,15 @@ def _profile(records: Sequence[KeyRecord]) -> str | None:
     """The meter profile that a record names as the type of its device."""
     found = (named_meter(record.meter_type) for record in records if record.meter_type)
     return next((meter.id for meter in found if meter is not None), None)
+
+
+def _meter(records: Sequence[KeyRecord]) -> Address | None:
+    """The M-Bus address of the meter behind a device, where a record has all four parts of it."""
+    for record in records:
+        if record.manufacturer and record.version is not None and record.medium_code is not None:
+            try:
+                return Address.of(record.manufacturer, record.number, record.version, record.medium_code)
+            except ValueError:
+                # A number printed by the maker, as 21N001052, is none of the air.
+                continue
+    return None

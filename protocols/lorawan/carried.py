@@ -128,7 +128,8 @@ def _headed(decoding: Decoding) -> None:
             Rung.KEY,
             Outcome.NO_KEY,
             "encrypted, and the short header does not say whose key it needs",
-            "wait for the meter's installation message, or file its number with the device",
+            "wait for the meter's installation message, or file its manufacturer, number, version and medium "
+            "with the device's keys",
         )
         return
     decode_transport(decoding, 0)

@@ -11,7 +11,7 @@ from typing import Final, Protocol
 
 from protocols.crypto import BLOCK, aes_ecb_encrypt
 from protocols.lorawan.identifiers import on_air
-from protocols.model import Key
+from protocols.model import Address, Key
 
 KEY_SIZE: Final = 16
 
@@ -24,7 +24,8 @@ class RootKeys:
     """The keys that a device was made with; a device of LoRaWAN 1.0.x has an AppKey only.
 
     `js_int_key` and `js_enc_key` are set where the NwkKey they derive from is not given. `dev_eui` is empty when it is
-    not known whose keys these are. `profile` is the meter profile filed for the device.
+    not known whose keys these are. `profile` is the meter profile filed for the device, `meter` the M-Bus address of
+    the meter that sends by it.
     """
 
     dev_eui: str = ""
@@ -34,6 +35,7 @@ class RootKeys:
     js_enc_key: Key | None = None
     gen_app_key: Key | None = None
     profile: str | None = None
+    meter: Address | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from protocols.application import Opaque
 from protocols.lorawan.bridges import PayloadState
 from protocols.lorawan.decoding import LorawanDecoding
 from protocols.lorawan.layers import APPLICATION
-from protocols.lorawan.meters.model import LoraMeter
+from protocols.lorawan.meters.model import Encoding, LoraMeter
 from protocols.lorawan.meters.registry import find_meter
 from protocols.lorawan.payload import NO_STATE, PayloadResult, decode_payload
 from protocols.lorawan.ports import KEEP, NoReading, no_reading
@@ -37,6 +37,7 @@ def read_payload(
         _pass_over(decoding, start, end, other)
         return
     before = _state(decoding, session)
+    given = _with_filed_address(decoding, meter, before)
     result = decode_payload(
         decoding.plain,
         start,
@@ -46,10 +47,14 @@ def read_payload(
         received_at=decoding.frame.at,
         keys=decoding.mbus_keys,
         fcnt=decoding.said.get("fcnt"),
-        state=before,
+        state=given,
     )
     if profile and meter is None and result.problem is not None:
         result = replace(result, problem=f"{result.problem}, and no meter is called {safe_text(profile)}")
+    proved = result.ok and result.security is not None and result.security.authenticated
+    if before.address is None and result.state.address == given.address and not proved:
+        # What was only filed is no knowledge until it has opened a message.
+        result = replace(result, state=replace(result.state, address=None))
     if result.state != before:
         _keep(decoding, session, result.state)
     _take(decoding, result, meter)
@@ -80,6 +85,14 @@ def _state(decoding: LorawanDecoding, session: Session | None) -> PayloadState:
     if decoding.dev_eui:
         return decoding.sessions.device(decoding.dev_eui).payload_state
     return NO_STATE if session is None else session.payload_state
+
+
+def _with_filed_address(decoding: LorawanDecoding, meter: LoraMeter | None, state: PayloadState) -> PayloadState:
+    """Short headers name no meter: until a long one does, it is the one whose address is filed with the device."""
+    if state.address is not None or not decoding.dev_eui or meter is None or meter.encoding is not Encoding.TRANSPORT:
+        return state
+    filed = (roots.meter for roots in decoding.keys.root_keys(decoding.dev_eui))
+    return replace(state, address=next((address for address in filed if address is not None), None))
 
 
 def _keep(decoding: LorawanDecoding, session: Session | None, state: PayloadState) -> None:

@@ -20,11 +20,12 @@ from fieldtool.session_document import decode_sessions, encode_sessions
 from fieldtool.sources.gateway import GatewaySource
 from fieldtool.sources.registry import open_source
 from keystore.formats import ReadOptions
+from keystore.model import KeyRecord, KeyRole, Provenance
 from keystore.vault import KdfParameters, Vault
 from protocols.learned import LearnedDecoder
 from protocols.lorawan.follower import LorawanFollower
 from protocols.lorawan.sessions import Sessions
-from protocols.model import Key, Outcome, Telegram
+from protocols.model import Address, Key, Outcome, Telegram
 from simulators.bench import Bench
 from simulators.portals.the_things_stack import export_devices
 from simulators.receivers.gwmp import GATEWAY, PacketForwarder
@@ -174,3 +175,18 @@ def test_given_keys_are_tried_as_root_and_as_session_keys() -> None:
     keys = given_lorawan_keys([Key(bytes(16)), Key(bytes(8)), Key(b"\1" * 16)])
     assert len(keys.root_keys("any")) == 2
     assert len(keys.session_keys("any")) == 2
+
+
+def meter_of(record: KeyRecord) -> Address | None:
+    """The meter's address that goes with the root keys of one record."""
+    (roots,) = FiledLorawanKeys(lambda _: [record]).root_keys(record.dev_eui)
+    return roots.meter
+
+
+def test_the_meter_behind_a_device_is_known_where_its_whole_address_is_filed() -> None:
+    source = Provenance("csv", imported_at=STARTS)
+    record = KeyRecord("53784349", KeyRole.LORAWAN_APP_KEY, bytes(16), manufacturer="KAM", version=60, medium_code=22,
+                       dev_eui="0004a30b000000c1", source=source)  # fmt: skip
+    for filed, meter in ((record, Address.of("KAM", "53784349", 60, 22)), (replace(record, version=None), None)):
+        assert meter_of(filed) == meter
+    assert meter_of(replace(record, number="21N001052")) is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -9,9 +10,14 @@ from Crypto.Cipher import AES
 from Crypto.Hash import CMAC
 
 from protocols.lorawan.bridges import MAX_MESSAGE, Piece, add_piece, timed_telegrams
+from protocols.lorawan.decoder import decode_lorawan
+from protocols.lorawan.encode import Message, data_frame
 from protocols.lorawan.meters import LoraMeter, named_meter
 from protocols.lorawan.payload import NO_STATE, PayloadResult, PayloadState, decode_payload
-from protocols.model import Address, Key, Outcome
+from protocols.lorawan.phy import MType
+from protocols.lorawan.sessions import Sessions
+from protocols.model import Address, Key, Link, Outcome, RawFrame
+from tests.protocols.lorawan.lorawan_bench import ROOT_1_0, Filed, failed, joining_1_0
 
 AT = datetime(2026, 11, 20, 8, 15, 30, tzinfo=UTC)
 TELEGRAM = bytes.fromhex("1444b4257856341201077a05000020" + "041331d40000")
@@ -159,6 +165,40 @@ def test_a_short_header_is_opened_with_the_identity_of_the_long_one() -> None:
     wrong = decode_payload(short, 0, len(short), 4, meter, keys=lambda _: [Key(bytes(16))], state=opened.state)
     assert wrong.outcome is Outcome.WRONG_KEY
     assert not wrong.readings
+
+
+@pytest.mark.parametrize("filed", [True, False])
+def test_a_short_header_is_opened_with_the_identity_that_is_filed(*, filed: bool) -> None:
+    key, number = bytes(range(16)), bytes.fromhex("11223344")
+    short = protected(key, number, 6, bytes.fromhex("4413") + (1200).to_bytes(4, "little"), long=False)
+    address = Address.from_transport(number + bytes.fromhex("2d2c3516"))
+    roots = replace(ROOT_1_0, profile="kamstrup-oms", meter=address if filed else None)
+    request, accept, session = joining_1_0(1)
+    sessions = Sessions()
+    for data in (request, accept, data_frame(Message(MType.UNCONFIRMED_DATA_UP, 0, 4, short), session)):
+        heard = decode_lorawan(
+            RawFrame(data, link=Link.LORAWAN), Filed((roots,)), sessions, mbus_keys=lambda _: [Key(key)]
+        )
+        sessions = heard.sessions
+    assert heard.telegram.outcome is (Outcome.OK if filed else Outcome.NO_KEY)
+    assert [str(one.value) for one in heard.telegram.readings] == (["1.200"] if filed else [])
+    assert (sessions.device(roots.dev_eui).payload_state.address == address) is filed
+    if not filed:
+        assert "manufacturer, number, version and medium" in str(failed(heard.telegram))
+
+
+def test_an_identity_that_is_filed_and_proves_wrong_is_not_kept() -> None:
+    short = protected(bytes(16), bytes.fromhex("11223344"), 6, bytes.fromhex("441300000000"), long=False)
+    roots = replace(ROOT_1_0, profile="kamstrup-oms", meter=Address.of("KAM", "99999999", 1, 7))
+    request, accept, session = joining_1_0(1)
+    sessions = Sessions()
+    for data in (request, accept, data_frame(Message(MType.UNCONFIRMED_DATA_UP, 0, 4, short), session)):
+        heard = decode_lorawan(
+            RawFrame(data, link=Link.LORAWAN), Filed((roots,)), sessions, mbus_keys=lambda _: [Key(bytes(16))]
+        )
+        sessions = heard.sessions
+    assert heard.telegram.outcome is Outcome.WRONG_KEY
+    assert sessions.device(roots.dev_eui).payload_state.address is None
 
 
 def test_payloads_that_say_themselves_what_they_are() -> None:

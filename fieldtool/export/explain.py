@@ -142,7 +142,7 @@ def _leaf(telegram: Telegram, span: Span, decrypted: range) -> Iterator[str]:
     else:
         mark = _MARKS["decrypted" if span.start in decrypted else "as received"]
     clause = f"  [{safe_text(span.clause)}]" if span.clause else ""
-    meaning = f"{safe_text(span.name):{_NAME_WIDTH}}{safe_text(span.meaning)}{clause}"
+    meaning = f"{safe_text(span.name):{_NAME_WIDTH - 1}} {safe_text(span.meaning)}{clause}"
     for start in range(span.start, span.end, BYTES_A_LINE):
         run = telegram.plain[start : min(start + BYTES_A_LINE, span.end)].hex(" ").upper()
         text = meaning if start == span.start else ""

@@ -180,3 +180,8 @@ def test_a_summary_says_what_a_message_without_readings_is(frame: str, lines: li
 )
 def test_a_line_says_what_a_message_without_readings_is(frame: str, words: str) -> None:
     assert telegram_line(decode(bytes.fromhex(frame))).endswith(f"✓ ok             {words}")
+
+
+def test_long_names_of_fields_keep_their_distance() -> None:
+    lines = explain(decode(bytes.fromhex("114493157856341233037A050000001F0102"))).splitlines()
+    assert lines[-1].split("  ")[-2].split() == ["manufacturer", "data", "manufacturer", "specific"]

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from protocols.crypto import BLOCK
 from protocols.errors import Truncated
+from protocols.plural import counted
 from protocols.wmbus.security.model import CHECK_BYTES, Protected
 
 
@@ -36,12 +37,14 @@ def encrypted_region(protected: Protected) -> Region:
         return Region(start, available)
     lacking = size - len(available)
     if lacking <= len(protected.trailing):
-        note = f"L field is {lacking} too small for the announced {protected.transport.encrypted_blocks} blocks"
+        blocks = counted(protected.transport.encrypted_blocks, "announced block")
+        note = f"L field is {lacking} too small for {blocks}"
         return Region(start, available + protected.trailing[:lacking], (note,), lacking)
     whole = len(available) // BLOCK * BLOCK
     if not whole:
         raise Truncated("frame ends inside the first encrypted block", layer="transport", offset=len(protected.data))
-    note = f"{protected.transport.encrypted_blocks} encrypted blocks announced, {whole // BLOCK} present"
+    announced = counted(protected.transport.encrypted_blocks, "encrypted block")
+    note = f"{announced} announced, {whole // BLOCK} present"
     return Region(start, available[:whole], (note,), cut=len(available) - whole)
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from fieldtool.actions.errors import ActionRefused
 from fieldtool.actions.links import MeterChoice
+from fieldtool.errors import FieldToolError, ReceiverError
 from keystore.audit import AuditAction
 from keystore.certificates.standing import Standing
 from keystore.key_change import ChangeNote
@@ -26,6 +28,13 @@ class Became(StrEnum):
     DIFFERS = "done, but the read-out differs"
     SETTLED = "key change settled"
     UNSETTLED = "key change not settled"
+
+
+def became_of(error: FieldToolError) -> Became:
+    """Return what an error made of an attempt that had not begun yet."""
+    if isinstance(error, ActionRefused):
+        return Became.REFUSED_BY_METER
+    return Became.LINK_FAILED if isinstance(error, ReceiverError) else Became.REFUSED_HERE
 
 
 @dataclass(frozen=True, slots=True)

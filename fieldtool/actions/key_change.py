@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from fieldtool.access import user_name
-from fieldtool.actions.action_log import ActionLog, Became
+from fieldtool.actions.action_log import ActionLog, Became, became_of
 from fieldtool.actions.errors import ActionRefused, KeyNotTaken, KeyUnsettled, LinkLost, LinkSilent, WrongMeter
 from fieldtool.actions.plan import CHANGE_KEY, Held, Settled
 from fieldtool.actions.session import AES_KEY_BYTES, Evidence, GuardedSession, OpenSession, refusal
@@ -61,13 +61,13 @@ class KeyChanger:
         meter refused and proved the old key, `KeyNotTaken` when it did not refuse and proved it nevertheless;
         `KeyUnsettled` when it proved neither; `LinkLost` and `LinkSilent` with the change left open.
         """
-        filed = self._present(meter)
         new_key = self._random_bytes(AES_KEY_BYTES) if new_key is None else new_key
-        if hmac.compare_digest(new_key, filed.value):
-            raise AccessError(f"meter {meter} holds the new key already", "choose another one")
+        try:
+            filed, opened = self._met(meter, new_key)
+        except (AccessError, ActionRefused, LinkLost, LinkSilent) as error:
+            log.note(became_of(error), error.message)
+            raise
         command = build_command(CHANGE_KEY, wrapped_key=wrap_key(new_key, filed.value)).application
-        opened = self._session.hello()
-        require_same_meter(meter, opened.meter)
         serial = evidence.credential.certificate.serial_text
         change = KeyChange(meter, filed.role, filed.value, new_key, self._clock(), user_name(), serial)
         begun = log.entry(Became.BEGUN, old=key_check_value(filed.value), new=key_check_value(new_key))
@@ -83,6 +83,15 @@ class KeyChanger:
         self._check_taken(meter, settled, result, log)
         log.note(Became.DONE)
         return KeyChangeDone(settled, result)
+
+    def _met(self, meter: Address, new_key: bytes) -> tuple[KeyRecord, OpenSession]:
+        """Return the filed record of the key that the meter holds, and a session to change it in."""
+        filed = self._present(meter)
+        if hmac.compare_digest(new_key, filed.value):
+            raise AccessError(f"meter {meter} holds the new key already", "choose another one")
+        opened = self._session.hello()
+        require_same_meter(meter, opened.meter)
+        return filed, opened
 
     def _sent(self, opened: OpenSession, command: bytes, evidence: Evidence, log: ActionLog) -> Result | None:
         """Send the proof; None when nothing came back, which says nothing of what the meter did."""

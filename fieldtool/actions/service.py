@@ -12,7 +12,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from fieldtool.actions.action_log import ActionLog, Became
+from fieldtool.actions.action_log import ActionLog, Became, became_of
 from fieldtool.actions.errors import ActionRefused, KeyUnsettled, LinkLost, LinkSilent
 from fieldtool.actions.key_change import KeyChanger, filed_keys, require_same_meter
 from fieldtool.actions.links import FieldLink, MeterChoice
@@ -80,7 +80,7 @@ class ActionService:
             read_out = take_read_out(self._link, self._vault.keys_for)
         except (ActionRefused, LinkLost, LinkSilent) as error:
             log = ActionLog(self._vault, action, meter, self.standing(), wish.shown(self._clock()))
-            log.note(_became(error), error.message)
+            log.note(became_of(error), error.message)
             raise
         now, standing = self._clock(), self.standing()
         address = opened.meter
@@ -185,11 +185,12 @@ class ActionService:
         command = plan.wish.command(self._clock())
         if command is None:
             raise UsageError(f"{plan.action.name} cannot be done this way")
-        result = self._proved(plan, command, evidence, log)
+        opened = self._opened(plan, log)
+        result = self._proved(plan, opened, command, evidence, log)
         if result is None:
             return self._found_out(plan, command, log)
         keys = [record.value for record in filed_keys(self._vault, plan.meter)]
-        authentic = is_authentic(result, keys)
+        authentic = is_authentic(result, opened, keys)
         events = _events(plan, result, log)
         try:
             after, matches = self._read_back(plan, command)
@@ -202,19 +203,25 @@ class ActionService:
         left = counted(result.reconfigurations_left)
         return ActionOutcome(plan, after, matches, authentic, left, events, problem, notes)
 
-    def _proved(self, plan: ActionPlan, command: Command, evidence: Evidence, log: ActionLog) -> Result | None:
+    def _opened(self, plan: ActionPlan, log: ActionLog) -> OpenSession:
+        """Open the session that a command goes in; what goes wrong is written down and raised."""
+        try:
+            opened = self._session(plan.meter).hello()
+            require_same_meter(plan.meter, opened.meter)
+        except (ActionRefused, LinkLost, LinkSilent) as error:
+            log.note(became_of(error), error.message)
+            raise
+        log.note(Became.BEGUN)
+        return opened
+
+    def _proved(
+        self, plan: ActionPlan, opened: OpenSession, command: Command, evidence: Evidence, log: ActionLog
+    ) -> Result | None:
         """Send the command with its proof; a refusal, and what goes wrong on the way, is written down and raised.
 
         None when the answer was lost. That is so, too, when the meter says that it has seen the proof before: then it
         was the tool's own, sent again by the link.
         """
-        try:
-            opened = self._session(plan.meter).hello()
-            require_same_meter(plan.meter, opened.meter)
-        except (ActionRefused, LinkLost, LinkSilent) as error:
-            log.note(_became(error), error.message)
-            raise
-        log.note(Became.BEGUN)
         try:
             result = self._session(plan.meter).prove(opened, command.application, evidence)
         except LinkLost as error:
@@ -262,10 +269,6 @@ class ActionService:
         if read_out.meter is not None:
             require_same_meter(plan.meter, read_out.meter)
         return _shown(read_out, command), read_out.shows(wanted)
-
-
-def _became(error: ActionRefused | LinkLost | LinkSilent) -> Became:
-    return Became.REFUSED_BY_METER if isinstance(error, ActionRefused) else Became.LINK_FAILED
 
 
 def _shown(read_out: ReadOut, command: Command | None) -> str:

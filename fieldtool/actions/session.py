@@ -9,7 +9,7 @@ from __future__ import annotations
 import hmac
 import logging
 import secrets
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -33,9 +33,9 @@ from protocols.actions.messages import (
     WhichKey,
     key_proof,
     parse_message,
+    session_bytes,
     signed_bytes,
 )
-from protocols.crypto import aes_cmac
 from protocols.errors import ProtocolError
 from protocols.model import Address
 
@@ -118,7 +118,7 @@ class GuardedSession:
         return answer
 
     def which_key(self, meter: Address, candidates: Iterable[bytes]) -> HeldKey | None:
-        """Ask which key the meter holds; None when it proves none of the candidates."""
+        """Ask which key the meter holds, which cuts every session; None when it proves none of the candidates."""
         nonce, answer = self._asked(WhichKey)
         if not isinstance(answer, KeyProof) or answer.nonce != nonce:
             raise self._odd(answer)
@@ -163,12 +163,14 @@ class GuardedSession:
         return LinkSilent(f"meter {self._choice} answers with a {what} that was not asked for", "start again")
 
 
-def is_authentic(result: Result, keys: Iterable[bytes]) -> bool | None:
-    """Whether a result was made with one of the keys; None from a meter without a key."""
-    if result.mac == NO_MAC:
+def is_authentic(result: Result, opened: OpenSession, keys: Collection[bytes]) -> bool | None:
+    """Whether a result was made with one of the keys, in this session; None without a MAC where no key is filed."""
+    if result.mac == NO_MAC and not keys:
         return None
-    body = result.body
-    return any(len(key) == AES_KEY_BYTES and hmac.compare_digest(aes_cmac(key, body), result.mac) for key in keys)
+    session = session_bytes(opened.tool_nonce, opened.challenge)
+    return any(
+        len(key) == AES_KEY_BYTES and hmac.compare_digest(result.mac_of(key, session), result.mac) for key in keys
+    )
 
 
 def refusal(meter: MeterChoice | Address, result: Result) -> ActionRefused:

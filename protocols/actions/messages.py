@@ -121,7 +121,8 @@ class Proof:
 class Result:
     """What became of a command: code, a word more about it, and the application bytes of an answer, if any.
 
-    `mac` is made with the key that the meter holds after the command; zeros from a meter without a key.
+    `mac` is made with the key that the meter holds after the command, over `body` and the session that is answered
+    (`session_bytes`; nothing when none was open); zeros from a meter without a key.
     """
 
     TYPE: ClassVar[int] = 4
@@ -134,7 +135,7 @@ class Result:
 
     @property
     def body(self) -> bytes:
-        """Everything that the MAC covers."""
+        """Everything in the message that the MAC covers."""
         return b"".join(
             (
                 bytes((self.TYPE,)),
@@ -150,9 +151,13 @@ class Result:
         """Return the message; `ValueError` when a field does not fit."""
         return self.body + _exactly(self.mac, MAC_LENGTH)
 
-    def sealed(self, key: bytes | None) -> Result:
+    def mac_of(self, key: bytes, session: bytes = b"") -> bytes:
+        """Return the MAC under a key, as the answer in a session; the tool makes it too, and compares."""
+        return aes_cmac(key, self.body + session)
+
+    def sealed(self, key: bytes | None, session: bytes = b"") -> Result:
         """Return the result with its MAC."""
-        return self if key is None else replace(self, mac=aes_cmac(key, self.body))
+        return self if key is None else replace(self, mac=self.mac_of(key, session))
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,6 +208,11 @@ def signed_bytes(tool_nonce: bytes, challenge: Challenge, command: bytes) -> byt
             _counted(command, 2),
         )
     )
+
+
+def session_bytes(tool_nonce: bytes, challenge: Challenge) -> bytes:
+    """Return what ties an answer to one session: the random bytes of both sides. A session id is too short for it."""
+    return _exactly(tool_nonce, NONCE_LENGTH) + _exactly(challenge.challenge, CHALLENGE_LENGTH)
 
 
 def key_proof(key: bytes, nonce: bytes, meter: Address, key_version: int) -> bytes:

@@ -32,6 +32,7 @@ from protocols.actions.messages import (
     WhichKey,
     key_proof,
     parse_message,
+    session_bytes,
     signed_bytes,
 )
 from protocols.actions.results import ResultCode
@@ -82,6 +83,11 @@ class _Session:
     challenge: Challenge
     tool_nonce: bytes
     until: float
+
+    @property
+    def tie(self) -> bytes:
+        """What ties the answer to it."""
+        return session_bytes(self.tool_nonce, self.challenge)
 
 
 class MeterLock:
@@ -195,10 +201,11 @@ class MeterLock:
         if self.faults.cut_after == AFTER_RECEIVED:
             self._session = None
             self._cut(AFTER_RECEIVED)
-        name, serial = _name_of(proof.command), ""
+        name, serial, tie = _name_of(proof.command), "", b""
         gate = self._gate()
         try:
             session = self._open_session(proof.session_id, now)
+            tie = session.tie
             certificates = gate.certificates(proof.certificates)
             serial = certificates[0].serial_text
             refusal = self._take_offered(gate, proof, certificates, now)
@@ -210,8 +217,8 @@ class MeterLock:
             self._store(obeyed.state.logged(now, EventKind.GRANTED, f"{name} done, certificate {serial}"))
         except Refused as refused:
             self._note_refusal(name, refused, serial, now)
-            return self._result(proof.session_id, refused.code, refused.detail)
-        return self._result(proof.session_id, ResultCode.DONE, reply=obeyed.reply)
+            return self._result(proof.session_id, refused.code, refused.detail, tie=tie)
+        return self._result(proof.session_id, ResultCode.DONE, reply=obeyed.reply, tie=tie)
 
     def _open_session(self, session_id: bytes, now: datetime) -> _Session:
         """Return the session of a proof and close it: a challenge is good for one proof; raises `Refused`."""
@@ -284,6 +291,8 @@ class MeterLock:
         self._remember(state)
 
     def _which_key(self, asked: WhichKey) -> KeyProof:
+        # A proof that is still under way must not make the answer untrue.
+        self._session = None
         key, version = self.state.key, self.state.key_version
         proof = NO_MAC if key is None else key_proof(key, asked.nonce, self.meter.address, version)
         return KeyProof(asked.nonce, version, proof)
@@ -294,10 +303,12 @@ class MeterLock:
     def _locked_words(self, now: datetime) -> str:
         return f"for {max(1, int(self.state.locked_until - now.timestamp()))} s more"
 
-    def _result(self, session_id: bytes, code: ResultCode, detail: str = "", reply: bytes = b"") -> Result:
+    def _result(
+        self, session_id: bytes, code: ResultCode, detail: str = "", reply: bytes = b"", tie: bytes = b""
+    ) -> Result:
         left = self.state.reconfigurations_left
         result = Result(session_id, code, _short(detail), NO_COUNTER if left is None else left, reply)
-        return result.sealed(self.state.key)
+        return result.sealed(self.state.key, tie)
 
     def _cut(self, point: str) -> None:
         if self.faults.cut_after == point:

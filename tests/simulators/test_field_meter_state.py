@@ -54,9 +54,10 @@ def test_the_key_is_changed_and_the_meter_says_which_one_holds() -> None:
     assert old is not None
     before = which_key(lock)
     assert before.proof == key_proof(old, b"N" * 16, lock.meter.address, before.key_version)
-    result = do(lock, STAFF["service"], "change-key", wrapped_key=wrap_key(NEW_KEY, old))
+    challenge, command = greet(lock), build_command("change-key", wrapped_key=wrap_key(NEW_KEY, old))
+    result = send(lock, STAFF["service"].prove(challenge, command.application))
     assert (result.code, lock.state.key) == (ResultCode.DONE, NEW_KEY)
-    assert result.mac == aes_cmac(NEW_KEY, result.body)
+    assert result.mac == aes_cmac(NEW_KEY, result.body + bytes(16) + challenge.challenge)
     after = which_key(lock)
     assert after.key_version == before.key_version + 1
     assert after.proof == key_proof(NEW_KEY, b"N" * 16, lock.meter.address, after.key_version)

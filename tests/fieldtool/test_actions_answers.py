@@ -1,0 +1,117 @@
+"""Answers that somebody on the line made up or recorded: the tool says that they are not proved."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from fieldtool.actions.errors import LinkSilent, WrongMeter
+from fieldtool.errors import AccessError
+from protocols.actions.messages import NO_MAC, Challenge, Hello, Result, WhichKey, parse_message
+from protocols.actions.results import ResultCode
+from protocols.model import Address
+from tests.fieldtool.action_bench import Bench, Clock, make_bench, make_vault
+
+PROOF = 3
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    clock = Clock()
+    with make_vault(tmp_path / "keys.vault", clock) as vault:
+        made = make_bench(vault, clock)
+        made.enrol("service")
+        yield made
+
+
+def test_a_session_that_was_recorded_proves_no_answer(bench: Bench) -> None:
+    honest = bench.link.exchange
+    recorded: dict[int, bytes] = {}
+
+    def record(message: bytes) -> bytes:
+        recorded[message[0]] = honest(message)
+        return recorded[message[0]]
+
+    bench.link.exchange = record  # type: ignore[method-assign]
+    assert bench.do("event-log").authentic
+    bench.link.exchange = lambda message: recorded[message[0]]  # type: ignore[method-assign]
+    outcome = bench.do("event-log")
+    assert outcome.authentic is False
+    assert any("proves its answer" in note for note in outcome.notes)
+
+
+def test_an_answer_whose_proof_was_taken_off_is_told(bench: Bench) -> None:
+    honest = bench.link.exchange
+
+    def strip(message: bytes) -> bytes:
+        answer = honest(message)
+        parsed = parse_message(answer)
+        return replace(parsed, mac=NO_MAC).to_bytes() if isinstance(parsed, Result) else answer
+
+    bench.link.exchange = strip  # type: ignore[method-assign]
+    outcome = bench.do("customer-number", number="4711")
+    assert outcome.authentic is False
+    assert any("proves its answer" in note for note in outcome.notes)
+
+
+def test_a_proof_that_is_held_back_while_the_meter_is_asked_changes_nothing(bench: Bench) -> None:
+    """Somebody on the line answers the tool's HELLO himself, so that it cuts nothing, and delivers the proof later."""
+    old, honest = bench.lock.state.key, bench.link.exchange
+    held: list[bytes] = []
+    made_up: list[bytes] = []
+
+    def between(message: bytes) -> bytes:
+        if message[0] == PROOF:
+            held.append(message)
+            raise LinkSilent("the meter does not answer")
+        if held and message[0] == Hello.TYPE:
+            return made_up[-1]
+        answer = honest(message)
+        if isinstance(parse_message(answer), Challenge):
+            made_up.append(answer)
+        return answer
+
+    bench.link.exchange = between  # type: ignore[method-assign]
+    with pytest.raises(LinkSilent):
+        bench.change_key()
+    assert not bench.vault.key_changes.pending()
+    late = parse_message(bench.lock.receive(held[0], bench.clock()))
+    assert isinstance(late, Result)
+    assert late.code is ResultCode.NO_SESSION
+    assert bench.lock.state.key == old
+
+
+def test_a_key_change_that_cannot_begin_is_written_down(bench: Bench) -> None:
+    with pytest.raises(AccessError, match="holds the new key already"):
+        bench.change_key(bench.lock.state.key)
+    bench.lock.state = replace(bench.lock.state, key=bytes(range(16)))
+    with pytest.raises(AccessError, match="proves none of the keys"):
+        bench.change_key()
+    assert bench.became == ["refused by the tool"] * 2
+    assert "proves none" in bench.log[-1]["reason"]
+
+
+@pytest.mark.parametrize("question", [WhichKey.TYPE, Hello.TYPE])
+def test_a_link_that_fails_before_a_key_change_began_is_written_down(bench: Bench, question: int) -> None:
+    plan = bench.service.plan("change-key", bench.choice, {})
+
+    def silence(message: bytes) -> None:
+        if message[0] == question:
+            bench.link.lost_questions = 1
+
+    bench.link.before = silence
+    with pytest.raises(LinkSilent):
+        bench.service.execute(plan)
+    assert bench.became == ["link failed"]
+    assert not bench.vault.key_changes.pending()
+
+
+def test_another_meter_before_a_key_change_began_is_written_down(bench: Bench) -> None:
+    plan = bench.service.plan("change-key", bench.choice, {})
+    bench.lock.faults.wrong_identity = Address.of("SIM", "10009999", 1, 7)
+    with pytest.raises(WrongMeter):
+        bench.service.execute(plan)
+    assert bench.became == ["link failed"]

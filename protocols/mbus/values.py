@@ -272,13 +272,13 @@ def _is_printable(content: bytes) -> bool:
 
 
 def _manufacturer(header: RecordHeader, data: bytes) -> Result:
-    if header.field.form is Form.INTEGER and len(data) == 2:
+    if header.field.form is Form.INTEGER and len(data) == 2 and data != b"\xff\xff":
         return manufacturer_letters(int.from_bytes(data, "little")), Quality.GOOD
     return _unsigned(header, data)
 
 
 def _device_type(header: RecordHeader, data: bytes) -> Result:
-    if header.field.form is Form.INTEGER and len(data) == 1:
+    if header.field.form is Form.INTEGER and len(data) == 1 and data != b"\xff":
         return medium_name(data[0]), Quality.GOOD
     return _unsigned(header, data)
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from protocols.application import decode_application
-from protocols.crypto import aes_ctr, key_check_value
+from protocols.crypto import BLOCK, aes_ctr, key_check_value
 from protocols.decoding import Decoding
 from protocols.errors import DecryptFailed, ProtocolError
 from protocols.mbus.crc import crc16_en13757
@@ -18,6 +18,7 @@ from protocols.model import Address, Key
 from protocols.wmbus.ci import Content
 from protocols.wmbus.ell import CC_CHANGED_BY_REPEATERS, PAYLOAD_CRC_SIZE, ExtendedLinkLayer
 from protocols.wmbus.security import EXTENDED_LINK, MODES, Opened, Protected, SecurityMode
+from protocols.wmbus.security.cbc_address import MODE_5
 from protocols.wmbus.transport import TransportLayer, parse_transport
 
 MAX_KEYS = 8
@@ -29,6 +30,7 @@ DERIVATION_BIT = 0x10
 _OTHER_MODES = {5: 7, 7: 5, 15: 5}
 """Security modes that are taken for one another, by what the header says."""
 
+_ZERO_VECTOR = "with an initial vector of zeros, as in security mode 4"
 _NOT_DERIVED = "as it is, without the derivation that the header announces"
 _DERIVED = "with the derivation that the header does not announce"
 _ASK_THE_MAKER = "ask the maker which of the two is right, and keep this telegram"
@@ -109,6 +111,8 @@ def _transport_ways(decoding: Decoding, protected: Protected, handler: SecurityM
             _ASK_THE_MAKER,
             lambda key: other.open(protected, key),
         )
+    if handler.number == MODE_5.number:
+        yield Way(_ZERO_VECTOR, _ASK_THE_MAKER, lambda key: MODE_5.open_with(protected, key, bytes(BLOCK)))
     extension = protected.transport.extension
     if extension:
         flipped = bytes((extension[0] ^ DERIVATION_BIT,)) + extension[1:]

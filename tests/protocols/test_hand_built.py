@@ -313,3 +313,9 @@ def test_a_message_counter_that_comes_again_says_whether_the_message_is_the_same
     assert [finding.detail for finding in found] == ["message counter 11 came before, and others since"]
     _, found = judge(history, opened(counted_frame(11, 5002)))
     assert [finding.detail for finding in found] == ["message counter 11 came before, with another content"]
+
+
+@pytest.mark.parametrize("record", ["01FD09FF", "02FD0AFFFF"], ids=["device type", "manufacturer"])
+def test_a_device_type_or_manufacturer_of_all_ones_is_none(record: str) -> None:
+    (reading,) = decode(framed(bytes.fromhex("7A01000000" + record))).readings
+    assert (reading.value, reading.quality) == (None, Quality.INVALID)

@@ -33,8 +33,11 @@ class CbcAddress:
 
     def open(self, protected: Protected, key: bytes) -> Opened:
         """Decrypt and compare the check bytes; `DecryptFailed` when they differ."""
+        return self.open_with(protected, key, initial_vector(protected.address, protected.transport.access_number or 0))
+
+    def open_with(self, protected: Protected, key: bytes, iv: bytes) -> Opened:
+        """The same under any initial vector."""
         region = encrypted_region(protected)
-        iv = initial_vector(protected.address, protected.transport.access_number or 0)
         plaintext = aes_cbc_decrypt(key, iv, region.ciphertext)
         if not plaintext.startswith(CHECK_BYTES):
             raise DecryptFailed("check bytes 2F2F do not appear", layer="transport", offset=region.start)

@@ -163,3 +163,10 @@ def test_no_key_in_what_is_said() -> None:
         telegram, _ = refused(frame, KEY[::-1], KEY[::-1])
         assert KEY.hex() not in repr(telegram).lower()
         assert KEY[::-1].hex() not in repr(telegram).lower()
+
+
+def test_an_initial_vector_of_zeros_is_found() -> None:
+    front = TransportHeader(7).to_bytes(0x7A, 0x0510)
+    frame = link_frame(0x44, METER, front + aes_cbc_encrypt(KEY, bytes(16), PLAINTEXT))
+    _, step = refused(frame, KEY)
+    assert step.startswith(f"key {key_check_value(KEY)} fits with an initial vector of zeros, as in security mode 4: ")

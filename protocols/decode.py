@@ -9,6 +9,7 @@ from protocols.application import Application, Opaque
 from protocols.decoding import Decoding
 from protocols.errors import BadChecksum, BadField, ProtocolError, Truncated, Unsupported
 from protocols.mbus.compact import FormatLibrary, shipped_formats
+from protocols.mbus.wired import LAYER as WIRED_LAYER
 from protocols.model import Address, Key, KeyLookup, Link, Outcome, Quality, RawFrame, Rung, Telegram
 from protocols.profiles.apply import Interpretation, interpret
 from protocols.profiles.registry import ProfileRegistry, shipped_profiles
@@ -27,9 +28,15 @@ _FAILURES: tuple[tuple[type[ProtocolError], Outcome, str], ...] = (
     (BadField, Outcome.DAMAGED, "check whether this is a wireless M-Bus frame at all"),
 )
 
+_WIRED_NEXT: dict[type[ProtocolError], str] = {
+    BadChecksum: "read it again; check cable, baud rate and whether two meters answer at once",
+    BadField: "check whether this is an M-Bus frame at all",
+}
+"""What to do about a wired frame, where it is something else."""
+
 _RUNG_OF_LAYER = {
     "link": Rung.FRAME,
-    "wired": Rung.FRAME,
+    WIRED_LAYER: Rung.FRAME,
     "ell": Rung.FRAME,
     "transport": Rung.FRAME,
     "afl": Rung.DECRYPTION,
@@ -162,6 +169,8 @@ def _fail(decoding: Decoding, problem: ProtocolError) -> None:
     rung = _RUNG_OF_LAYER.get(problem.layer, Rung.RECORDS)
     for kind, outcome, next_step in _FAILURES:
         if isinstance(problem, kind):
+            if problem.layer == WIRED_LAYER:
+                next_step = _WIRED_NEXT.get(kind, next_step)
             decoding.ladder.failed(rung, outcome, str(problem), next_step)
             return
     decoding.ladder.failed(rung, Outcome.DAMAGED, str(problem), "receive it again")

@@ -319,3 +319,15 @@ def test_a_message_counter_that_comes_again_says_whether_the_message_is_the_same
 def test_a_device_type_or_manufacturer_of_all_ones_is_none(record: str) -> None:
     (reading,) = decode(framed(bytes.fromhex("7A01000000" + record))).readings
     assert (reading.value, reading.quality) == (None, Quality.INVALID)
+
+
+@pytest.mark.parametrize(
+    ("frame", "words"),
+    [("1040014216", "check cable, baud rate"), ("680303680801707917", "an M-Bus frame at all")],
+    ids=["checksum", "stop byte"],
+)
+def test_a_damaged_wired_frame_is_not_a_matter_of_antennas(frame: str, words: str) -> None:
+    telegram = decode(bytes.fromhex(frame))
+    assert telegram.outcome is Outcome.DAMAGED
+    (step,) = (step.next for step in telegram.verdict if step.next)
+    assert words in step

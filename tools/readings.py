@@ -14,12 +14,12 @@ from protocols.mbus.tables import VifCode
 from protocols.mbus.tables_fb import FB
 from protocols.mbus.tables_fd import FD, FD_FD
 from protocols.mbus.tables_primary import PRIMARY
-from protocols.mbus.tables_vife import COMBINABLE, EXTENSION
 from protocols.profiles import payloads
 from protocols.profiles.check import NAME, flags_of, run_test
 from protocols.profiles.model import Profile, Selector
 from protocols.profiles.payloads.bmeters import MONTHS
 from protocols.profiles.registry import ProfileRegistry
+from protocols.profiles.table_reader import MODIFIERS
 from protocols.wmbus.transport import status_flags
 
 BEGIN = "<!-- from here on written by `make profiles` -->"
@@ -126,7 +126,7 @@ def quantity_rows() -> dict[str, set[str]]:
 
 def modifier_names() -> list[str]:
     """Every word that a VIFE adds to a quantity."""
-    return sorted({vife.name for table in (COMBINABLE, EXTENSION) for vife in table.values() if vife.name})
+    return sorted(MODIFIERS)
 
 
 def written(profiles: Iterable[tuple[str, Profile]]) -> str:

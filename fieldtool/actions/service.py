@@ -143,7 +143,7 @@ class ActionService:
             raise NotPermitted("no certificate is in use", "see: fieldtool certs show")
         wallet: Wallet = Enrolment(self._vault, self._clock()).wallet
         issuers = standing.chain.issuers
-        lists = [one for one in wallet.lists if any(one.is_by(issuer) for issuer in issuers)]
+        lists = [one for one in wallet.lists if any(one.is_signed_by(issuer) for issuer in issuers)]
         return Evidence(standing.credential, tuple(one.data for one in issuers[:-1]), tuple(lists))
 
     def _session(self, meter: MeterChoice | Address) -> GuardedSession:

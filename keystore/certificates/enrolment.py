@@ -206,7 +206,7 @@ def import_list(wallet: Wallet, data: bytes, now: datetime) -> tuple[Wallet, Rev
         )
     kept = []
     for installed in wallet.lists:
-        if not installed.is_by(issuer):
+        if not installed.is_signed_by(issuer):
             kept.append(installed)
         elif not check_newer(revocations, installed):
             return wallet, installed
@@ -276,7 +276,8 @@ def _is_new_issuer(wallet: Wallet, chain: VerifiedChain) -> bool:
 
 def _issuer_of(wallet: Wallet, revocations: RevocationList, now: datetime) -> FieldCertificate:
     known = list(dict.fromkeys([*wallet.anchors, *(issuer for one in wallet.credentials for issuer in one.issuers)]))
-    issuers = [one for one in known if revocations.is_by(one)]
+    named = [one for one in known if revocations.is_by(one)]
+    issuers = [one for one in named if revocations.is_signed_by(one)] or named
     if not issuers:
         raise CertificateRejected(
             RejectReason.UNTRUSTED,

@@ -37,6 +37,10 @@ class RevocationList:
         """True when the list says that it is this issuer's."""
         return self.issuer == issuer.subject and self.issuer_key_id == issuer.subject_key_id
 
+    def is_signed_by(self, issuer: FieldCertificate) -> bool:
+        """True when it is this issuer's: anybody may bear the name, and any key identifier."""
+        return self.is_by(issuer) and self.x509.is_signature_valid(issuer.public_key)
+
 
 def read_list(data: bytes) -> RevocationList:
     """Read one DER list; `CertificateRejected` for what is none, or cannot be judged. Its signature is not checked."""
@@ -80,7 +84,7 @@ def check_list(revocations: RevocationList, issuer: FieldCertificate) -> None:
         raise CertificateRejected(RejectReason.UNTRUSTED, "the revocation list is another issuer's")
     if not issuer.is_ca or issuer.uses is None or not issuer.uses.crl_sign:
         raise CertificateRejected(RejectReason.NOT_A_CA, "the list's issuer may not sign revocation lists")
-    if not revocations.x509.is_signature_valid(issuer.public_key):
+    if not revocations.is_signed_by(issuer):
         raise CertificateRejected(RejectReason.BAD_SIGNATURE, "the revocation list's signature is not right")
 
 

@@ -86,7 +86,7 @@ def judge(wallet: Wallet, credential: Credential, now: datetime) -> VerifiedChai
 
 def overdue_lists(wallet: Wallet, chain: VerifiedChain, now: datetime) -> list[RevocationList]:
     """Return the lists of the chain's issuers whose successor is due."""
-    by_issuers = [one for one in wallet.lists if any(one.is_by(issuer) for issuer in chain.issuers)]
+    by_issuers = [one for one in wallet.lists if any(one.is_signed_by(issuer) for issuer in chain.issuers)]
     return [one for one in by_issuers if now > one.next_update]
 
 

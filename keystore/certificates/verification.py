@@ -213,7 +213,7 @@ def _check_not_revoked(
     certificate: FieldCertificate, issuer: FieldCertificate, lists: Sequence[RevocationList]
 ) -> None:
     for revocations in lists:
-        if revocations.is_by(issuer) and certificate.serial in revocations.serials:
+        if certificate.serial in revocations.serials and revocations.is_signed_by(issuer):
             raise CertificateRejected(
                 RejectReason.REVOKED,
                 f"{_named(certificate)} was revoked: it is on list {revocations.number} of {issuer.common_name}",

@@ -86,13 +86,14 @@ class Gate:
 
     def _take_list(self, offered: RevocationList, issuers: Sequence[FieldCertificate]) -> bool:
         known = [*self._anchors, *issuers]
-        by = [one for one in known if offered.is_by(one)]
+        named = [one for one in known if offered.is_by(one)]
+        by = [one for one in named if offered.is_signed_by(one)] or named
         if not by:
             raise CertificateRejected(RejectReason.UNTRUSTED, "the revocation list is of an issuer that is not known")
         verify_authority(by[0], known, self._anchors, self._at, self._lists)
         check_list(offered, by[0])
         for position, held in enumerate(self._lists):
-            if held.is_by(by[0]):
+            if held.is_signed_by(by[0]):
                 if not check_newer(offered, held):
                     return False
                 self._lists[position] = offered

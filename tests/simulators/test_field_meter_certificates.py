@@ -21,7 +21,7 @@ from protocols.actions.results import ResultCode
 from simulators.certificate_desk.issuing import Authority, issue_list, new_key
 from simulators.field_meter.obey import Refused
 from simulators.field_meter.state import TAMPER
-from tests.keystore.certificates.desks import DAY, ORGANISATION, START, make_desk
+from tests.keystore.certificates.desks import DAY, ORGANISATION, START, impostor_of, make_desk
 from tests.simulators.field_meters import (
     DESK,
     NOW,
@@ -134,6 +134,21 @@ def test_a_list_that_only_claims_to_be_the_issuers() -> None:
     assert (result.code, result.detail[:14]) == (ResultCode.UNTRUSTED, "bad_signature:")
     assert lock.state.lists == ()
     assert do(lock, STAFF["service"], "reset-alarms").code is ResultCode.DONE
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_an_authority_that_bears_anothers_name_takes_nobody_off_a_list(*, first: bool) -> None:
+    who, other, _, after = revoking_desk()
+    lock, desk = make_lock(make_desk()), make_desk()
+    impostor = impostor_of(desk.issuer.certificate)
+    lock.anchors = (impostor.certificate, *lock.anchors) if first else (*lock.anchors, impostor.certificate)
+    assert do(lock, other, "reset-alarms", lists=[after]).code is ResultCode.DONE
+    assert do(lock, who, "reset-peaks").code is ResultCode.REVOKED
+    # He may have a list of his own; it neither replaces the issuer's nor names the issuer's certificates.
+    his = issue_list(impostor, [(int(other.serial, 16), START)], 99, START, 30 * DAY)
+    assert do(lock, other, "reset-peaks", lists=[his]).code is ResultCode.DONE
+    assert len(lock.state.lists) == 2
+    assert do(lock, who, "reset-peaks").code is ResultCode.REVOKED
 
 
 def test_lists_that_the_factory_puts_in() -> None:

@@ -6,13 +6,20 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from random import Random
 
+from cryptography import x509
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding
+
 from keystore.certificates import enrolment
+from keystore.certificates.certificate import FieldCertificate, read_certificate
 from keystore.certificates.certificate_store import Note
-from keystore.certificates.grant import Grant, Scope
-from keystore.certificates.levels import level_named
+from keystore.certificates.grant import Grant, Scope, encode_grant
+from keystore.certificates.levels import Capability, level_named
+from keystore.certificates.oids import FIELD_GRANT
 from keystore.certificates.token import Token
 from keystore.certificates.wallet import PendingRequest, Wallet
 from simulators.certificate_desk.desk import CertificateDesk, SignedAnswer
+from simulators.certificate_desk.issuing import Authority, new_key
 
 START = datetime(2026, 11, 20, 8, 0, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -21,6 +28,23 @@ ORGANISATION = "Stadtwerke Nord"
 
 def make_desk(seed: int = 1, now: datetime = START) -> CertificateDesk:
     return CertificateDesk.create("Desk", "certs@desk.example", now, Random(seed).randbytes)
+
+
+def impostor_of(issuer: FieldCertificate, now: datetime = START) -> Authority:
+    """An anchor of somebody else who calls himself what an issuer is called, key identifier included."""
+    key = new_key(Random(41).randbytes)
+    uses = x509.KeyUsage(False, False, False, False, False, True, True, False, False)
+    grant = encode_grant(Grant(Capability.READ | Capability.INSTALL))
+    builder = (
+        x509.CertificateBuilder(issuer.x509.subject, issuer.x509.subject, key.public_key(), 41)
+        .not_valid_before(now)
+        .not_valid_after(now + 900 * DAY)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .add_extension(uses, critical=True)
+        .add_extension(x509.SubjectKeyIdentifier(issuer.subject_key_id or b""), critical=False)
+        .add_extension(x509.UnrecognizedExtension(x509.ObjectIdentifier(FIELD_GRANT), grant), critical=True)
+    )
+    return Authority(read_certificate(builder.sign(key, SHA256()).public_bytes(Encoding.DER)), key)
 
 
 def grant_of(level: str, organisation: str = ORGANISATION) -> Grant:

@@ -28,6 +28,7 @@ from tests.keystore.certificates.desks import (
     bytes_of,
     enrolled,
     grant_of,
+    impostor_of,
     make_desk,
     requested,
     token_of,
@@ -262,6 +263,20 @@ def test_revocation_lists_never_go_back(desk: CertificateDesk) -> None:
     assert refused(take(wallet, backdated)) is _R.OLDER_LIST
     wallet, third = enrolment.import_list(wallet, lists[2], now)
     assert [one.number for one in wallet.lists] == [third.number] == [3]
+
+
+def test_an_authority_that_bears_anothers_name_takes_nobody_off_a_list(desk: CertificateDesk) -> None:
+    wallet = enrolled(desk, trusting(desk), "service")
+    impostor = impostor_of(desk.issuer.certificate)
+    anchor = impostor.certificate
+    wallet, _ = enrolment.install_anchor(wallet, anchor.data, anchor.fingerprint, START)
+    wallet = replace(wallet, anchors=wallet.anchors[::-1])
+    desk.revoke("anna", START)
+    wallet, revoked = enrolment.import_list(wallet, desk.revocation_list(START), START)
+    assert standing_of(wallet, START).title == "Consumer"
+    wallet, his = enrolment.import_list(wallet, issue_list(impostor, [], 99, START, 30 * DAY), START)
+    assert set(wallet.lists) == {revoked, his}
+    assert standing_of(wallet, START).title == "Consumer"
 
 
 def test_revocation_lists_that_are_refused(desk: CertificateDesk) -> None:

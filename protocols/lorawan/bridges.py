@@ -12,6 +12,7 @@ from protocols.errors import BadField, ProtocolError, Truncated, Unsupported
 from protocols.lorawan.meters.model import Encoding
 from protocols.lorawan.payloads.numbers import unix_time
 from protocols.model import Address
+from protocols.plural import counted
 
 MAX_MESSAGE = 4096
 """Longest message put together; a wired or wireless frame has at most 261 bytes."""
@@ -128,7 +129,9 @@ def _lobaro_timed(payload: bytes, *, with_rssi: bool) -> Piece:
 
 def _need(payload: bytes, size: int) -> None:
     if len(payload) < size:
-        raise Truncated(f"a piece of {len(payload)} bytes, {size} are needed", layer="records", offset=len(payload))
+        raise Truncated(
+            f"a piece of {counted(len(payload), 'byte')}, {size} are needed", layer="records", offset=len(payload)
+        )
 
 
 def add_piece(pieces: Pieces | None, piece: Piece, payload: bytes, fcnt: int | None) -> Assembled:

@@ -19,6 +19,7 @@ from protocols.lorawan.payloading import read_payload
 from protocols.lorawan.phy import DATA, MAX_PHY, MIC_SIZE, MType, message_type
 from protocols.lorawan.sessions import Sessions
 from protocols.model import Address, Key, KeyLookup, Link, Outcome, Quality, RawFrame, Rung, Security, Telegram
+from protocols.plural import counted
 
 NO_KEYS: Final = NoKeys()
 NO_SESSIONS: Final = Sessions()
@@ -93,7 +94,9 @@ def _decode_payload(decoding: LorawanDecoding) -> None:
         fport=reception.fport,
         plaintext=decoding.data,
     )
-    decoding.ladder.passed(Rung.FRAME, f"payload of {len(decoding.data)} bytes, decrypted by a network server")
+    decoding.ladder.passed(
+        Rung.FRAME, f"payload of {counted(len(decoding.data), 'byte')}, decrypted by a network server"
+    )
     decoding.ladder.passed(Rung.ADDRESS, f"DevEUI {reception.dev_eui}" if reception.dev_eui else "no address given")
     decoding.ladder.passed(Rung.KEY, "no key needed")
     decoding.ladder.passed(Rung.DECRYPTION, "the payload came decrypted")

@@ -12,6 +12,7 @@ from protocols.errors import BadField, ProtocolError, Truncated, Unsupported
 from protocols.lorawan.payloads.numbers import Number, Raw
 from protocols.mbus.records import ParsedRecords
 from protocols.model import Function, Quality, Record, Value
+from protocols.plural import counted
 from protocols.profiles.payloads.model import Item, bit_names
 
 LAYER = "records"
@@ -102,7 +103,7 @@ class Draft:
     def require(self, size: int, what: str) -> None:
         """Raise `Truncated` when the payload is shorter than `size` bytes."""
         if self.size < size:
-            raise Truncated(f"{what} of {self.size} bytes, {size} are needed", layer=LAYER, offset=self.end)
+            raise Truncated(f"{what} of {counted(self.size, 'byte')}, {size} are needed", layer=LAYER, offset=self.end)
 
     def fields(self, rows: Iterable[Field], at: int | None = None) -> None:
         """Read all rows, laid at the payload's first byte or at `at` (an offset into `plain`)."""
@@ -206,7 +207,9 @@ class Draft:
     def _checked(self, at: int, size: int) -> int:
         if at < self.start or at + size > self.end:
             raise Truncated(
-                f"the payload ends {at + size - self.end} bytes early: {self.size} bytes", layer=LAYER, offset=self.end
+                f"the payload ends {counted(at + size - self.end, 'byte')} early: {counted(self.size, 'byte')}",
+                layer=LAYER,
+                offset=self.end,
             )
         return at
 

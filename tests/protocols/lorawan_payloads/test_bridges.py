@@ -246,3 +246,8 @@ def test_what_says_itself_of_which_family_it_is_is_suggested(meter: str, fport: 
     data = bytes.fromhex(payload)
     result = decode_payload(data, 0, len(data), fport, None)
     assert meter in {item.meter for item in result.suggestions}, result.suggestions
+
+
+def test_one_byte_is_no_bytes() -> None:
+    assert sent("axioma-w1", bytes(3), 103).problem == "the payload ends 1 byte early: 3 bytes"
+    assert sent("lobaro-wmbus", bytes(1), 101).problem == "a piece of 1 byte, 2 are needed"

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from protocols.application import Opaque
-from protocols.crypto import key_check_value
+from protocols.crypto import BLOCK, key_check_value
 from protocols.decoding import Decoding
 from protocols.errors import BadField, DecryptFailed, Unsupported
 from protocols.mbus.records import parse_records
@@ -24,6 +24,13 @@ CUT_NEXT = "receive it again, or check how it was captured; values before the da
 
 MODE_CLEAR = 0
 MODE_5 = 5
+MODES_OF_BLOCKS = frozenset({5, 7, 15})
+"""Modes whose configuration word counts 16-byte blocks."""
+
+_DAMAGED_OR_WRONG = (
+    "receive it again: its last two bytes may be a CRC of format B that does not fit; "
+    "else compare the key check value with the supplier's"
+)
 MODE_RESERVED_CLEAR = 6
 """Reserved, but sent by Hydrodigit water meters above clear payloads."""
 
@@ -132,8 +139,16 @@ def open_transport(decoding: Decoding, transport: TransportLayer) -> bool:
     reason = _open_with_first(decoding, base, keys, lambda key: handler.open(protected, key))
     if reason is not None:
         next_step = None if clear else transport_next_step(decoding, protected, handler, keys)
+        if next_step is None and _may_end_with_crc(decoding, transport):
+            next_step = _DAMAGED_OR_WRONG
         _refuse(decoding, base, keys, reason, clear=clear, next_step=next_step)
     return reason is None
+
+
+def _may_end_with_crc(decoding: Decoding, transport: TransportLayer) -> bool:
+    """Whether the frame came without CRCs that fit, and two bytes lie behind the encrypted blocks, as one would."""
+    end = transport.end + BLOCK * transport.encrypted_blocks
+    return transport.security_mode in MODES_OF_BLOCKS and decoding.size == end + 2 == len(decoding.frame.data)
 
 
 def _opens_with_default_key(decoding: Decoding, base: Security, protected: Protected, handler: SecurityMode) -> bool:

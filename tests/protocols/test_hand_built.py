@@ -331,3 +331,16 @@ def test_a_damaged_wired_frame_is_not_a_matter_of_antennas(frame: str, words: st
     assert telegram.outcome is Outcome.DAMAGED
     (step,) = (step.next for step in telegram.verdict if step.next)
     assert words in step
+
+
+def test_a_damaged_frame_of_format_b_is_not_only_taken_for_a_wrong_key() -> None:
+    stripped = mode_5_frame(0x7A, VOLUME.hex())
+    frame = bytes((stripped[0] + 2,)) + stripped[1:]
+    frame += crc16_en13757(frame).to_bytes(2, "big")
+    assert opened(frame).ok
+    damaged = opened(frame[:20] + bytes((frame[20] ^ 1,)) + frame[21:])
+    assert damaged.outcome is Outcome.WRONG_KEY
+    (step,) = (step.next for step in damaged.verdict if step.next)
+    assert step.startswith("receive it again: its last two bytes may be a CRC of format B that does not fit")
+    wrong = opened(stripped, bytes(16))
+    assert not any("CRC" in step.next for step in wrong.verdict if step.next)

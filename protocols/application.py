@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from protocols.errors import ProtocolError, Truncated, Unsupported
 from protocols.mbus.compact import SIGNATURE_LENGTH, FormatLibrary, expand_compact, headers_of, parse_format_frame
 from protocols.mbus.records import parse_records
-from protocols.mbus.spans import application_spans
+from protocols.mbus.spans import UNDECODED, application_spans
 from protocols.model import Record, Span
 from protocols.plural import counted
 from protocols.profiles.model import PayloadRule, Where
@@ -95,7 +95,8 @@ class Application:
     def spans(self, plain: bytes) -> tuple[Span, ...]:
         """Fields, records, fillers, manufacturer's bytes; what is not decoded is a leaf as well."""
         if self.content in (Content.RECORDS, Content.MANUFACTURER):
-            return application_spans(self.records, self.start, self.end, plain, self.tail)
+            leaves = application_spans(self.records, self.start, self.end, plain, self.tail)
+            return leaves if self.content is Content.RECORDS else tuple(map(_in_payload, leaves))
         if self.content is Content.COMPACT:
             return self._compact_spans(plain)
         return self._other_spans(plain)
@@ -122,6 +123,11 @@ class Application:
         if start < end:
             leaves += (Span(start, end, self.name, str(self.content), meaning),)
         return (*leaves, *application_spans(self.records, end, self.end, plain, self.tail))
+
+
+def _in_payload(leaf: Span) -> Span:
+    """A leaf of a maker's payload, where bytes may have given flags although they are no reading."""
+    return replace(leaf, meaning="flags, check bytes, or not known here") if leaf.name == UNDECODED else leaf
 
 
 def decode_application(

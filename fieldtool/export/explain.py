@@ -73,7 +73,7 @@ def _lines(telegram: Telegram) -> Iterator[str]:
 
 
 def _headline(telegram: Telegram) -> str:
-    address = telegram.meter
+    address = telegram.identity or telegram.meter
     parts = [outcome_text(telegram.outcome), sender_text(telegram)]
     if address is not None:
         parts.append(f"{safe_text(address.medium)}, version {address.version}")

@@ -60,6 +60,8 @@ def sender_text(telegram: Telegram) -> str:
     """Return maker and number; of a LoRaWAN device without them, DevEUI or DevAddr."""
     if telegram.meter is None and telegram.lorawan is not None:
         return telegram.lorawan.device or _NO_ADDRESS
+    if telegram.meter is not None and telegram.printed_number is not None:
+        return safe_text(f"{telegram.meter.manufacturer} {telegram.printed_number}")
     return meter_text(telegram.meter)
 
 
@@ -107,7 +109,7 @@ def _without_readings(telegram: Telegram) -> str:
 def _medium(telegram: Telegram) -> str:
     if telegram.meter is None:
         return "" if telegram.lorawan is None else safe_text(telegram.lorawan.medium or "LoRaWAN")
-    return safe_text(telegram.meter.medium)
+    return safe_text(telegram.medium or "")
 
 
 def _clock(at: datetime, utc_offset: timedelta) -> str:

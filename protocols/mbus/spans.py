@@ -21,6 +21,9 @@ LVAR_CLAUSE = "EN 13757-3, 6.3.6"
 DATA_CLAUSE = "EN 13757-3, Annex A"
 PLAIN_TEXT_CLAUSE = "EN 13757-3, C.2"
 
+UNDECODED = "undecoded"
+"""Name of a leaf of bytes that no record has."""
+
 
 def record_spans(record: Record) -> tuple[Span, ...]:
     """Return the leaves of one record: DIF, DIFEs, VIF, VIFEs, plain text, LVAR, data.
@@ -120,7 +123,8 @@ def _lvar_words(lvar: int) -> str:
 
 
 def _data_span(record: Record, start: int, end: int) -> Span:
-    return _span(record, start, end, "data", data_words(record), DATA_CLAUSE)
+    # Items of a maker's payload have no header, and follow no standard.
+    return _span(record, start, end, "data", data_words(record), DATA_CLAUSE if record.header else "")
 
 
 def data_words(record: Record) -> str:
@@ -179,7 +183,7 @@ def _gap_span(plain: bytes, start: int, end: int) -> Span:
         return Span(start, end, LAYER, "filler", "idle filler 2F", DIF_CLAUSE)
     if plain[start] == READOUT_REQUEST and end == start + 1:
         return Span(start, end, LAYER, "DIF", "global readout request 7F", DIF_CLAUSE)
-    return Span(start, end, LAYER, "undecoded", "not decoded")
+    return Span(start, end, LAYER, UNDECODED, "not decoded")
 
 
 def _tail_spans(plain: bytes, start: int, end: int) -> Iterator[Span]:

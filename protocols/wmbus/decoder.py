@@ -17,7 +17,7 @@ from protocols.wmbus.ci import Content, ci_field
 from protocols.wmbus.control import DOWNLINK
 from protocols.wmbus.decryption import CUT_NEXT, open_diehl_payload, open_extended_link, open_transport
 from protocols.wmbus.ell import parse_ell
-from protocols.wmbus.link import FrameFormat, LinkFrame, parse_link, size_before_last_crc, strip_crcs
+from protocols.wmbus.link import FrameFormat, LinkFrame, LinkLayer, parse_link, size_before_last_crc, strip_crcs
 from protocols.wmbus.security.diehl import diehl_frame
 from protocols.wmbus.transport import TransportLayer, parse_transport, status_of
 
@@ -138,6 +138,10 @@ def decode_transport(decoding: Decoding, position: int) -> None:
     diehl = diehl_frame(decoding.plain[: decoding.size], transport.ci, transport.configuration)
     if diehl is not None:
         decoding.identity, decoding.printed_number = diehl.identity, diehl.printed_number
+        decoding.layers = [
+            replace(layer, identity=diehl.identity) if isinstance(layer, LinkLayer) else layer
+            for layer in decoding.layers
+        ]
         decoding.ladder.passed(Rung.ADDRESS, f"{decoding.link_address}, number on the meter {diehl.printed_number}")
     opened = open_transport(decoding, transport) if diehl is None else open_diehl_payload(decoding, transport, diehl)
     if opened:

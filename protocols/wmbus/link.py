@@ -64,6 +64,7 @@ class LinkLayer:
     start: int = 0
     end: int = HEADER_SIZE
     name: str = "link"
+    identity: Address | None = None
 
     @property
     def control_name(self) -> str:
@@ -73,6 +74,8 @@ class LinkLayer:
     def spans(self, plain: bytes) -> tuple[Span, ...]:
         """L, C, M, ID, version, device type."""
         address = self.address
+        meter = self.identity or address
+        order = "" if self.identity is None else ", in the maker's own order"
         c = control_name(plain[1])
         meaning = C_MEANINGS.get(c)
         unique = " (address only locally unique)" if address.manufacturer_code & 0x8000 else ""
@@ -80,7 +83,7 @@ class LinkLayer:
             (1, "L", f"{plain[0]} bytes follow", "EN 13757-4, 12.5.1"),
             (1, "C", f"{c}: {meaning}" if meaning else c, "EN 13757-4, 12.5.2"),
             (2, "M", f"manufacturer {address.manufacturer}{unique}", "EN 13757-4, 12.5.3"),
-            (6, "A", f"number {address.number}, version {address.version}, {address.medium}", "EN 13757-4, 12.5.4"),
+            (6, "A", f"number {meter.number}, version {meter.version}, {meter.medium}{order}", "EN 13757-4, 12.5.4"),
         )
         return tile(self.name, self.start, fields)
 

@@ -185,3 +185,15 @@ def test_a_line_says_what_a_message_without_readings_is(frame: str, words: str) 
 def test_long_names_of_fields_keep_their_distance() -> None:
     lines = explain(decode(bytes.fromhex("114493157856341233037A050000001F0102"))).splitlines()
     assert lines[-1].split("  ")[-2].split() == ["manufacturer", "data", "manufacturer", "specific"]
+
+
+def test_a_maker_who_orders_the_address_otherwise_is_shown_by_the_number_on_the_meter() -> None:
+    telegram = decode(bytes.fromhex("19442423860775035048A251520015BEB6B2E1ED623A18FC74A5"))
+    text = explain(telegram)
+    assert text.splitlines()[0] == "✓ ok  HYD 48500375  water, version 134"
+    assert "number 48500375, version 134, water, in the maker's own order" in text
+    assert telegram_line(telegram).startswith("          HYD 48500375      water  ")
+    payload = text[text.index("  application") :]
+    assert "EN 13757-3" not in payload
+    assert "flags, check bytes, or not known here" in payload
+    assert covered(text) == telegram.plain

@@ -29,6 +29,7 @@ from protocols.lorawan.phy import (
 from protocols.lorawan.ports import NO_VALUES
 from protocols.lorawan.sessions import SAME_TRANSMISSION, Device, PendingJoin, Session
 from protocols.model import Key, Outcome, Rung, Security
+from protocols.plural import counted
 
 REJOIN_WITH_JOIN_EUI: Final = 1
 
@@ -171,12 +172,14 @@ def decode_join_accept(decoding: LorawanDecoding) -> None:
         _leave_encrypted(decoding)
     waits = len(decoding.sessions.pending)
     if not decoding.keys.root_keys("") or (unchecked and not waits):
-        heard = f"answers none of the {waits} join requests heard" if waits else "no join request was heard before it"
+        heard = "no join request that fits a filed key was heard before it"
+        if waits:
+            heard = f"answers none of those heard that fit a filed key ({counted(waits, 'join request')})"
         decoding.ladder.failed(
             Rung.KEY,
             Outcome.NO_KEY,
             f"join accept: {heard}, and it does not say whom it answers",
-            "import the root key of the device's DevEUI, then listen from its join request on",
+            "compare the key that is filed for the device's DevEUI, or import it, then listen from its join request on",
         )
         return
     _refuse(decoding, "join accept", tried, None, None)

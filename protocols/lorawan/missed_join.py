@@ -40,8 +40,8 @@ def missed_join(frame: DataFrame) -> Mistake:
     address = DevAddr.of(frame.dev_addr)
     network = f" of {address.network}" if address is not None else ""
     return Mistake(
-        f"no session keys are filed for DevAddr {frame.dev_addr}{network}, and neither a join request "
-        "nor an accept of it was heard",
+        f"no session keys are filed for DevAddr {frame.dev_addr}{network}, and no join request "
+        "that fits a filed key waits for its accept",
         "import its NwkSKey and AppSKey; or import its AppKey, listen to downlinks too, and let the device join anew",
     )
 

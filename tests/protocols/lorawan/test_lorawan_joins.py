@@ -197,7 +197,7 @@ def test_accept_without_a_request() -> None:
     _, accept, _ = joining_1_0(41)
     telegram = hear(accept, FILED_1_0).telegram
     assert telegram.outcome is Outcome.NO_KEY
-    assert "no join request was heard" in (telegram.problem or "")
+    assert "no join request that fits a filed key was heard" in (telegram.problem or "")
     assert_tiled(telegram)
 
 
@@ -207,7 +207,7 @@ def test_accept_for_another_device() -> None:
     other = join_accept(Key(b"o" * 16), Acceptance(JOIN_NONCE, NET_ID, DEV_ADDR))
     heard = hear(other, FILED_1_0, sessions)
     assert heard.telegram.outcome is Outcome.NO_KEY
-    assert "none of the 1 join requests" in (heard.telegram.problem or "")
+    assert "none of those heard that fit a filed key (1 join request)" in (heard.telegram.problem or "")
     assert heard.sessions.at(DEV_ADDR) == ()
 
 

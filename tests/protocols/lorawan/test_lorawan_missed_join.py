@@ -60,7 +60,7 @@ def test_nothing_was_heard_of_the_join() -> None:
     _, _, keys = joining_1_0(7)
     telegram, _ = hear_all((0, uplink(0, keys)))
     assert telegram.outcome is Outcome.NO_KEY
-    assert "neither a join request nor an accept of it was heard" in detail(telegram, "key")
+    assert "no join request that fits a filed key waits for its accept" in detail(telegram, "key")
     assert "NwkID" in detail(telegram, "key")
     (next_step,) = failed(telegram).values()
     assert next_step is not None
@@ -73,7 +73,7 @@ def test_a_join_that_was_followed_is_not_missed() -> None:
         (0, request), (5, accept), (8, accept), (10, uplink(0, keys)), (11, uplink(0, FOREIGN))
     )
     assert [join.answered for join in sessions.pending] == [True]
-    assert "neither" in detail(telegram, "key")
+    assert "waits for its accept" in detail(telegram, "key")
 
 
 @pytest.mark.parametrize(
@@ -98,7 +98,7 @@ def test_a_downlink_is_never_blamed_on_a_join() -> None:
     request, _, _ = joining_1_0(7)
     down = data_frame(Message(MType.UNCONFIRMED_DATA_DOWN, 0, 2, b"\x01"), FOREIGN)
     telegram, _ = hear_all((0, request), (5, down))
-    assert "neither" in detail(telegram, "key")
+    assert "waits for its accept" in detail(telegram, "key")
 
 
 @pytest.mark.parametrize(
@@ -116,7 +116,7 @@ def test_frames_without_a_time_are_told_without_one() -> None:
     telegram = hear(uplink(0, keys), FILED, sessions).telegram
     assert detail(telegram, "key").endswith(f"accept was not: DevEUI {DEV_EUI}")
     far = hear(uplink(FIRST_UPLINKS + 1, keys), FILED, sessions).telegram
-    assert "neither" in detail(far, "key")
+    assert "waits for its accept" in detail(far, "key")
 
 
 def test_many_joins_under_way_are_counted() -> None:
@@ -155,3 +155,16 @@ def test_a_device_that_asks_again_was_not_answered_as_far_as_was_heard() -> None
     assert "the device asks again: no join accept was heard to its request with DevNonce 7" in telegram.notes
     telegram, _ = hear_all((0, first), (5, accept), (20, second))
     assert not any("asks again" in note for note in telegram.notes)
+
+
+def test_a_join_that_fits_no_filed_key_is_not_said_to_be_unheard() -> None:
+    request, accept, keys = joining_1_0(7)
+    wrong = Filed((RootKeys(DEV_EUI, app_key=Key(bytes(16), "wrong")),))
+    said, _ = hear_all((0, request), (5, accept), filed=wrong)
+    assert said.outcome is Outcome.NO_KEY
+    assert "no join request that fits a filed key was heard before it" in (said.problem or "")
+    assert "compare the key that is filed" in str(failed(said))
+    said, _ = hear_all((0, request), (5, accept), (10, uplink(0, keys)), filed=wrong)
+    assert said.outcome is Outcome.NO_KEY
+    assert "was heard" not in (said.problem or "")
+    assert "waits for its accept" in (said.problem or "")

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from protocols.errors import ProtocolError, Truncated, Unsupported
 from protocols.mbus.compact import SIGNATURE_LENGTH, FormatLibrary, expand_compact, headers_of, parse_format_frame
 from protocols.mbus.records import parse_records
+from protocols.mbus.selection import ADDRESS_SIZE, application_words, device_words
 from protocols.mbus.spans import UNDECODED, application_spans
 from protocols.model import Record, Span
 from protocols.plural import counted
@@ -119,6 +120,8 @@ class Application:
         if self.content is Content.APPLICATION_ERROR and start < end:
             meaning = f"application error: {_error_name(plain[start])}"
             end = start + 1
+        elif self.content is Content.SELECTION:
+            end = min(end, start + ADDRESS_SIZE)
         leaves = application_spans((), self.start, start, plain, None)
         if start < end:
             leaves += (Span(start, end, self.name, str(self.content), meaning),)
@@ -226,6 +229,22 @@ def _nothing(plain: bytes, start: int, end: int, formats: FormatLibrary) -> Appl
     return Application(start, end, Content.NOTHING, notes=notes)
 
 
+def _application_select(plain: bytes, start: int, end: int, formats: FormatLibrary) -> Application:
+    first, last = _between_fillers(plain, start, end)
+    return Application(start, end, Content.APPLICATION_SELECT, notes=(application_words(plain[first:last]),))
+
+
+def _selection(plain: bytes, start: int, end: int, formats: FormatLibrary) -> Application:
+    """Number, manufacturer, version and device type, then records that narrow the selection."""
+    behind = start + ADDRESS_SIZE
+    if behind > end:
+        there = f"a selection has {ADDRESS_SIZE} bytes of address, {end - start} are there"
+        raise Truncated(there, layer="application", offset=end)
+    parsed = parse_records(plain, behind, end, downlink=True)
+    notes = (device_words(plain[start:behind]), *parsed.notes)
+    return Application(start, end, Content.SELECTION, parsed.records, parsed.tail, parsed.problem, b"", notes)
+
+
 def _error(plain: bytes, start: int, end: int, formats: FormatLibrary) -> Application:
     at = start + _fillers_at(plain, start, end)
     code = plain[at] if at < end else 0
@@ -266,6 +285,8 @@ _READERS: dict[Content, Callable[[bytes, int, int, FormatLibrary], Application]]
     Content.COMPACT: _compact,
     Content.FORMAT: _format,
     Content.NOTHING: _nothing,
+    Content.APPLICATION_SELECT: _application_select,
+    Content.SELECTION: _selection,
     Content.APPLICATION_ERROR: _error,
     Content.ALARM: _alarm,
 }

@@ -16,6 +16,8 @@ class Content(StrEnum):
     COMPACT = "compact frame"
     FORMAT = "format frame"
     NOTHING = "no application data"
+    APPLICATION_SELECT = "application reset or select"
+    SELECTION = "selection of device"
     APPLICATION_ERROR = "application error"
     ALARM = "alarm"
     MANUFACTURER = "manufacturer specific"
@@ -43,10 +45,10 @@ class CiField:
 _N, _S, _L = Header.NONE, Header.SHORT, Header.LONG
 
 CI_FIELDS: dict[int, CiField] = {
-    0x50: CiField("application reset or select", Content.NAMED, _N, downlink=True),
+    0x50: CiField("application reset or select", Content.APPLICATION_SELECT, _N, downlink=True),
     0x51: CiField("command", Content.RECORDS, _N, downlink=True),
-    0x52: CiField("selection of device", Content.NAMED, _N, downlink=True),
-    0x53: CiField("application reset or select", Content.NAMED, _L, downlink=True),
+    0x52: CiField("selection of device", Content.SELECTION, _N, downlink=True),
+    0x53: CiField("application reset or select", Content.APPLICATION_SELECT, _L, downlink=True),
     0x54: CiField("request of selected application", Content.NAMED, _N, downlink=True),
     0x55: CiField("request of selected application", Content.NAMED, _L, downlink=True),
     0x5A: CiField("command", Content.RECORDS, _S, downlink=True),
@@ -102,6 +104,7 @@ CI_FIELDS: dict[int, CiField] = {
     0x90: CiField("authentication and fragmentation layer", Content.AUTHENTICATION, _N),
     0x9E: CiField("specific usage", Content.NAMED, _S),
     0x9F: CiField("specific usage", Content.NAMED, _L),
+    **{0xB8 + step: CiField(f"set baud rate {300 << step}", Content.NOTHING, _N, downlink=True) for step in range(8)},
     0xC0: CiField("image transfer to device", Content.NAMED, _L, downlink=True),
     0xC1: CiField("image transfer", Content.NAMED, _S),
     0xC2: CiField("image transfer", Content.NAMED, _L),
@@ -113,7 +116,6 @@ CI_FIELDS: dict[int, CiField] = {
 _RANGES: tuple[tuple[int, int, CiField], ...] = (
     (0x00, 0x1F, CiField("DLMS-based application", Content.NAMED)),
     (0xA0, 0xB7, CiField("manufacturer specific", Content.MANUFACTURER)),
-    (0xB8, 0xBF, CiField("set baud rate", Content.NAMED, Header.NONE, downlink=True)),
 )
 
 

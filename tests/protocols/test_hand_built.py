@@ -344,3 +344,41 @@ def test_a_damaged_frame_of_format_b_is_not_only_taken_for_a_wrong_key() -> None
     assert step.startswith("receive it again: its last two bytes may be a CRC of format B that does not fit")
     wrong = opened(stripped, bytes(16))
     assert not any("CRC" in step.next for step in wrong.verdict if step.next)
+
+
+@pytest.mark.parametrize(
+    ("frame", "notes", "readings"),
+    [
+        ("68030368 53FE50 A1 16", ("resets the application",), []),
+        ("68040468 53FE5030 D1 16", ("selects application 3, enhanced billing",), []),
+        ("68040468 53FE5092 33 16", ("selects application 9, testing, part 2",), []),
+        ("680B0B68 53FD52 78563412 9315 3303 94 16", ("selects ELS 12345678, version 51, gas",), []),
+        ("680B0B68 53FD52 FFFFFF1F FFFFFFFF BA 16", ("selects number 1fffffff (f any digit)",), []),
+        (
+            "68111168 53FD52 78563412 FFFFFFFF 0C7804030201 40 16",
+            ("selects number 12345678",),
+            [("fabrication_number", "01020304")],
+        ),
+        ("68030368 53FEBB 0C 16", (), []),
+    ],
+    ids=["reset", "select", "select part", "device", "wildcards", "enhanced", "baud rate"],
+)
+def test_requests_of_the_wired_bus_are_read(
+    frame: str, notes: tuple[str, ...], readings: list[tuple[str, object]]
+) -> None:
+    telegram = decode(bytes.fromhex(frame))
+    assert (telegram.outcome, telegram.problem) == (Outcome.OK, None)
+    assert telegram.notes == notes
+    assert [(reading.name, reading.value) for reading in telegram.readings] == readings
+    ends = [span.end for span in telegram.spans]
+    assert [span.start for span in telegram.spans] == [0, *ends[:-1]]
+
+
+def test_a_baud_rate_is_said_by_its_number() -> None:
+    telegram = decode(bytes.fromhex("6803036853FEBB0C16"))
+    assert telegram.verdict[4].detail == "set baud rate 2400: 0 records"
+
+
+def test_a_cut_selection_of_a_device_is_damage() -> None:
+    telegram = decode(LongFrame(0x53, 0xFD, 0x52, bytes(5)).to_bytes())
+    assert telegram.problem == "a selection has 8 bytes of address, 5 are there"

@@ -8,6 +8,7 @@ frame. Hex that nothing proves is taken as the bytes of a frame, so that decodin
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from importlib import import_module
@@ -49,6 +50,9 @@ INSTEAD: Final = (
     "paste the bytes in hex, a line of rtl_wmbus, rtl_433, CUL, ESPHome or a simulation file, or a receiver's envelope"
 )
 
+_FORWARDER_LOG: Final = re.compile(r"\bJSON (?:up|down): (?=\{)")
+"""What packet forwarders write in their logs before the packets they hand over, and those they are to send."""
+
 TextReader: TypeAlias = Callable[[str], Pasted | None]
 EnvelopeReader: TypeAlias = Callable[[bytes], Pasted]
 
@@ -81,6 +85,9 @@ def recognise(text: str) -> Pasted:
         return pasted or recognise_bytes(data)
     if len(bare) > TEXT_LIMIT:
         raise NotRecognised(f"text of {len(bare)} characters; a telegram has at most 512 hex digits", INSTEAD)
+    logged = None if bare.startswith("{") else _FORWARDER_LOG.search(bare)
+    if logged is not None:
+        bare = bare[logged.end() :]
     if bare.startswith("{"):
         return _of_json(bare)
     marked = _marked(bare)

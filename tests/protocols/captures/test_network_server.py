@@ -124,6 +124,13 @@ def test_what_a_forwarder_is_to_send_is_a_frame_too() -> None:
     assert (pasted.frame.lora.frequency_hz, pasted.frame.lora.spreading_factor) == (868_500_000, 7)
 
 
+def test_lines_of_a_packet_forwarders_log() -> None:
+    assert recognise(f"JSON up: {RXPK}") == recognise(RXPK)
+    assert recognise(f"Nov 20 08:15:30 gw lora_pkt_fwd[512]: JSON down: {TXPK}") == recognise(TXPK)
+    with pytest.raises(NotRecognised, match="no JSON"):
+        recognise("JSON up: {")
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [({"stat": -1}, "CRC was wrong"), ({"size": 3}, "its size is another"), ({"data": "%"}, "Base64")],

@@ -17,6 +17,10 @@ PREAMBLE: Final = b"\x55"
 SYNC: Final = b"\x54\x3d"
 """The sync word 0000111101 with the end of the preamble in front of it, to whole bytes."""
 
+SYNC_CHIPS: Final = "0000111101"
+SEARCHED: Final = 32
+"""Bytes in which the sync word is looked for where it does not end with a byte: some preambles are that long."""
+
 HEAD_CHIP_BYTES: Final = 3
 """Bytes of chips that hold the L and the C field."""
 
@@ -61,7 +65,20 @@ def read(data: bytes) -> Pasted:
 
 def _without_preamble(data: bytes) -> bytes:
     chips = data.lstrip(PREAMBLE)
-    return chips[len(SYNC) :] if chips.startswith(SYNC) else data
+    if chips.startswith(SYNC):
+        return chips[len(SYNC) :]
+    return data if _head(data) is not None else _behind_sync(data)
+
+
+def _behind_sync(data: bytes) -> bytes:
+    """The chips behind a sync word that begins at any chip of the first bytes; `data` where there is none."""
+    first = data[:SEARCHED]
+    at = f"{int.from_bytes(first, 'big'):0{8 * len(first)}b}".find(SYNC_CHIPS)
+    if at < 0:
+        return data
+    left = 8 * len(data) - at - len(SYNC_CHIPS)
+    number = (int.from_bytes(data, "big") & ((1 << left) - 1)) << -left % 8
+    return number.to_bytes((left + 7) // 8, "big")
 
 
 def _head(chips: bytes) -> bytes | None:

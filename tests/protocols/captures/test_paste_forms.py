@@ -280,6 +280,17 @@ def test_chips(frame: bytes) -> None:
     assert got(encode(frame).hex()) == ("3-of-6 chips", RawFrame(frame, mode="T1"))
 
 
+@pytest.mark.parametrize("before", ["", "1", "101", "01" * 19, "0010" + "01" * 30], ids=len)
+def test_chips_behind_a_sync_word_that_ends_within_a_byte(before: str) -> None:
+    on_air = with_crcs(FRAME, FrameFormat.A)
+    chips = encode(on_air)
+    bits = before + "0000111101" + f"{int.from_bytes(chips, 'big'):0{8 * len(chips)}b}"
+    bits += "01" * 4
+    cut = bits[: len(bits) // 8 * 8]
+    text = int(cut, 2).to_bytes(len(cut) // 8, "big").hex()
+    assert got(text) == ("3-of-6 chips", RawFrame(on_air, mode="T1"))
+
+
 def test_chips_of_a_damaged_frame_leave_the_verdict_to_the_decoder() -> None:
     damaged = bytearray(with_crcs(FRAME, FrameFormat.A))
     damaged[15] ^= 1

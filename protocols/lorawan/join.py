@@ -260,7 +260,14 @@ def _follow(
         decoding.notes.append("no root key is filed: the session keys cannot be derived")
         return
     if role == "AppKey" and accept.opt_neg:
-        decoding.notes.append("a 1.1 network answered: the key filed as AppKey is the device's NwkKey")
+        both = join.roots.nwk_key is not None
+        decoding.ladder.doubted(
+            Rung.PLAUSIBILITY,
+            "a 1.1 network answered: the key filed as AppKey is the device's NwkKey",
+            f"swap AppKey and NwkKey of DevEUI {join.dev_eui}"
+            if both
+            else f"file it as NwkKey of DevEUI {join.dev_eui}, and its AppKey beside it",
+        )
     if keys.app_s_key is None:
         decoding.notes.append("no AppKey is filed: the session's payloads stay encrypted")
     decoding.sessions = decoding.sessions.with_join(Session(keys, joined=True, heard_at=decoding.frame.at))

@@ -250,16 +250,21 @@ def test_session_keys_are_not_shown() -> None:
 
 
 @pytest.mark.parametrize(
-    ("roots", "readable"),
-    [(RootKeys(DEV_EUI, app_key=NWK_KEY, nwk_key=APP_KEY), True), (RootKeys(DEV_EUI, app_key=NWK_KEY), False)],
+    ("roots", "readable", "step"),
+    [
+        (RootKeys(DEV_EUI, app_key=NWK_KEY, nwk_key=APP_KEY), True, f"swap AppKey and NwkKey of DevEUI {DEV_EUI}"),
+        (RootKeys(DEV_EUI, app_key=NWK_KEY), False, f"file it as NwkKey of DevEUI {DEV_EUI}, and its AppKey beside it"),
+    ],
     ids=["swapped", "filed as AppKey alone"],
 )
-def test_1_1_root_keys_in_each_others_place(roots: RootKeys, readable: bool) -> None:
+def test_1_1_root_keys_in_each_others_place(roots: RootKeys, readable: bool, step: str) -> None:
     filed = Filed((roots,))
     request, accept, keys = joining_1_1(5)
     sessions = hear(request, filed).sessions
     heard = hear(accept, filed, sessions)
-    assert "the key filed as AppKey is the device's NwkKey" in heard.telegram.notes[0]
+    assert heard.telegram.outcome is Outcome.OK
+    assert "the key filed as AppKey is the device's NwkKey" in detail(heard.telegram, "plausibility")
+    assert failed(heard.telegram) == {"plausibility": step}
     facts = hear(uplink(1, keys), filed, heard.sessions).telegram.lorawan
     assert facts is not None
     assert facts.mic_ok is True

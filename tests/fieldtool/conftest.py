@@ -9,9 +9,11 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
+import segno
 
 from fieldtool.cli.main import main
 from protocols.captures.hex_lines import format_line
@@ -42,6 +44,15 @@ class Ran:
 
 
 Run = Callable[..., Ran]
+
+
+@pytest.fixture(autouse=True)
+def one_mask(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Write QR codes with one mask instead of the best of eight, whose search takes longer than all else here.
+
+    Codes as they are really written are tested with the pictures of the keystore.
+    """
+    monkeypatch.setattr("segno.make", partial(segno.make, mask=3))
 
 
 @pytest.fixture

@@ -35,7 +35,7 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
     clock = RunningClock()
     with make_vault(tmp_path / "vault", clock) as vault:
         made = make_bench(vault, clock)
-        state = replace(made.lock.state, radio_on=True, transport_mode=False, installed=True, radio_interval_s=2)
+        state = replace(made.lock.state, radio_on=True, transport_mode=False, installed=True, radio_interval_s=1)
         made.lock = SharedLock(made.meter, state, made.lock.anchors, Random(3).randbytes)
         yield made
 

@@ -12,6 +12,7 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from fieldtool.access import user_name
 from fieldtool.actions.action_log import ActionLog, Became, became_of
@@ -29,6 +30,8 @@ from protocols.actions.results import ResultCode
 from protocols.crypto import wrap_key
 from protocols.model import Address
 from protocols.plural import counted
+
+KEY_NOT_KNOWN: Final = "which key the meter holds is not known yet, both are kept"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +80,7 @@ class KeyChanger:
             settled = self.settle(change, log)
         except (LinkLost, LinkSilent) as error:
             log.note(Became.LINK_FAILED, error.message)
-            message = f"{error.message}; which key the meter holds is not known yet, both are kept"
-            hint = f"ask it as soon as it can be reached: fieldtool meter recover --at LINK --meter {meter.number}"
-            raise type(error)(message, hint) from error
+            raise type(error)(f"{error.message}; {KEY_NOT_KNOWN}", recover_hint(meter)) from error
         self._check_taken(meter, settled, result, log)
         log.note(Became.DONE)
         return KeyChangeDone(settled, result)
@@ -170,6 +171,11 @@ def _which(change: KeyChange, key: bytes) -> Held:
     if hmac.compare_digest(key, change.new_key):
         return Held.NEW
     return Held.OLD if hmac.compare_digest(key, change.old_key) else Held.OTHER
+
+
+def recover_hint(meter: Address) -> str:
+    """What to do about a key change that is open."""
+    return f"ask it as soon as it can be reached: fieldtool meter recover --at LINK --meter {meter.number}"
 
 
 def require_same_meter(expected: Address, answers: Address) -> None:

@@ -14,7 +14,7 @@ from typing import Final
 
 from fieldtool.actions.action_log import ActionLog, Became, became_of
 from fieldtool.actions.errors import ActionRefused, KeyUnsettled, LinkLost, LinkSilent
-from fieldtool.actions.key_change import KeyChanger, filed_keys, require_same_meter
+from fieldtool.actions.key_change import KEY_NOT_KNOWN, KeyChanger, filed_keys, recover_hint, require_same_meter
 from fieldtool.actions.links import FieldLink, MeterChoice
 from fieldtool.actions.plan import EVENT_LOG, ActionOutcome, ActionPlan, Settled, wish_for
 from fieldtool.actions.read_out import NOT_SHOWN, ReadOut, take_read_out
@@ -40,6 +40,7 @@ CLOCK_APART: Final = timedelta(minutes=10)
 _ANSWER_LOST: Final = "the meter's answer was lost; that it was done was found out by asking the meter"
 _NOT_PROVED: Final = "none of the keys that are filed for the meter proves its answer"
 _NOT_KNOWN: Final = "whether it was done is not known"
+_READ_IT: Final = "read the meter out to see"
 
 
 class ActionService:
@@ -130,6 +131,12 @@ class ActionService:
             log.note(Became.INTERRUPTED)
             raise
         return outcome if settled is None else replace(outcome, notes=(settled.text, *outcome.notes))
+
+    def left_open(self, plan: ActionPlan) -> tuple[str, str]:
+        """Return what is not known of an action that was interrupted, and what to do."""
+        if self._vault.key_changes.pending_for(plan.meter) is None:
+            return _NOT_KNOWN, _READ_IT
+        return KEY_NOT_KNOWN, recover_hint(plan.meter)
 
     def recover(self, meter: MeterChoice) -> Settled | None:
         """Settle the key change of a meter that is open, by asking it; None when none is."""
@@ -226,7 +233,7 @@ class ActionService:
             result = self._session(plan.meter).prove(opened, command.application, evidence)
         except LinkLost as error:
             log.note(Became.LINK_FAILED, error.message)
-            raise LinkLost(f"{error.message}; {_NOT_KNOWN}", "read the meter out to see") from error
+            raise LinkLost(f"{error.message}; {_NOT_KNOWN}", _READ_IT) from error
         except LinkSilent as error:
             log.note(Became.LINK_FAILED, error.message)
             return None
@@ -248,7 +255,7 @@ class ActionService:
             after, matches = self._read_back(plan, command)
         except (LinkLost, LinkSilent) as error:
             log.note(Became.LINK_FAILED, error.message)
-            raise type(error)(f"{error.message}; {_NOT_KNOWN}", "read the meter out to see") from error
+            raise type(error)(f"{error.message}; {_NOT_KNOWN}", _READ_IT) from error
         except ActionRefused as error:
             log.note(Became.REFUSED_BY_METER, f"{error.message}; {_NOT_KNOWN}")
             raise

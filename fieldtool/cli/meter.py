@@ -138,7 +138,12 @@ def _act(arguments: Namespace, meter: MeterChoice) -> ExitCode:
         if not confirmed(plan.summary, yes=arguments.yes or not plan.action.writes):
             output.talk("nothing was written")
             return ExitCode.SOME_FAILED
-        outcome = service.execute(plan)
+        try:
+            outcome = service.execute(plan)
+        except KeyboardInterrupt:
+            unknown, hint = service.left_open(plan)
+            output.failure(f"interrupted; {unknown}", hint)
+            raise
     if arguments.json:
         output.data(json.dumps(outcome_facts(outcome)))
     else:

@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from fieldtool.actions.session import Evidence, GuardedSession, OpenSession
 from keystore.certificates.levels import level_table
 from keystore.vault import Vault
+from protocols.actions.messages import Result
 from simulators.field_meter.wired import WiredMeter
 from simulators.field_meter.wired_bench import WiredBench
 from simulators.ports import TcpPort
@@ -155,6 +157,22 @@ def test_a_key_change_that_is_cut_off_shows_until_it_is_settled(site: Site) -> N
     assert "active" in found.lines[0]
     assert "superseded" in found.lines[1]
     assert "is open" not in found.err
+
+
+def test_who_interrupts_is_told_what_is_not_known(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    site.enrol("service")
+    honest = GuardedSession.prove
+
+    def interrupted(self: GuardedSession, opened: OpenSession, command: bytes, evidence: Evidence) -> Result:
+        honest(self, opened, command, evidence)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(GuardedSession, "prove", interrupted)
+    ran = site.meter("customer-number", "--set", "K-1", "--yes", code=130)
+    assert "interrupted; whether it was done is not known" in ran.err
+    ran = site.meter("change-key", "--yes", code=130)
+    assert "which key the meter holds is not known yet, both are kept" in ran.err
+    assert "fieldtool meter recover --at LINK --meter 10002345" in ran.err
 
 
 def test_a_key_from_a_file_is_never_shown(site: Site) -> None:

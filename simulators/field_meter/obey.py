@@ -14,7 +14,11 @@ from protocols.crypto import unwrap_key
 from simulators.field_meter.state import MeterState
 
 MOST_CLOCK_CHANGE: Final = timedelta(hours=24)
-"""Certificates are judged by the meter's clock: who may set it must not be able to bring an old one back to life."""
+"""Certificates are judged by the meter's clock: who may set it must not be able to bring an old one back to life.
+
+It also stays that near to the quartz, which nobody sets (here: the world's clock), or the certificates of others could be
+made to expire.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +60,7 @@ def _clock(state: MeterState, command: Command, now: datetime) -> Obeyed:
         raise Refused(ResultCode.BAD_PARAMETER)
     latest = max(state.latest_seen, int(state.meter_clock(now).timestamp()))
     behind = timedelta(seconds=latest) - timedelta(seconds=wanted.timestamp())
-    if behind > MOST_CLOCK_CHANGE or abs(wanted - state.meter_clock(now)) > MOST_CLOCK_CHANGE:
+    if max(behind, abs(wanted - state.meter_clock(now)), abs(wanted - now)) > MOST_CLOCK_CHANGE:
         hours = int(MOST_CLOCK_CHANGE.total_seconds()) // 3600
         raise Refused(ResultCode.BAD_PARAMETER, f"the clock is set by at most {hours} hours")
     return Obeyed(replace(state, clock_offset_s=int(wanted.timestamp()) - int(now.timestamp())))

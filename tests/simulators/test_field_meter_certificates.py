@@ -81,6 +81,14 @@ def test_the_clock_is_not_set_back_step_by_step() -> None:
     assert codes == [ResultCode.DONE, ResultCode.BAD_PARAMETER, ResultCode.BAD_PARAMETER]
 
 
+def test_the_clock_is_not_set_forward_step_by_step() -> None:
+    """Else an installer could let the certificates of all others expire for this meter."""
+    lock = make_lock(DESK)
+    codes = [do(lock, STAFF["installer"], "clock", time=NOW + timedelta(hours=20 * step)).code for step in range(1, 4)]
+    assert codes == [ResultCode.DONE, ResultCode.BAD_PARAMETER, ResultCode.BAD_PARAMETER]
+    assert do(lock, STAFF["service"], "reset-alarms").code is ResultCode.DONE
+
+
 def test_revoked() -> None:
     who, _, before, after = revoking_desk()
     lock = make_lock(make_desk())

@@ -16,8 +16,8 @@ from simulators.field_meter.state import MeterState
 MOST_CLOCK_CHANGE: Final = timedelta(hours=24)
 """Certificates are judged by the meter's clock: who may set it must not be able to bring an old one back to life.
 
-It also stays that near to the quartz, which nobody sets (here: the world's clock), or the certificates of others could be
-made to expire.
+It also stays that near to the quartz, which nobody sets (here: the world's clock), or the certificates of others could
+be made to expire.
 """
 
 

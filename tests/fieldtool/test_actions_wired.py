@@ -243,7 +243,9 @@ def test_a_meter_is_found_by_its_primary_address(bench: Bench) -> None:
 
 
 @posix_only
-def test_a_sleeping_meter_under_an_optical_head(bench: Bench) -> None:
+def test_a_sleeping_meter_under_an_optical_head(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Long enough for the meter; its full length is tested above.
+    monkeypatch.setattr("fieldtool.actions.wired_master.WAKE_S", 0.8)
     with wired(bench, PtyPort(2400), optical=True) as line, ExitStack() as stack:
         assert line.url.startswith("optical://")
         link = stack.enter_context(closing(open_link(line.url, bench.choice)))

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from operator import attrgetter
 from typing import Final
@@ -67,7 +67,7 @@ class Plan:
     dev_addr: str
     wire: bytes
     network: Cmac
-    app_key: bytes
+    app_key: bytes = field(repr=False)
     read: Read
     recipe: Recipe
     before: tuple[Recipe, ...]

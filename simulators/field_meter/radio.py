@@ -10,7 +10,7 @@ a meter without any), security modes other than 5, and clock drift.
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final, Protocol
 
@@ -130,7 +130,7 @@ class _Access:
 
     request: bytes
     answer: bytes
-    key: bytes | None
+    key: bytes | None = field(repr=False)
     until: datetime
 
 

@@ -7,7 +7,7 @@ the readings and flags then say depends on the data. Telegrams of one layout sha
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from protocols.mbus.values import Result, bcd, integer, real
@@ -26,6 +26,12 @@ _TRANSPORT_BITS: dict[str, int] = {
     "manufacturer_bit_7": 7,
 }
 """Bits of the transport layer's status byte by their standard names (EN 13757-7, 7)."""
+
+WORDS = frozenset({"info_code", "error_flags", "warning_flags", "information_flags", "alarm_flags"})
+"""Quantities that are words of bits: numbers without a sign, also where the record's header would give them one."""
+
+_CONFORM = "standard_conform"
+"""The modifier of data that say of themselves that they conform to the standard (VIFE 1D)."""
 
 _REAL_LENGTH = 4
 _VARIABLE_LENGTH = "D"
@@ -58,7 +64,9 @@ class PlannedReading:
         rule = self.rule
         if rule is None:
             return False
-        return isinstance(rule, CodeRule) or bool(rule.invalid) or rule.scale is not None or rule.coding in TEXTS
+        if isinstance(rule, CodeRule) or rule.means in WORDS:
+            return True
+        return bool(rule.invalid) or rule.scale is not None or rule.coding in TEXTS
 
     def result(self, result: Result, data: bytes) -> Result:
         """Value and quality, given those of the record and its data."""
@@ -74,6 +82,9 @@ class PlannedReading:
             return (number * self.rule.scale, quality) if number is not None else (None, Quality.INVALID)
         if self.rule.coding in TEXTS:
             return _text(self.reading.source, data, self.rule.coding), quality
+        value, quality = result
+        if self.rule.means in WORDS and isinstance(value, int) and value < 0:
+            return integer(data, signed=False), quality
         return result
 
     def filled(self, result: Result, data: bytes) -> Reading:
@@ -135,7 +146,7 @@ def recipe_of(records: Sequence[Record], profile: Profile | None) -> Recipe:
     first = [planned for _, planned in sorted(in_file, key=_file_order)]
     coded = [planned for rule in profile.codes for planned in _coded(rule, records)]
     rest = [_generic(record, place) for place, record in enumerate(records) if place not in named]
-    words = ((rule, _position(rule.selector, records)) for rule in profile.statuses)
+    words = ((rule, _word_position(rule.selector, records)) for rule in profile.statuses)
     found = tuple((rule, place) for rule, place in words if place is not None)
     return Recipe(profile, (*first, *coded, *rest), found)
 
@@ -254,6 +265,22 @@ def _blank(record: Record, name: str, unit: str, quantity: str) -> Reading:
 def _position(selector: Selector, records: Sequence[Record]) -> int | None:
     """Where the first selected record stands."""
     return next((place for place, record in enumerate(records) if selects(selector, record)), None)
+
+
+def _word_position(selector: Selector, records: Sequence[Record]) -> int | None:
+    """The same for a flag word, which may or may not be marked as conforming to the standard: that changes no bit."""
+    exact = _position(selector, records)
+    if exact is not None or selector.header is not None:
+        return exact
+    bare = replace(selector, modifiers=_without_mark(selector.modifiers))
+    for place, record in enumerate(records):
+        if selects(bare, replace(record, modifiers=_without_mark(record.modifiers))):
+            return place
+    return None
+
+
+def _without_mark(modifiers: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(modifier for modifier in modifiers if modifier != _CONFORM)
 
 
 def _coded(rule: CodeRule, records: Sequence[Record]) -> list[PlannedReading]:

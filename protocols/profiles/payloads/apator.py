@@ -13,6 +13,8 @@ from protocols.profiles.payloads.model import Item, Payload, behind_fillers, fla
 
 LAYER = "records"
 _LITRES = Decimal("0.001")
+_NO_VOLUME = frozenset((0xFFFFFFFF,))
+_NO_TEMPERATURE = frozenset((0xFFFF,))
 
 MARKER = 0x0F
 """First byte of an AT-WMBUS-16-2 payload; others were seen on old meters, whose header is not known."""
@@ -93,7 +95,7 @@ def _register(plain: bytes, position: int, size: int) -> list[Item]:
 
 
 def _litres(name: str, plain: bytes, at: int, storage: int = 0) -> Item:
-    return read_field(Field(name, "volume", 0, 4, "m3", _LITRES, storage=storage), plain, at)
+    return read_field(Field(name, "volume", 0, 4, "m3", _LITRES, empty=_NO_VOLUME, storage=storage), plain, at)
 
 
 def decode_at_wmbus_08(plain: bytes, start: int, end: int) -> Payload:
@@ -134,9 +136,18 @@ _E_ITN: tuple[Field, ...] = (
         2,
         "C",
         coding=Coding.FIXED_8_8,
+        empty=_NO_TEMPERATURE,
         storage=1,
     ),
-    Field("average_room_temperature", "external_temperature", 13, 2, "C", coding=Coding.FIXED_8_8),
+    Field(
+        "average_room_temperature",
+        "external_temperature",
+        13,
+        2,
+        "C",
+        coding=Coding.FIXED_8_8,
+        empty=_NO_TEMPERATURE,
+    ),
 )
 _SEAL = slice(5, 7)
 

@@ -8,10 +8,9 @@ from datetime import datetime
 from decimal import Decimal
 
 from protocols.errors import Truncated
-from protocols.mbus.datetypes import year_of
 from protocols.mbus.values import bcd
 from protocols.model import Function, Quality
-from protocols.profiles.payloads.layout import Coding, Field, Read, read_field, read_fields
+from protocols.profiles.payloads.layout import NO_SIGNED_16, Coding, Field, Read, read_field, read_fields
 from protocols.profiles.payloads.model import Item, Payload, bit_names, flag_names, flag_words
 
 LAYER = "records"
@@ -118,13 +117,15 @@ def decode_rfm_tx1(plain: bytes, start: int, end: int) -> Payload:
 
 
 def _clock(data: bytes) -> Read:
-    """Second, minute, hour, day, month, year in BCD."""
+    """Second, minute, hour, day, month, year since 2000 in BCD."""
+    if not any(data):
+        return None, Quality.NOT_AVAILABLE
     numbers = [number for place in range(6) if (number := bcd(data[place : place + 1])) is not None]
     if len(numbers) < len(data):
         return None, Quality.INVALID
     second, minute, hour, day, month, two_digits = numbers
     try:
-        return datetime(year_of(two_digits) or 0, month, day, hour, minute, second), Quality.GOOD  # noqa: DTZ001
+        return datetime(2000 + two_digits, month, day, hour, minute, second), Quality.GOOD  # noqa: DTZ001
     except ValueError:
         return None, Quality.INVALID
 
@@ -132,7 +133,6 @@ def _clock(data: bytes) -> Read:
 _HCA_RECORD = b"\x03\x6e"
 """The count in a record: sent by all HYDROCLIMA but the oldest (RKN9)."""
 
-_NO_TEMPERATURE = frozenset((-0x8000,))
 _AVERAGE_ROOM = "average_room_temperature"
 _MAXIMUM_ROOM = "maximum_room_temperature"
 _PREVIOUS_ROOM = "previous_period_average_room_temperature"
@@ -143,7 +143,7 @@ def _temperature(name: str, offset: int, storage: int = 0) -> Field:
     quantity = "flow_temperature" if "radiator" in name else "external_temperature"
     function = Function.MAXIMUM if name.startswith("maximum_") else Function.INSTANTANEOUS
     return Field(
-        name, quantity, offset, 2, "C", _HUNDREDTHS, Coding.SIGNED, _NO_TEMPERATURE, function=function, storage=storage
+        name, quantity, offset, 2, "C", _HUNDREDTHS, Coding.SIGNED, NO_SIGNED_16, function=function, storage=storage
     )
 
 
@@ -166,7 +166,17 @@ _HYDROCLIMA: Mapping[int, tuple[Field, ...]] = {
         _temperature(_PREVIOUS_RADIATOR, 17, storage=1),
         _temperature(_PREVIOUS_ROOM, 19, storage=1),
         *(
-            Field(f"history_{n}_hca_units", "hca_units", 19 + 2 * n, 2, "", Decimal(1), Coding.SIGNED, storage=n)
+            Field(
+                f"history_{n}_hca_units",
+                "hca_units",
+                19 + 2 * n,
+                2,
+                "",
+                Decimal(1),
+                Coding.SIGNED,
+                NO_SIGNED_16,
+                storage=n,
+            )
             for n in range(1, 5)
         ),
         *(_temperature(f"history_{n}_average_room_temperature", 27 + 2 * n, storage=n) for n in range(1, 4)),

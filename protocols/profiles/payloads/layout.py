@@ -17,6 +17,8 @@ from protocols.profiles.payloads.model import Item, Payload
 Read = tuple[Value, Quality]
 
 NO_DATE: Read = (None, Quality.INVALID)
+NO_SIGNED_16 = frozenset((-0x8000,))
+"""The lowest number of two signed bytes, which says "no value" (EN 13757-3, Annex A, type B)."""
 
 
 class Coding(StrEnum):
@@ -86,6 +88,8 @@ def date_16(data: bytes) -> Read:
 
 def date_bcd(data: bytes) -> Read:
     """Read a three-byte date in BCD: year, month, day; None when there is no such day."""
+    if not any(data):
+        return None, Quality.NOT_AVAILABLE
     parts = [bcd(data[place : place + 1]) for place in range(3)]
     year = None if parts[0] is None else year_of(parts[0])
     if year is None or parts[1] is None or parts[2] is None:
@@ -117,8 +121,11 @@ def _scaled(field: Field, number: int) -> Read:
 
 
 def _fixed_8_8(field: Field, data: bytes) -> Read:
+    number = int.from_bytes(data, "little")
+    if number in field.empty:
+        return None, Quality.NOT_AVAILABLE
     # A step of 1/256 is no decimal resolution: trailing zeros would say nothing.
-    value = (Decimal(int.from_bytes(data, "little")) / 256).normalize()
+    value = (Decimal(number) / 256).normalize()
     return (value.quantize(Decimal(1)) if value == value.to_integral_value() else value), Quality.GOOD
 
 

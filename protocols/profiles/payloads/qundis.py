@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from protocols.model import Function
-from protocols.profiles.payloads.layout import Coding, Field, read_field
+from protocols.profiles.payloads.layout import NO_SIGNED_16, Coding, Field, read_field
 from protocols.profiles.payloads.model import Payload
 
 BLOCK_SIZE = 53
@@ -23,7 +23,6 @@ DUE_DATE, MONTH_END = 1, 17
 
 _SET_TYPE_OFFSET, _FAMILY_OFFSET, _VIF_OFFSET = 1, 8, 9
 _NEWEST_MONTH_OFFSET = 50
-_NO_MONTH = frozenset((-0x8000,))
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +95,7 @@ def _months(counted: _Quantity) -> tuple[Field, ...]:
             counted.unit,
             counted.month_scale,
             Coding.SIGNED,
-            _NO_MONTH,
+            NO_SIGNED_16,
             storage=n,
         )
         for n in range(MONTHS, 0, -1)

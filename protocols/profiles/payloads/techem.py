@@ -13,7 +13,7 @@ from decimal import Decimal
 
 from protocols.errors import Truncated
 from protocols.model import Quality, Value
-from protocols.profiles.payloads.layout import Coding, Field, Read, calendar_date, read_fields
+from protocols.profiles.payloads.layout import NO_SIGNED_16, Coding, Field, Read, calendar_date, read_fields
 from protocols.profiles.payloads.model import Item, Payload
 
 VERSION = 8
@@ -40,6 +40,8 @@ class _Layout:
 def date_in_word(data: bytes) -> Read:
     """Read a whole date: day in bits 0-4, month in 5-8, year since 2000 in 9-15."""
     word = int.from_bytes(data, "little")
+    if not word:
+        return None, Quality.NOT_AVAILABLE
     return calendar_date(2000 + (word >> 9), word >> 5 & 0x0F, word & 0x1F)
 
 
@@ -86,8 +88,8 @@ _ALLOCATOR = _Layout("allocator payload", _ALLOCATOR_COUNTS, _day_in_word)
 
 def _allocator_with_sensors(offset: int) -> _Layout:
     sensors = (
-        Field("room_temperature", "external_temperature", offset, 2, "C", _HUNDREDTH, Coding.SIGNED),
-        Field("radiator_temperature", "flow_temperature", offset + 2, 2, "C", _HUNDREDTH, Coding.SIGNED),
+        Field("room_temperature", "external_temperature", offset, 2, "C", _HUNDREDTH, Coding.SIGNED, NO_SIGNED_16),
+        Field("radiator_temperature", "flow_temperature", offset + 2, 2, "C", _HUNDREDTH, Coding.SIGNED, NO_SIGNED_16),
     )
     return _Layout(_ALLOCATOR.name, (*_ALLOCATOR_COUNTS, *sensors), _day_in_word)
 

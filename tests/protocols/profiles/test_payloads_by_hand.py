@@ -1,0 +1,168 @@
+"""Telegrams of makers' own payloads and status words, put together byte by byte: empty places, edges, each bit."""
+
+from __future__ import annotations
+
+import struct
+from datetime import datetime
+from decimal import Decimal
+
+import pytest
+
+from protocols.decode import decode
+from protocols.media import manufacturer_code
+from protocols.model import Quality, Telegram
+
+NUMBER = bytes.fromhex("78563412")
+
+
+def framed(maker: str, version: int, medium: int, payload: bytes) -> bytes:
+    body = b"\x44" + manufacturer_code(maker).to_bytes(2, "little") + NUMBER + bytes((version, medium)) + payload
+    return bytes((len(body),)) + body
+
+
+def records(hex_text: str, status: int = 0) -> bytes:
+    return b"\x7a\x11" + bytes((status, 0, 0)) + bytes.fromhex(hex_text)
+
+
+def flags(telegram: Telegram) -> tuple[str, ...]:
+    assert telegram.ok
+    return () if telegram.status is None else telegram.status.flags
+
+
+def reading(telegram: Telegram, name: str) -> tuple[object, Quality]:
+    found = next(one for one in telegram.readings if one.name == name)
+    return found.value, found.quality
+
+
+@pytest.mark.parametrize(
+    ("maker", "version", "medium", "word", "name", "number", "flag"),
+    [
+        ("KAM", 0x34, 0x04, "04FF2200000080", "info_code", 0x80000000, "leak_water_penetration_v1_v2"),
+        ("KAM", 0x34, 0x04, "02FF220080", "info_code", 0x8000, "bit_15"),
+        ("KAM", 0x1B, 0x16, "04FF2300000080", "info_code", 0x80000000, "bit_31"),
+        ("APA", 0x40, 0x04, "047F00000080", "info_code", 0x80000000, "bit_31"),
+        ("ABB", 0x20, 0x02, "07FFA6000000000000000080", "error_flags", 1 << 63, "bit_63"),
+    ],
+)
+def test_words_of_bits_have_no_sign(
+    maker: str, version: int, medium: int, word: str, name: str, number: int, flag: str
+) -> None:
+    telegram = decode(framed(maker, version, medium, records(word)))
+    assert reading(telegram, name) == (number, Quality.GOOD)
+    assert flags(telegram) == (flag,)
+
+
+def test_the_longest_durations_of_kamstrup_leave_the_word_positive() -> None:
+    telegram = decode(framed("KAM", 0x1B, 0x16, records("02FF20F8FF")))
+    assert reading(telegram, "info_code") == (0xFFF8, Quality.GOOD)
+    assert [reading(telegram, name)[0] for name in ("dry_duration", "leak_duration", "burst_duration")] == [
+        "22-31 d"
+    ] * 3
+    assert flags(telegram) == ("burst",)
+
+
+@pytest.mark.parametrize("record", ["02FD170601", "02FD971D0601"], ids=["plain", "standard conform"])
+@pytest.mark.parametrize(
+    ("maker", "version", "medium", "expected"),
+    [
+        ("LAS", 0x03, 0x1A, ("battery_low", "smoke", "smoke_sensor_end_of_life")),
+        ("LAS", 0x07, 0x1D, ("bit_1", "bit_2", "bit_8")),
+        ("WEP", 0x02, 0x1B, ("bit_1", "bit_2", "bit_8")),
+        ("LUG", 0x04, 0x04, ("bit_1", "bit_2", "bit_8")),
+        ("QDS", 0x21, 0x1A, ("bit_1", "bit_2", "bit_8")),
+    ],
+)
+def test_error_flags_are_named_with_and_without_the_mark_of_conformity(
+    maker: str, version: int, medium: int, record: str, expected: tuple[str, ...]
+) -> None:
+    assert flags(decode(framed(maker, version, medium, records(record)))) == expected
+
+
+def test_bits_of_the_header_and_of_a_word_stand_side_by_side() -> None:
+    telegram = decode(framed("KAM", 0x34, 0x04, records("04FF2203000000", status=0x0C)))
+    assert flags(telegram) == ("power_low", "permanent_error", "voltage_interrupted", "battery_low")
+    assert telegram.status is not None
+    assert telegram.status.raw == 0x0C
+
+
+def test_all_32_error_flags_of_a_room_sensor_are_reported() -> None:
+    telegram = decode(framed("PII", 0x01, 0x1B, records("04FD1700000080")))
+    assert flags(telegram) == ("bit_31",)
+
+
+def test_temperatures_that_an_allocator_has_not_got_are_no_numbers() -> None:
+    payload = bytes.fromhex("A0 0F 9F2F 0300 B005 0000 00".replace(" ", "")) + struct.pack("<hh", -1250, -32768)
+    telegram = decode(framed("TCH", 0x94, 0x80, payload))
+    assert reading(telegram, "room_temperature") == (Decimal("-12.50"), Quality.GOOD)
+    assert reading(telegram, "radiator_temperature") == (None, Quality.NOT_AVAILABLE)
+
+
+def test_an_allocator_without_a_first_due_date_has_no_dates() -> None:
+    payload = bytes.fromhex("A0 11 0000 0000 0000 0000 6608 FBFF".replace(" ", ""))
+    telegram = decode(framed("TCH", 0x69, 0x80, payload))
+    assert reading(telegram, "previous_period_date") == (None, Quality.NOT_AVAILABLE)
+    assert reading(telegram, "current_period_date") == (None, Quality.NOT_AVAILABLE)
+    assert reading(telegram, "radiator_temperature") == (Decimal("-0.05"), Quality.GOOD)
+
+
+def test_a_season_that_an_e_itn_has_not_seen_has_no_temperature() -> None:
+    record = bytes.fromhex("3F 1122 5900 0000 0100 322D FFFF B415".replace(" ", ""))
+    telegram = decode(framed("APA", 0x04, 0x08, b"\xa0" + record))
+    assert reading(telegram, "previous_period_average_room_temperature") == (None, Quality.NOT_AVAILABLE)
+    assert reading(telegram, "average_room_temperature") == (Decimal("21.703125"), Quality.GOOD)
+
+
+def test_months_that_an_at_wmbus_16_2_has_not_stored_are_no_volumes() -> None:
+    body = "2F2F 0F141F0C9F000000 7201 03000000 FFFFFFFF 00000000 10 87D61200 FFFF8A8A".replace(" ", "")
+    telegram = decode(framed("APA", 0x05, 0x07, records(body)))
+    assert reading(telegram, "total_volume") == (Decimal("1234.567"), Quality.GOOD)
+    assert reading(telegram, "history_1_volume") == (Decimal("0.003"), Quality.GOOD)
+    assert reading(telegram, "history_2_volume") == (None, Quality.NOT_AVAILABLE)
+    assert reading(telegram, "history_3_volume") == (Decimal("0.000"), Quality.GOOD)
+
+
+def test_a_count_that_a_hydroclima_has_not_stored_is_none() -> None:
+    block = bytearray(47)
+    block[0] = 0x11
+    block[21:29] = struct.pack("<hhhh", -221, 2265, 0, -32768)
+    telegram = decode(framed("BMP", 0x53, 0x08, records("2F2F036E5402000F" + block.hex())))
+    assert reading(telegram, "history_1_hca_units") == (Decimal(-221), Quality.GOOD)
+    assert reading(telegram, "history_4_hca_units") == (None, Quality.NOT_AVAILABLE)
+
+
+def test_a_tamper_date_of_zeros_is_none() -> None:
+    telegram = decode(framed("BMT", 0x13, 0x07, records("0C13663800000F0220000000")))
+    assert flags(telegram) == ("removal",)
+    assert reading(telegram, "tamper_date") == (None, Quality.NOT_AVAILABLE)
+
+
+_TABLES = (
+    (122, 112, 185, 121, 7, 50, 156, 180, 10, 240, 22, 12, 74, 119, 189, 57),
+    (16, 19, 11, 7, 154, 161, 126, 196, 206, 5, 152, 201, 72, 46, 120, 111),
+    (26, 34, 142, 74, 203, 57, 96, 128, 25, 165, 17, 125, 228, 138, 87, 40),
+    (10, 19, 153, 22, 105, 14, 153, 163, 3, 134, 94, 162, 31, 232, 140, 5),
+)
+
+
+@pytest.mark.parametrize("access", [0, 5, 15, 16, 255])
+@pytest.mark.parametrize(
+    ("clock", "expected"),
+    [
+        ("595923311299", (datetime(2099, 12, 31, 23, 59, 59), Quality.GOOD)),  # noqa: DTZ001
+        ("000000010100", (datetime(2000, 1, 1), Quality.GOOD)),  # noqa: DTZ001
+        ("000000000000", (None, Quality.NOT_AVAILABLE)),
+        ("000000310226", (None, Quality.INVALID)),
+    ],
+)
+def test_years_of_an_rfm_tx1_count_from_2000(access: int, clock: str, expected: tuple[object, Quality]) -> None:
+    digits = bytes(
+        digit ^ access ^ table[access & 15] for digit, table in zip(bytes.fromhex("78563402"), _TABLES, strict=True)
+    )
+    months = (9_999_999).to_bytes(3, "little") + b"\xff" * 33
+    payload = bytes((0x7A, access, 0)) + bytes.fromhex("06101115") + digits + bytes(7) + bytes.fromhex(clock) + months
+    telegram = decode(framed("BMT", 0x05, 0x07, payload))
+    assert telegram.ok
+    assert reading(telegram, "total_volume") == (Decimal("2345.678"), Quality.GOOD)
+    assert reading(telegram, "meter_datetime") == expected
+    assert reading(telegram, "month_end_january_volume") == (Decimal("99999.99"), Quality.GOOD)
+    assert reading(telegram, "month_end_december_volume") == (None, Quality.NOT_AVAILABLE)

@@ -17,10 +17,9 @@ from fieldtool.sources.serial_receiver import open_source as open_serial
 from fieldtool.sources.url import ReceiverUrl, parse_url
 from simulators.bench import Bench
 from simulators.errors import ScenarioError, SimulatorError
-from simulators.ports import LOOPBACK
+from simulators.ports import LOOPBACK, UdpPort
 from simulators.receivers.device import device
 from simulators.scenario import DEFAULT_NAME, Scenario
-from simulators.udp_port import UdpPort
 
 KIND = "im871a"
 GATEWAY_NAME = "gateway (simulated)"

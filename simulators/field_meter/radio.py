@@ -39,7 +39,7 @@ from protocols.wmbus.two_way import (
     parse_header,
     parse_two_way,
 )
-from simulators.two_way import Downlink, Uplink, time_on_air
+from simulators.air.two_way import Downlink, Uplink, time_on_air
 
 SEND_DATA: Final = frozenset({"SND-UD", "SND-UD2"})
 FRAME_FORMATS: Final[dict[str, FrameFormat]] = {"S2": FrameFormat.A, "T2": FrameFormat.A, "C2": FrameFormat.B}

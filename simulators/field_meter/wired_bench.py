@@ -5,31 +5,20 @@ Two meters that answer at once spoil each other's answer, as on a real bus.
 
 from __future__ import annotations
 
-import queue
-import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import zip_longest
 from types import TracebackType
 from typing import Final, Self
 
-from simulators.errors import SimulatorError
+from simulators.bench.bench_thread import BenchThread
 from simulators.field_meter.lock import CableCut
 from simulators.field_meter.wired import WiredMeter
 from simulators.ports import Port
 
-JOIN_S: Final = 5.0
 LONGEST_PAUSE_S: Final = 0.05
 DEFAULT_BAUD: Final = 2400
-
-
-@dataclass(slots=True)
-class _Request:
-    action: Callable[[], None]
-    done: threading.Event = field(default_factory=threading.Event)
-    error: SimulatorError | None = None
 
 
 class WiredBench:
@@ -47,9 +36,7 @@ class WiredBench:
         self.port = port
         self._clock = clock
         self._monotonic = monotonic
-        self._stop = threading.Event()
-        self._requests: queue.SimpleQueue[_Request] = queue.SimpleQueue()
-        self._thread = threading.Thread(target=self._run, name="simulated wired meters", daemon=True)
+        self._thread = BenchThread(self._turn, "simulated wired meters")
 
     @property
     def at(self) -> str:
@@ -70,11 +57,7 @@ class WiredBench:
 
     def stop(self) -> None:
         """Stop, and wait for the thread to end; raises `SimulatorError` when it does not."""
-        self._stop.set()
-        if self._thread.is_alive():
-            self._thread.join(JOIN_S)
-            if self._thread.is_alive():
-                raise SimulatorError(f"the {self._thread.name} did not stop within {JOIN_S:g} s", "end the program")
+        self._thread.stop()
         self.port.unplug()
 
     def unplug(self) -> None:
@@ -87,12 +70,7 @@ class WiredBench:
 
     def do(self, action: Callable[[], None]) -> None:
         """Let the meters' thread do something, and wait for it; raises `SimulatorError`."""
-        request = _Request(action)
-        self._requests.put(request)
-        if not request.done.wait(JOIN_S):
-            raise SimulatorError(f"the {self._thread.name} do not answer", "end the program")
-        if request.error is not None:
-            raise request.error
+        self._thread.do(action)
 
     def __enter__(self) -> Self:
         return self.start()
@@ -107,18 +85,16 @@ class WiredBench:
             meter.power_cycle()
         self.port.plug()
 
-    def _run(self) -> None:
-        while not self._stop.is_set():
-            self._obey()
-            data = self.port.read(self._pause_s())
-            try:
-                if data:
-                    self._hand_over(data)
-            except CableCut:
-                self._lose_power()
-            now_s = self._monotonic()
-            for piece in collided([meter.due(now_s) for meter in self.meters]):
-                self.port.write(piece)
+    def _turn(self) -> None:
+        data = self.port.read(self._pause_s())
+        try:
+            if data:
+                self._hand_over(data)
+        except CableCut:
+            self._lose_power()
+        now_s = self._monotonic()
+        for piece in collided([meter.due(now_s) for meter in self.meters]):
+            self.port.write(piece)
 
     def _hand_over(self, data: bytes) -> None:
         now_s, now = self._monotonic(), self._clock()
@@ -129,19 +105,6 @@ class WiredBench:
         self.port.unplug()
         for meter in self.meters:
             meter.power_cycle()
-
-    def _obey(self) -> None:
-        while True:
-            try:
-                request = self._requests.get_nowait()
-            except queue.Empty:
-                return
-            try:
-                request.action()
-            except SimulatorError as error:
-                request.error = error
-            finally:
-                request.done.set()
 
     def _pause_s(self) -> float:
         due = [at_s for meter in self.meters if (at_s := meter.next_due_s) is not None]

@@ -6,7 +6,6 @@ Any number of clients may connect and publish to each other. With a TLS context 
 from __future__ import annotations
 
 import contextlib
-import os
 import selectors
 import socket
 import ssl
@@ -16,10 +15,13 @@ from typing import Final
 from simulators.errors import PortError
 from simulators.mqtt.packets import Message, PacketStream
 from simulators.mqtt.session import ClientSession, Rules
-from simulators.ports import LOOPBACK, READ_SIZE, Port
+from simulators.ports.port import LOOPBACK, READ_SIZE, Port, is_number
+from simulators.ports.tcp_port import listening_socket
 
 DEFAULT_NUMBER: Final = 1883
-LARGEST_NUMBER: Final = 0xFFFF
+MAX_WAITING: Final = 16
+"""Clients that may wait to be let in."""
+
 MAX_OUT: Final = 1 << 20
 """Bytes that may wait for a client that does not read; then it is hung up on."""
 
@@ -74,18 +76,7 @@ class BrokerPort(Port):
         return tuple(name for client in list(self._clients.values()) for name in client.session.filters)
 
     def plug(self) -> None:
-        listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-        try:
-            if os.name == "posix":
-                # Elsewhere this option would let two programs share the port.
-                listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listener.bind((self._host, self._number))
-            listener.listen(16)
-        except OSError as error:
-            listener.close()
-            what = f"cannot listen at {self.address}: {error.strerror}"
-            raise PortError(what, "choose another port number, or end the other broker") from error
-        listener.setblocking(False)
+        listener = listening_socket(self._host, self._number, MAX_WAITING)
         self._number = listener.getsockname()[1]
         self._listener = listener
         self._selector = selectors.DefaultSelector()
@@ -189,6 +180,6 @@ class BrokerPort(Port):
 
 def parse_broker(number: str) -> BrokerPort:
     """Return the broker at a port number of this computer, 1883 where none is given; raises `PortError`."""
-    if number and not (number.isascii() and number.isdigit() and int(number) <= LARGEST_NUMBER):
+    if number and not is_number(number):
         raise PortError(f"no port {number!r}", "write mqtt:NUMBER with a number up to 65535")
     return BrokerPort(int(number or DEFAULT_NUMBER))

@@ -17,8 +17,8 @@ from protocols.receivers.im871a.messages import OtherMessage, parse_message
 from protocols.receivers.im871a.settings import HEARD_MODES, Config, DeviceInfo, DeviceType, LinkMode, rssi_raw
 from protocols.wmbus.link import BLOCK_B, FrameFormat, blocks_a, strip_crcs
 from simulators.air import Transmission
+from simulators.air.two_way import Downlink
 from simulators.receivers.sending import Outbox
-from simulators.two_way import Downlink
 
 FACTORY_INFO: Final = DeviceInfo(DeviceType.IM871A, mode=0, firmware=0x14, hci_version=0x17, uid=0x00102030)
 FACTORY_CONFIG: Final = Config(

@@ -18,7 +18,7 @@ from protocols.wmbus.encode import with_crcs
 from protocols.wmbus.link import MIN_LENGTH, FrameFormat
 from protocols.wmbus.link_timing import FAST_RESPONSE
 from protocols.wmbus.two_way import parse_header
-from simulators.two_way import Downlink
+from simulators.air.two_way import Downlink
 
 SENDING: Final[dict[int, tuple[str, FrameFormat]]] = {
     LinkMode.S2: ("S2", FrameFormat.A),

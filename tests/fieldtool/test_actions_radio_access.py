@@ -17,8 +17,8 @@ from protocols.model import Address, Key
 from protocols.receivers.im871a.settings import LinkMode
 from protocols.wmbus.two_way import CI_RECORDS, REQ_UD2, SND_NKE, SND_UD, carry
 from simulators.air import Air
+from simulators.bench.lockstep import Lockstep
 from simulators.field_meter.radio import RadioMeter, RadioSettings
-from simulators.lockstep import Lockstep
 from simulators.receivers.im871a import Im871aStick
 from simulators.scenario import Faults, Scenario
 

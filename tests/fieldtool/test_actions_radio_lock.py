@@ -19,10 +19,10 @@ from fieldtool.actions.service import ActionService
 from protocols.decode import decode
 from protocols.wmbus.two_way import CI_APPLICATION_ERROR, REQ_UD2, SND_UD
 from simulators.air import Air
+from simulators.bench.lockstep import Lockstep
 from simulators.field_meter.lock import AFTER_APPLIED, AFTER_RECEIVED, MeterLock
 from simulators.field_meter.radio import RadioMeter, RadioSettings
 from simulators.field_meter.radio_lock import RADIO_LIFETIME_S, LockOnAir
-from simulators.lockstep import Lockstep
 from simulators.receivers.im871a import Im871aStick
 from simulators.scenario import Faults, Scenario
 from tests.fieldtool.action_bench import Bench, Clock, make_bench, make_vault

@@ -28,9 +28,9 @@ from protocols.lorawan.sessions import Sessions
 from protocols.model import Address, Key, Outcome, Telegram
 from simulators.bench import Bench
 from simulators.portals.the_things_stack import export_devices
+from simulators.ports import UdpPort
 from simulators.receivers.gwmp import GATEWAY, PacketForwarder
 from simulators.scenario import Faults, Scenario
-from simulators.udp_port import UdpPort
 
 STARTS = datetime(2026, 11, 20, 8, 0, tzinfo=UTC)
 CHEAP = KdfParameters(memory_kib=8 * 1024, iterations=1, lanes=1)

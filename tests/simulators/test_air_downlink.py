@@ -16,9 +16,9 @@ from protocols.wmbus.link import FrameFormat
 from protocols.wmbus.link_timing import response_window, time_on_air_s
 from protocols.wmbus.two_way import REQ_UD2, SND_NR, SND_UD, gateway_frame, meter_frame
 from simulators.air import Air, Transmission
+from simulators.air.two_way import Downlink, Uplink
 from simulators.receivers.im871a import Im871aStick
 from simulators.scenario import Faults, Scenario
-from simulators.two_way import Downlink, Uplink
 
 STARTS = datetime(2026, 11, 20, 8, 0, tzinfo=UTC)
 METER = Address.of("SIM", "10002345", 1, 7)

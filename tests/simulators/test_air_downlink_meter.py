@@ -24,8 +24,8 @@ from protocols.wmbus.two_way import (
     gateway_frame,
     parse_two_way,
 )
+from simulators.air.two_way import Downlink, Uplink, time_on_air
 from simulators.field_meter.radio import FRAME_FORMATS, RadioMeter, RadioSettings
-from simulators.two_way import Downlink, Uplink, time_on_air
 
 STARTS = datetime(2026, 11, 20, 8, 0, tzinfo=UTC)
 METER = Address.of("SIM", "10002345", 1, 7)

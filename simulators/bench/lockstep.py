@@ -10,8 +10,8 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from simulators.air import Air
+from simulators.air.two_way import Transmitter
 from simulators.receivers.device import Device
-from simulators.two_way import Transmitter
 
 READ_WAITS_S: Final = 0.1
 SHORTEST_STEP_S: Final = 1e-6

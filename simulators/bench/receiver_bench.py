@@ -2,35 +2,22 @@
 
 from __future__ import annotations
 
-import queue
-import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Final, Self
 
 from simulators.air import Air
-from simulators.errors import PortError, SimulatorError
+from simulators.air.two_way import Transmitter
+from simulators.bench.bench_thread import BenchThread
+from simulators.errors import PortError
 from simulators.ports import Port, best_port, open_port
 from simulators.receivers.device import SCHEMES, STAND_AS, STANDS_AT, Device, KnowsDevices, device
 from simulators.scenario import Scenario
-from simulators.two_way import Transmitter
 
 POLL_S: Final = 0.02
 """Longest sleep of the thread; the next byte to write may shorten it."""
-
-JOIN_S: Final = 2.0
-
-
-@dataclass(slots=True)
-class _Request:
-    """Something to be done by the thread that owns the port."""
-
-    action: Callable[[], None]
-    done: threading.Event = field(default_factory=threading.Event)
-    error: SimulatorError | None = None
 
 
 class Bench:
@@ -57,10 +44,9 @@ class Bench:
         self._speed = speed
         self._clock = clock
         self.air = Air(scenario, self._starts)
-        self._stop = threading.Event()
-        self._requests: queue.SimpleQueue[_Request] = queue.SimpleQueue()
         self._others: list[tuple[Device, Port]] = []
-        self._thread = threading.Thread(target=self._run, name=f"simulated {receiver.KIND}", daemon=True)
+        self._began_s = 0.0
+        self._thread = BenchThread(self._turn, f"simulated {receiver.KIND}")
 
     @classmethod
     def of(
@@ -105,27 +91,24 @@ class Bench:
         self.port.plug()
         for _, port in self._others:
             port.plug()
+        self._began_s = self._clock()
         self._thread.start()
         return self
 
     def stop(self) -> None:
         """Stop, and wait for the thread to end; raises `SimulatorError` when it does not."""
-        self._stop.set()
-        if self._thread.is_alive():
-            self._thread.join(JOIN_S)
-            if self._thread.is_alive():
-                raise SimulatorError(f"the {self._thread.name} did not stop within {JOIN_S:g} s", "end the program")
+        self._thread.stop()
         self.port.unplug()
         for _, port in self._others:
             port.unplug()
 
     def unplug(self) -> None:
         """Take the receiver away from under its host."""
-        self._do(self.port.unplug)
+        self._thread.do(self.port.unplug)
 
     def replug(self) -> None:
         """Put it back; like a real one, it has forgotten what was not stored."""
-        self._do(self._power_up)
+        self._thread.do(self._power_up)
 
     def __enter__(self) -> Self:
         return self.start()
@@ -135,35 +118,24 @@ class Bench:
     ) -> None:
         self.stop()
 
-    def _do(self, action: Callable[[], None]) -> None:
-        request = _Request(action)
-        self._requests.put(request)
-        if not request.done.wait(JOIN_S):
-            raise SimulatorError(f"the {self._thread.name} does not answer", "end the program")
-        if request.error is not None:
-            raise request.error
-
     def _power_up(self) -> None:
         self.receiver.power_cycle()
         self.port.plug()
 
-    def _run(self) -> None:
-        began_s = self._clock()
-        while not self._stop.is_set():
-            self._obey()
-            data = self.port.read(self._pause_s(began_s))
-            now_s = self._clock()
-            if data:
-                self.receiver.receive(data, now_s)
-            now = self._starts + timedelta(seconds=(now_s - began_s) * self._speed)
-            self._put_on_air(self.receiver, now)
-            for transmission in self.air.advance(now):
-                self.receiver.hear(transmission, now_s)
-                for other, _ in self._others:
-                    other.hear(transmission, now_s)
-            for piece in self.receiver.due(now_s):
-                self.port.write(piece)
-            self._serve_others(now_s, now)
+    def _turn(self) -> None:
+        data = self.port.read(self._pause_s())
+        now_s = self._clock()
+        if data:
+            self.receiver.receive(data, now_s)
+        now = self._starts + timedelta(seconds=(now_s - self._began_s) * self._speed)
+        self._put_on_air(self.receiver, now)
+        for transmission in self.air.advance(now):
+            self.receiver.hear(transmission, now_s)
+            for other, _ in self._others:
+                other.hear(transmission, now_s)
+        for piece in self.receiver.due(now_s):
+            self.port.write(piece)
+        self._serve_others(now_s, now)
 
     def _put_on_air(self, receiver: Device, now: datetime) -> None:
         if isinstance(receiver, Transmitter):
@@ -179,24 +151,12 @@ class Bench:
             for piece in receiver.due(now_s):
                 port.write(piece)
 
-    def _pause_s(self, began_s: float) -> float:
+    def _pause_s(self) -> float:
         next_due_s = self.receiver.next_due_s
         if self.air.stations:
             # A host that is to answer within a meter's window must not lose time here.
-            heard_s = began_s + (self.air.next_at - self._starts).total_seconds() / self._speed
+            heard_s = self._began_s + (self.air.next_at - self._starts).total_seconds() / self._speed
             next_due_s = heard_s if next_due_s is None else min(next_due_s, heard_s)
         if next_due_s is None:
             return POLL_S
         return min(max(next_due_s - self._clock(), 0.0), POLL_S)
-
-    def _obey(self) -> None:
-        while True:
-            try:
-                request = self._requests.get_nowait()
-            except queue.Empty:
-                return
-            try:
-                request.action()
-            except SimulatorError as error:
-                request.error = error
-            request.done.set()

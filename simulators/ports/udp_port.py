@@ -5,12 +5,12 @@ from __future__ import annotations
 import contextlib
 import select
 import socket
+from typing import Final
 
 from simulators.errors import PortError
-from simulators.ports import LOOPBACK, READ_SIZE, Port
+from simulators.ports.port import LOOPBACK, READ_SIZE, Port, is_number
 
-DEFAULT_NUMBER = 1700
-LARGEST_NUMBER = 0xFFFF
+DEFAULT_NUMBER: Final = 1700
 
 
 class UdpPort(Port):
@@ -69,6 +69,6 @@ class UdpPort(Port):
 def parse_udp(text: str) -> UdpPort:
     """Return the port to a server that `HOST:NUMBER`, `NUMBER` or nothing names; raises `PortError`."""
     host, _, number = text.rpartition(":")
-    if number and not (number.isascii() and number.isdigit() and 0 < int(number) <= LARGEST_NUMBER):
+    if number and not (is_number(number) and int(number)):
         raise PortError(f"no port {text!r}", "write udp:HOST:NUMBER with a number up to 65535")
     return UdpPort(int(number or DEFAULT_NUMBER), host or LOOPBACK)

@@ -1,0 +1,5 @@
+"""The air: who sends when, who listens after sending, what of it arrives."""
+
+from simulators.air.air import Air, Transmission, flip_bits
+
+__all__ = ["Air", "Transmission", "flip_bits"]

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Coroutine
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar
 
 from rich.text import Text
 from textual import on
@@ -14,7 +13,6 @@ from textual.widgets import Static
 
 from fieldtool.actions.links import LINKS, OPTIONS, MeterChoice, parse_meter
 from fieldtool.actions.plan import CHANGE_KEY, READ_OUT
-from fieldtool.errors import FieldToolError
 from fieldtool.sources.url import parse_url
 from fieldtool.tui.action_list import ActionEntry, ActionList
 from fieldtool.tui.action_run import ActionRun, link_over
@@ -22,25 +20,19 @@ from fieldtool.tui.action_text import outcome_lines, plan_lines, read_out_lines
 from fieldtool.tui.action_views import AnswerRow, ResultView
 from fieldtool.tui.certificate_access import CertificateAccess
 from fieldtool.tui.key_bar import KeyBar
-from fieldtool.tui.line_view import STYLES
-from fieldtool.tui.live_screen import LiveScreen
-from fieldtool.tui.question_screen import QuestionScreen
 from fieldtool.tui.session import Session
 from fieldtool.tui.signs import ALARM_GLYPH
-from keystore.certificates.clock import ClockState
-from keystore.errors import KeystoreError, Locked
+from fieldtool.tui.store_screen import StoreScreen
 from protocols.actions.parameters import Argument, Parameter, ParameterKind
 from protocols.actions.table import FORMS
 from protocols.model import Address
 from protocols.text import safe_text
 
-_WORK = "actions"
 _LINK_EXAMPLES = "like mbus:///dev/ttyUSB0?baud=2400, optical:///dev/ttyUSB0, im871a:///dev/ttyUSB0?mode=c2"
 _METER_EXAMPLES = "its eight digits, as in 63001468 or KAM63001468, or p5 for primary address 5"
-_Result = TypeVar("_Result")
 
 
-class ActionScreen(LiveScreen):
+class ActionScreen(StoreScreen):
     """The table of actions; one action at a time runs beside the screen, and can be stopped."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -53,14 +45,12 @@ class ActionScreen(LiveScreen):
     ]
 
     def __init__(self, session: Session, access: CertificateAccess, address: Address | None) -> None:
-        super().__init__(session)
-        self.access = access
+        super().__init__(session, access)
         self.actions = ActionList(id="actions")
         self.result = ResultView(id="result")
         self.answers = AnswerRow(self.actions)
         self._title = Static(id="title", markup=False)
         self._explained = Static(id="explained", markup=False)
-        self._message = Static(id="message", markup=False)
         self._choice = None if address is None else MeterChoice(address.number, address.manufacturer)
         self._run: ActionRun | None = None
         self._open_changes: tuple[str, ...] = ()
@@ -74,20 +64,15 @@ class ActionScreen(LiveScreen):
         yield self.actions
         yield self._explained
         yield self.result
-        yield self._message
+        yield self.message
         yield self.answers
         yield self.status_bar
         yield KeyBar()
 
     def on_mount(self) -> None:
-        """Look at once; ask for the passphrase where it is needed."""
+        """Begin with the actions alone. Textual calls this beside the base's own."""
         self.result.display = False
-        self.say("")
         self.actions.focus()
-        if self.access.is_locked and self.session.unlock_keystore is not None:
-            self.call_later(self.action_unlock)
-        else:
-            self._begin(self._attend())
 
     def pull(self) -> None:
         """Show what was seen last, and how far the running action is."""
@@ -120,22 +105,11 @@ class ActionScreen(LiveScreen):
         entry = self.actions.selected
         self._explained.update("" if entry is None else entry.explained)
 
-    def say(self, *texts: str, style: str = "plain") -> None:
-        """Say what came of something; nothing to say takes no room."""
-        text = ": ".join(safe_text(text, 400) for text in texts if text)
-        self._message.display = bool(text)
-        for name in STYLES:
-            self._message.set_class(name == style, f"-{name}")
-        if text != self._message.content:
-            self._message.update(text)
-
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Offer to unlock what is locked, and to recover a key where a change is open."""
-        if action == "unlock":
-            return self.access.is_locked and self.session.unlock_keystore is not None
         if action == "recover":
             return bool(self._open_changes)
-        return True
+        return super().check_action(action, parameters)
 
     def action_back(self) -> None:
         """Stop what is running; without that, back to the screen before."""
@@ -144,72 +118,33 @@ class ActionScreen(LiveScreen):
         else:
             self.dismiss()
 
-    async def action_unlock(self) -> None:
-        """Ask for the passphrase."""
-        await self.app.run_action("app.unlock_keystore")
-
     def action_other_meter(self) -> None:
         """Ask for link and meter anew."""
-        self._begin(self._choose_meter())
+        self.begin(self._choose_meter())
 
     def action_recover(self) -> None:
         """Ask the meter which key it holds."""
-        self._begin(self._recover())
+        self.begin(self._recover())
 
     @on(ActionList.Chosen, "#actions")
     def _choose(self) -> None:
         entry = self.actions.selected
         if entry is not None:
-            self._begin(self._do(entry))
+            self.begin(self._do(entry))
 
-    def _begin(self, work: Coroutine[Any, Any, object]) -> None:
-        """Do something beside the screen, one thing at a time; what is refused is said."""
-        if any(worker.group == _WORK and worker.node is self and not worker.is_finished for worker in self.workers):
-            work.close()
-            return
-        self.run_worker(self._told(work), group=_WORK, description=_WORK)
-
-    async def _told(self, work: Coroutine[Any, Any, object]) -> None:
-        try:
-            await work
-        except Locked as error:
-            self.say(error.message, error.hint, style="warning")
-            await self.action_unlock()
-        except (FieldToolError, KeystoreError) as error:
-            self.say(error.message, error.hint, style="bad")
-        await self._look()
-
-    async def _look(self) -> None:
+    async def look(self) -> None:
         """See the level in use, and which key changes are open."""
-        await self._beside(self.access.look)
-        self._open_changes = () if self.access.is_locked else await self._beside(self.access.open_key_changes)
+        await super().look()
+        self._open_changes = () if self.access.is_locked else await self.beside(self.access.open_key_changes)
         meters = ", ".join(self._open_changes)
         told = f"  {ALARM_GLYPH} key change not settled: {meters}" if meters else ""
         self.actions.border_title = f"Actions{told}"
         self.refresh_bindings()
-        self.pull()
 
-    async def _beside(self, work: Callable[[], _Result]) -> _Result:
-        """Do what may wait in another thread, and be there when it ends: a link must not be closed under its user."""
-        thread = asyncio.ensure_future(asyncio.to_thread(work))
-        try:
-            return await asyncio.shield(thread)
-        except asyncio.CancelledError:
-            if self._run is not None:
-                self._run.stop()
-            await asyncio.wait((thread,))
-            if not thread.cancelled():
-                thread.exception()
-            raise
-
-    async def _attend(self) -> None:
-        """Judge the clock before anything is done with it."""
-        clock = await self._beside(self.access.attend_clock)
-        if clock.state is ClockState.FAR_AHEAD and await self._yes("The clock", f"{clock.reason}. Go on?"):
-            await self._beside(self.access.open().confirm_clock)
-
-    async def _yes(self, title: str, *lines: str) -> bool:
-        return await self.app.push_screen_wait(QuestionScreen(title, *lines))
+    def give_up(self) -> None:
+        """Stop what waits for the meter."""
+        if self._run is not None:
+            self._run.stop()
 
     async def _choose_meter(self) -> bool:
         """Ask for link and meter; False when the user left."""
@@ -267,23 +202,23 @@ class ActionScreen(LiveScreen):
         return arguments
 
     async def _read_out(self, run: ActionRun) -> None:
-        read_out = await self._beside(run.read_out)
+        read_out = await self.beside(run.read_out)
         self._show_result("Readings", read_out_lines(read_out))
         self.say("read out", style="good")
 
     async def _planned(self, run: ActionRun, entry: ActionEntry, arguments: dict[str, Argument]) -> None:
         name = entry.action.name
-        plan = await self._beside(lambda: run.plan(name, arguments))
+        plan = await self.beside(lambda: run.plan(name, arguments))
         run.progress = ""
         self._show_result("Plan", plan_lines(plan))
         if plan.why_not:
             # It is written down that somebody wanted it.
-            await self._beside(lambda: run.check(plan))
+            await self.beside(lambda: run.check(plan))
         self.say("")
-        if entry.action.writes and not await self._yes(f"{name}: do it?", *plan_lines(plan)):
+        if entry.action.writes and not await self.yes(f"{name}: do it?", *plan_lines(plan)):
             self.say("nothing was sent", style="warning")
             return
-        outcome = await self._beside(lambda: run.execute(plan))
+        outcome = await self.beside(lambda: run.execute(plan))
         self._show_result("Outcome", outcome_lines(outcome), "plain" if outcome.ok else "bad")
         done = outcome.after if name == CHANGE_KEY else f"{name} done"
         self.say(outcome.problem or done, style="good" if outcome.ok else "bad")
@@ -294,7 +229,7 @@ class ActionScreen(LiveScreen):
             return
 
         async def ask() -> None:
-            settled = await self._beside(run.recover)
+            settled = await self.beside(run.recover)
             text = "no key change of this meter is open" if settled is None else settled.text
             self.say(text, style="warning" if settled is None else "good")
 
@@ -307,7 +242,7 @@ class ActionScreen(LiveScreen):
             await work
         finally:
             self._run = None
-            await self._beside(run.close)
+            await self.beside(run.close)
 
     def _show_result(self, title: str, texts: list[str], style: str = "plain") -> None:
         self.result.border_title = title

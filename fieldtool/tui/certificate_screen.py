@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from enum import Enum
-from typing import Any, ClassVar, TypeVar
+from typing import ClassVar
 
 from rich.text import Text
 from textual import on
@@ -15,23 +14,15 @@ from textual.containers import Horizontal
 from textual.widgets import Input, Static
 
 from fieldtool.enrolment import Enrolment, Source, read_source
-from fieldtool.errors import FieldToolError
 from fieldtool.tui.certificate_access import CertificateAccess, CertificatesSeen
 from fieldtool.tui.certificate_list import CertificateList
 from fieldtool.tui.certificate_views import LevelView, SourceInput, TrustView
 from fieldtool.tui.key_bar import KeyBar
-from fieldtool.tui.line_view import STYLES
-from fieldtool.tui.live_screen import LiveScreen
-from fieldtool.tui.question_screen import QuestionScreen
 from fieldtool.tui.session import Session
-from keystore.certificates.clock import ClockState
+from fieldtool.tui.store_screen import StoreScreen
 from keystore.certificates.standing import Standing
-from keystore.errors import KeystoreError, Locked
-from protocols.text import safe_text
 
-_WORK = "certificates"
 _QUOTES = "\"'"
-_Result = TypeVar("_Result")
 
 
 class Import(Enum):
@@ -41,7 +32,7 @@ class Import(Enum):
     REVOCATIONS = "revocation list"
 
 
-class CertificateScreen(LiveScreen):
+class CertificateScreen(StoreScreen):
     """The certificates of the store; everything that takes time runs beside the screen."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -64,14 +55,12 @@ class CertificateScreen(LiveScreen):
     ]
 
     def __init__(self, session: Session, access: CertificateAccess) -> None:
-        super().__init__(session)
-        self.access = access
+        super().__init__(session, access)
         self.certificates = CertificateList(id="certificates")
         self.level = LevelView(id="level")
         self.trust = TrustView(id="trust")
         self._title = Static(id="title", markup=False)
         self._explained = Static(id="explained", markup=False)
-        self._message = Static(id="message", markup=False)
         self._input = SourceInput()
         self._label = Static(id="source-label", markup=False)
         self._input_row = Horizontal(id="source-row")
@@ -89,7 +78,7 @@ class CertificateScreen(LiveScreen):
         yield self.certificates
         yield self._explained
         yield self.trust
-        yield self._message
+        yield self.message
         with self._input_row:
             yield self._label
             yield self._input
@@ -97,14 +86,8 @@ class CertificateScreen(LiveScreen):
         yield KeyBar()
 
     def on_mount(self) -> None:
-        """Look at once; ask for the passphrase where it is needed."""
+        """Begin with nothing to type into. Textual calls this beside the base's own."""
         self._show_input(shown=False)
-        self.say("")
-        self.certificates.focus()
-        if self.access.is_locked and self.session.unlock_keystore is not None:
-            self.call_later(self.action_unlock)
-        else:
-            self._begin(self._attend())
 
     def pull(self) -> None:
         """Show what was seen last, when it is something else."""
@@ -141,30 +124,15 @@ class CertificateScreen(LiveScreen):
         entry = self.certificates.selected
         self._explained.update("" if entry is None else entry.explained)
 
-    def say(self, *texts: str, style: str = "plain") -> None:
-        """Say what came of something, below everything; nothing to say takes no room."""
-        text = ": ".join(safe_text(text, 400) for text in texts if text)
-        self._message.display = bool(text)
-        for name in STYLES:
-            self._message.set_class(name == style, f"-{name}")
-        self._message.update(text)
-
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Offer to unlock what is locked, to import and use where it is not."""
-        locked = self.access.is_locked
-        if action == "unlock":
-            return locked and self.session.unlock_keystore is not None
+        """Offer to unlock what is locked, to import where it is not."""
         if action in {"import_certificate", "import_list"}:
-            return None if locked else True
-        return True
+            return None if self.access.is_locked else True
+        return super().check_action(action, parameters)
 
     def action_back(self) -> None:
         """Back to the screen before."""
         self.dismiss()
-
-    async def action_unlock(self) -> None:
-        """Ask for the passphrase."""
-        await self.app.run_action("app.unlock_keystore")
 
     def action_import_certificate(self) -> None:
         """Ask for a certificate."""
@@ -207,7 +175,7 @@ class CertificateScreen(LiveScreen):
     def _take(self, source: Callable[[], Source]) -> None:
         self._show_input(shown=False)
         self.say("checking …", style="muted")
-        self._begin(self._import(source) if self._importing is Import.CERTIFICATE else self._import_list(source))
+        self.begin(self._import(source) if self._importing is Import.CERTIFICATE else self._import_list(source))
 
     @on(CertificateList.Chosen, "#certificates")
     def _use_selected(self) -> None:
@@ -217,68 +185,34 @@ class CertificateScreen(LiveScreen):
         if not entry.name:
             self.say("this request waits for its answer", "press i to import it", style="warning")
             return
-        self._begin(self._use(entry.name))
-
-    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
-        """Do something beside the screen, one thing at a time; what is refused is said."""
-        if any(worker.group == _WORK and worker.node is self and not worker.is_finished for worker in self.workers):
-            work.close()
-            return
-        self.run_worker(self._told(work), group=_WORK, description=_WORK)
-
-    async def _told(self, work: Coroutine[Any, Any, None]) -> None:
-        try:
-            await work
-        except Locked as error:
-            self.say(error.message, error.hint, style="warning")
-            await self.action_unlock()
-        except (FieldToolError, KeystoreError) as error:
-            self.say(error.message, error.hint, style="bad")
-        await _beside(self.access.look)
-        self.pull()
+        self.begin(self._use(entry.name))
 
     async def _opened(self) -> Enrolment:
-        """The certificates, after the clock was judged; one that is far ahead is asked about."""
-        clock = await _beside(self.access.attend_clock)
-        certificates = self.access.open()
-        if clock.state is ClockState.FAR_AHEAD and await self._yes("The clock", clock.reason):
-            await _beside(certificates.confirm_clock)
-        return certificates
-
-    async def _yes(self, title: str, question: str) -> bool:
-        return await self.app.push_screen_wait(QuestionScreen(title, f"{question}. Go on?"))
-
-    async def _attend(self) -> None:
-        """Judge the clock before anything is asked for."""
-        clock = await _beside(self.access.attend_clock)
-        if clock.state is ClockState.FAR_AHEAD:
-            await self._opened()
+        """The certificates, after the clock was judged."""
+        await self.attend()
+        return self.access.open()
 
     async def _import(self, source: Callable[[], Source]) -> None:
         certificates = await self._opened()
-        plan = await _beside(lambda: certificates.plan(source()))
-        if plan.new_issuer and not await self._yes("Import a certificate", plan.questions[0]):
+        plan = await self.beside(lambda: certificates.plan(source()))
+        if plan.new_issuer and not await self.yes("Import a certificate", f"{plan.questions[0]}. Go on?"):
             self.say("the certificate was not imported", style="warning")
             return
-        activate = not plan.lower_than or await self._yes("Use this certificate", plan.questions[-1])
-        standing = await _beside(lambda: certificates.keep(plan, activate=activate))
+        activate = not plan.lower_than or await self.yes("Use this certificate", f"{plan.questions[-1]}. Go on?")
+        standing = await self.beside(lambda: certificates.keep(plan, activate=activate))
         kept = "" if activate else "kept, and not in use"
         self._tell(f"imported {plan.credential.tag}, {plan.chain.grant.title}", kept, standing)
 
     async def _import_list(self, source: Callable[[], Source]) -> None:
         certificates = await self._opened()
-        taken, standing = await _beside(lambda: certificates.import_list(source()))
+        taken, standing = await self.beside(lambda: certificates.import_list(source()))
         self._tell(f"revocation list {taken.number} is installed", "", standing)
 
     async def _use(self, name: str) -> None:
         certificates = await self._opened()
-        self._tell("", "", await _beside(lambda: certificates.use(name)))
+        self._tell("", "", await self.beside(lambda: certificates.use(name)))
 
     def _tell(self, done: str, how: str, standing: Standing) -> None:
         self.certificates.go_to_the_one_in_use()
         reasons = standing.reasons if standing.credential is not None else ()
         self.say(done, how, "; ".join((f"level {standing.title}", *reasons)), style="bad" if reasons else "good")
-
-
-async def _beside(work: Callable[[], _Result]) -> _Result:
-    return await asyncio.to_thread(work)

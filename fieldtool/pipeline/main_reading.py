@@ -24,6 +24,7 @@ _QUANTITIES_OF_MEDIUM: dict[str, tuple[str, ...]] = {
 _QUANTITIES = ("volume", "energy", "hca_units", "mass", "dimensionless", "power", "volume_flow", "external_temperature")
 """The order of preference where the device type says nothing."""
 
+_DATES = frozenset({"date", "datetime"})
 _FLAG_QUANTITIES = frozenset({"error_flags", "status_flags", "alarm_flags"})
 _NO_ALARM = frozenset({"", "0", "ok", "none"})
 
@@ -33,9 +34,9 @@ def main_reading(telegram: Telegram) -> Reading | None:
     usable = [r for r in telegram.readings if r.value is not None and r.quality is Quality.GOOD]
     if not usable:
         return None
-    if telegram.profile is not None and usable[0].quantity != "datetime":
+    if telegram.profile is not None and usable[0].quantity not in _DATES:
         return usable[0]
-    medium = telegram.meter.medium if telegram.meter is not None else _device_medium(telegram)
+    medium = telegram.medium or _device_medium(telegram)
     for quantity in (*_QUANTITIES_OF_MEDIUM.get(medium, ()), *_QUANTITIES):
         of_quantity = [r for r in usable if r.quantity == quantity]
         if of_quantity:

@@ -42,6 +42,8 @@ class MeterRow:
     """What is known of one meter, or of all frames without a readable address (`sender` is None).
 
     `address` is None for a LoRaWAN device that carries no meter's telegrams; `medium` is then what its profile says.
+    `number` is what a person finds on the meter, `version` and `medium` are the meter's own: they differ from those of
+    `address` where a maker orders the address bytes in a way of its own.
 
     `outcome`, `problem`, `profile` and `alarms` are those of the newest telegram; `main_reading` is that of the
     newest telegram that had one, so that a damaged frame does not wipe the reading off the screen.
@@ -49,6 +51,8 @@ class MeterRow:
 
     sender: Sender
     address: Address | None
+    number: str | None
+    version: int | None
     link_address: Address | None
     medium: str | None
     telegrams: int
@@ -95,6 +99,8 @@ class _Meter:
     telegrams: int = 0
     main: Reading | None = None
     address: Address | None = None
+    identity: Address | None = None
+    printed_number: str | None = None
     medium: str | None = None
     by_outcome: Counter[Outcome] = field(default_factory=Counter)
     recent: deque[tuple[datetime, Telegram]] = field(default_factory=deque)
@@ -160,7 +166,9 @@ class Reception:
             meter.by_outcome[telegram.outcome] += 1
             meter.main = main_reading(telegram) or meter.main
             meter.address = telegram.meter or meter.address
-            meter.medium = _medium(telegram) or meter.medium
+            meter.identity = telegram.identity or meter.identity
+            meter.printed_number = telegram.printed_number or meter.printed_number
+            meter.medium = _medium(telegram, meter.identity) or meter.medium
             meter.recent.append((at, telegram))
             self._history.append(telegram)
             self._rows[sender] = _row(telegram, sender, meter)
@@ -210,16 +218,19 @@ class Reception:
         self._counters = replace(self._counters, **{name: getattr(self._counters, name) + 1 for name in names})
 
 
-def _medium(telegram: Telegram) -> str | None:
+def _medium(telegram: Telegram, identity: Address | None) -> str | None:
     if telegram.meter is not None:
-        return telegram.meter.medium
+        return (identity or telegram.meter).medium
     return None if telegram.lorawan is None else telegram.lorawan.medium
 
 
 def _row(telegram: Telegram, sender: Sender, meter: _Meter) -> MeterRow:
+    own = meter.identity or meter.address
     return MeterRow(
         sender=sender,
         address=meter.address,
+        number=meter.printed_number or (own.number if own is not None else None),
+        version=own.version if own is not None else None,
         link_address=telegram.link_address,
         medium=meter.medium,
         telegrams=meter.telegrams,

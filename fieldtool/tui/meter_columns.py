@@ -49,13 +49,11 @@ class PlacedColumn:
 def _number(row: MeterRow, width: int, _now: datetime) -> Cell:
     if row.sender is None:
         return "no address" if width >= 10 else "no addr.", "muted"
-    if row.address is None:
-        return _device(str(row.sender), width), "strong"
-    return row.address.number, "strong"
+    return _device(row.number or str(row.sender), width), "strong"
 
 
 def _device(identifier: str, width: int) -> str:
-    """A DevEUI or DevAddr; of one that is too long, the end, where the devices of a maker differ."""
+    """A number, DevEUI or DevAddr; of one that is too long, the end, where the devices of a maker differ."""
     return identifier if len(identifier) <= width else f"…{identifier[1 - width :]}"
 
 

@@ -20,12 +20,13 @@ class BadFilter(ValueError):
 
 
 def _number(row: MeterRow) -> tuple[str, ...]:
-    """The number as printed, and byte by byte from the back, as it is seen in hex dumps; DevEUI or DevAddr too."""
+    """The number as printed, as the address has it, and byte by byte as in hex dumps; DevEUI or DevAddr too."""
     if row.sender is None:
         return ("no address",)
     device = (row.sender,) if isinstance(row.sender, str) else ()
+    printed = (row.number,) if row.number else ()
     number = (row.address.number, row.address.number_wire.hex()) if row.address else ()
-    return (*device, *number)
+    return (*device, *printed, *number)
 
 
 def _maker(row: MeterRow) -> tuple[str, ...]:

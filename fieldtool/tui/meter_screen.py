@@ -133,8 +133,11 @@ class MeterScreen(LiveScreen):
         if self.sender is None:
             title.append(" Frames without a readable address", "bold")
         elif address is not None:
-            title.append(f" {safe_text(address.manufacturer)} {address.number}", "bold")
-            title.append(f"  {safe_text(address.medium)}, version {address.version}")
+            number = address.number if row is None else row.number
+            version = address.version if row is None else row.version
+            medium = address.medium if row is None else row.medium
+            title.append(f" {safe_text(address.manufacturer)} {number}", "bold")
+            title.append(f"  {safe_text(medium or '')}, version {version}")
         elif row is not None and row.medium is not None:
             title.append(f"  {safe_text(row.medium)}")
         if row is not None:

@@ -125,7 +125,7 @@ class MeterTable:
         if address is None:
             return False, _SORT_VALUES[self.sorted_by](row), str(row.sender), 0
         wire_rest = address.manufacturer_code << 16 | address.version << 8 | address.medium_code
-        return False, _SORT_VALUES[self.sorted_by](row), address.number, wire_rest
+        return False, _SORT_VALUES[self.sorted_by](row), row.number or address.number, wire_rest
 
     def _show(self) -> None:
         self.shown = [address for _, address in self._order if address in self._passing]

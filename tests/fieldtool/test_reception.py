@@ -6,7 +6,11 @@ import threading
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
+import pytest
+
+from fieldtool.pipeline.main_reading import main_reading
 from fieldtool.pipeline.reception import Reception
+from protocols.decode import decode
 from protocols.model import (
     Address,
     Function,
@@ -124,6 +128,31 @@ def test_main_reading_is_the_first_of_a_profile() -> None:
     rs = (reading("volume", "1.5"), reading("energy", "9", "kWh"))
     reception.accept(telegram(HEAT, b"\x01", readings=rs, profile="some_heat"))
     assert reception.rows()[0].main_reading == rs[0]
+
+
+@pytest.mark.parametrize(
+    ("frame", "name", "value"),
+    [
+        ("19442423860775035048A251520015BEB6B2E1ED623A18FC74A5", "total_volume", "521.602"),
+        ("1944304C72242421D401A2013D4013DD8B46A4999C1293E582CC", "total_volume", "3.488"),
+        (
+            "32446850059605416980A0019F334805400CFE029808B1080000000000060F4F3467AEA9A88D7B8D503E" + 18 * "0",
+            "hca_units",
+            "766",
+        ),
+        ("154468503132333474 62A2067F24590010083100 000003", "total_volume", "13.8"),
+        ("1944685065492358 27C3A2129F25383300A82600008200800A2A", "total_energy", None),
+    ],
+    ids=["Hydrometer", "Sappel", "FHKV data III", "MK Radio 3", "vario 4"],
+)
+def test_main_reading_of_makers_own_payloads_is_what_the_meter_is_bought_for(
+    frame: str, name: str, value: str | None
+) -> None:
+    data = bytes.fromhex(frame)
+    main = main_reading(decode(bytes((len(data) - 1,)) + data[1:]))
+    assert main is not None
+    assert main.name == name
+    assert value is None or main.value == Decimal(value)
 
 
 def test_alarms_are_status_flags_and_error_flags() -> None:

@@ -15,6 +15,7 @@ from fieldtool.pipeline.reception import MeterRow, Reception
 from fieldtool.tui.meter_columns import COLUMNS, gap_of, heading_line, place_columns, row_line
 from fieldtool.tui.meter_filter import BadFilter, parse_filter
 from fieldtool.tui.meter_table import MeterTable, SortBy
+from protocols.decode import decode
 from protocols.model import Address, Outcome, Telegram
 from tests.fieldtool.tui.tui_scenes import NOW, address, some_meters, telegram
 
@@ -179,3 +180,30 @@ def test_index_of_a_meter_that_is_hidden_is_none() -> None:
     assert table.index_of(address(2)) == 0
     hidden: Address | None = None
     assert table.index_of(hidden) is None
+
+
+SAP = "1944304C72242421D401A2013D4013DD8B46A4999C1293E582CC"
+HYDROMETER = "19442423860775035048A251520015BEB6B2E1ED623A18FC74A5"
+
+
+def test_diehl_meters_are_listed_sorted_and_found_by_the_number_on_their_front() -> None:
+    table = MeterTable()
+    table.update(_rows([decode(bytes.fromhex(text)) for text in (SAP, HYDROMETER)]))
+    rows = [table.row_at(index) for index in range(len(table))]
+    assert [row.number for row in rows] == ["48500375", "C19UA145842"]
+    assert [row.medium for row in rows] == ["water", "water"]
+    lines = ["".join(text for text, _ in row_line(row, place_columns(140), gap_of(140), NOW)) for row in rows]
+    assert lines[0].startswith("48500375 ")
+    assert lines[1].startswith("…9UA145842 ")
+    for word, found in (
+        ("48500375", 0),
+        ("c19ua145842", 1),
+        ("number:145842", 1),
+        ("21242472", 1),
+        ("medium:water", 0),
+    ):
+        table.set_filter(parse_filter(word))
+        assert table.row_at(0) is rows[found], word
+    damaged = replace(rows[1].last, outcome=Outcome.DAMAGED, printed_number=None, identity=None, data=b"")
+    table.set_filter(parse_filter(""))
+    assert [row.number for row in _rows([rows[1].last, damaged])] == ["C19UA145842"]

@@ -37,10 +37,15 @@ LAST_PRIMARY: Final = 250
 
 
 class FieldLink(Protocol):
-    """A way to one meter and back; used by one thread.
+    """A way to one meter and back; used by one thread, but for `cancel`.
 
     Methods raise `LinkLost` when the way is gone and `LinkSilent` when the meter does not answer within bounds.
     """
+
+    @property
+    def longest_message(self) -> int:
+        """Bytes of the longest message that it carries."""
+        ...
 
     def exchange(self, message: bytes) -> bytes:
         """Carry one message of the field link to the meter and return its answer."""
@@ -48,6 +53,10 @@ class FieldLink(Protocol):
 
     def read_out(self) -> list[bytes]:
         """Return the frames of a whole read-out, as received."""
+        ...
+
+    def cancel(self) -> None:
+        """End what waits for the meter with `LinkSilent`; a link that never waits for long need not."""
         ...
 
     def close(self) -> None:

@@ -15,6 +15,7 @@ from fieldtool.actions.errors import LinkSilent
 from fieldtool.actions.links import LinkContext, MeterChoice
 from fieldtool.actions.radio_access import Answer, MeterRefused, Patience, RadioAccess
 from fieldtool.actions.radio_stick import Port, RadioStick
+from fieldtool.actions.read_out import more_follows
 from fieldtool.errors import ReceiverError, UsageError
 from fieldtool.sources.serial_port import open_port
 from fieldtool.sources.url import ReceiverUrl
@@ -29,10 +30,7 @@ from protocols.actions.fragments import (
 )
 from protocols.actions.messages import Proof, Result, parse_message
 from protocols.actions.results import ResultCode
-from protocols.application import Application
-from protocols.decode import decode
 from protocols.errors import ProtocolError
-from protocols.mbus.tables import MANUFACTURER_DATA_MORE
 from protocols.receivers.im871a import Im871a
 from protocols.receivers.im871a.two_way import TWO_WAY_MODES
 from protocols.wmbus.two_way import CNF_IR, REQ_UD2, SND_NKE, SND_UD, carried, carry
@@ -53,6 +51,8 @@ NO_REACTION_FAST_ENOUGH: Final = (
 
 class RadioLink:
     """One meter over radio; see `FieldLink`. `cancel` may be called by any thread, the rest by one."""
+
+    longest_message: Final = MOST_FRAGMENTS * RADIO_PAYLOAD
 
     def __init__(
         self,
@@ -95,7 +95,7 @@ class RadioLink:
             # What is left of an earlier answer comes first.
             if carried(answer.message.application) is None:
                 parts.append(answer.heard.frame)
-                if not self._more_follows(answer.heard.frame):
+                if not more_follows(answer.heard.frame, self._context.keys):
                     return parts
         raise LinkSilent(f"meter {self._meter} answers without end", "try again")
 
@@ -125,12 +125,6 @@ class RadioLink:
             if whole is not None:
                 return whole
         raise LinkSilent(f"meter {self._meter} never ends its answer", "try again")
-
-    def _more_follows(self, frame: bytes) -> bool:
-        """Whether a part of a read-out says that there are more of it."""
-        telegram = decode(frame, self._context.keys)
-        tails = [layer.tail for layer in telegram.layers if isinstance(layer, Application)]
-        return any(tail is not None and telegram.plain[tail[0]] == MANUFACTURER_DATA_MORE for tail in tails)
 
     def _joined(self, reassembly: Reassembly, answer: Answer) -> bytes | None:
         content = carried(answer.message.application)

@@ -8,7 +8,9 @@ from typing import Final
 from fieldtool.actions.errors import LinkSilent
 from fieldtool.actions.links import FieldLink
 from protocols.actions.commands import ReadBack
+from protocols.application import Application
 from protocols.decode import decode
+from protocols.mbus.tables import MANUFACTURER_DATA_MORE
 from protocols.model import Address, KeyLookup, Record, Telegram
 
 NOT_SHOWN: Final = "the read-out does not show it"
@@ -43,6 +45,13 @@ class ReadOut:
         """Whether it shows what was written; None when it shows nothing of it."""
         record = self.record(wanted.header)
         return None if record is None else wanted.fits(record.value)
+
+
+def more_follows(frame: bytes, keys: KeyLookup) -> bool:
+    """Whether a part of a read-out ends with the DIF that says that there are more (EN 13757-3, 6.3.7)."""
+    telegram = decode(frame, keys)
+    tails = [layer.tail for layer in telegram.layers if isinstance(layer, Application)]
+    return any(tail is not None and telegram.plain[tail[0]] == MANUFACTURER_DATA_MORE for tail in tails)
 
 
 def take_read_out(link: FieldLink, keys: KeyLookup) -> ReadOut:

@@ -17,7 +17,6 @@ from fieldtool.actions.errors import ActionRefused, LinkSilent, WrongMeter
 from fieldtool.actions.links import FieldLink, MeterChoice
 from keystore.certificates.revocation import RevocationList
 from keystore.certificates.wallet import Credential
-from protocols.actions.fragments import MOST_FRAGMENTS, RADIO_PAYLOAD
 from protocols.actions.messages import (
     MOST_LISTS,
     NO_COUNTER,
@@ -40,8 +39,6 @@ from protocols.errors import ProtocolError
 from protocols.model import Address
 
 AES_KEY_BYTES: Final = 16
-SHORTEST_LIMIT: Final = MOST_FRAGMENTS * RADIO_PAYLOAD
-"""Bytes of a message that every link carries; one that carries more says so as `longest_message`."""
 LIST_OVERHEAD: Final = 2
 
 _log = logging.getLogger(__name__)
@@ -131,7 +128,7 @@ class GuardedSession:
 
     def _with_lists(self, proof: Proof, newer: Iterable[RevocationList]) -> Proof:
         """Send lists along that the meter does not have, the newest first, as far as the link carries them."""
-        room = getattr(self._link, "longest_message", SHORTEST_LIMIT) - len(proof.to_bytes())
+        room = self._link.longest_message - len(proof.to_bytes())
         sent: list[bytes] = []
         for one in sorted(newer, key=lambda one: one.number, reverse=True)[:MOST_LISTS]:
             room -= len(one.data) + LIST_OVERHEAD

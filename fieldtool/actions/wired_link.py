@@ -11,6 +11,7 @@ from typing import Final
 
 from fieldtool.actions.errors import LinkSilent, WrongMeter
 from fieldtool.actions.links import LinkContext, MeterChoice
+from fieldtool.actions.read_out import more_follows
 from fieldtool.actions.wired_master import CHECK_LINE, LineSettings, WiredMaster
 from fieldtool.errors import UsageError
 from fieldtool.sources.serial_port import PARITY_EVEN, open_port
@@ -24,7 +25,6 @@ from protocols.actions.fragments import (
     cut,
     parse_fragment,
 )
-from protocols.application import Application
 from protocols.decode import decode, no_keys
 from protocols.errors import ProtocolError
 from protocols.mbus.wired import (
@@ -39,14 +39,12 @@ from protocols.mbus.wired import (
     toggled,
 )
 from protocols.media import manufacturer_code
-from protocols.model import Address, KeyLookup, Telegram
+from protocols.model import Address, KeyLookup
 
 CI_SELECT: Final = 0x52
 CI_READ_OUT: Final = frozenset({0x72, 0x73, 0x78, 0x7A})
 """Application answers of a read-out; the fixed structure of old meters among them."""
 WILDCARD: Final = b"\xff"
-MORE_FOLLOWS: Final = 0x1F
-"""The DIF that ends a part of a read-out when there are more (EN 13757-3, 6.3.7)."""
 MOST_PARTS: Final = 16
 EXCHANGES: Final = 2
 """A message is sent, and once more after a new selection when its answer does not come."""
@@ -90,7 +88,15 @@ class WiredLink:
     def read_out(self) -> list[bytes]:
         """Return all parts of a read-out; a selection goes before, so that the first part comes first."""
         self._select()
-        return self._read_parts(ADDRESS_SECONDARY)
+        parts: list[bytes] = []
+        while len(parts) < MOST_PARTS:
+            parts.append(self._part(ADDRESS_SECONDARY))
+            if not more_follows(parts[-1], self._keys):
+                break
+        return parts
+
+    def cancel(self) -> None:
+        """Nothing: an answer on a wire comes within seconds, or not at all."""
 
     def close(self) -> None:
         """Close the port."""
@@ -154,14 +160,6 @@ class WiredLink:
         """Let the slave forget frame counts and selection; a meter that is not selected says nothing to it."""
         self._master.ask(ShortFrame(SND_NKE, address), Acknowledge, attempts=1)
 
-    def _read_parts(self, address: int) -> list[bytes]:
-        parts: list[bytes] = []
-        while len(parts) < MOST_PARTS:
-            parts.append(self._part(address))
-            if not _more_follows(decode(parts[-1], self._keys)):
-                break
-        return parts
-
     def _part(self, address: int) -> bytes:
         """Return the next part of a read-out."""
         answer = self._answer(address)
@@ -204,9 +202,3 @@ def _number(url: ReceiverUrl, name: str, default: float) -> float:
         return float(url.options.get(name, default))
     except ValueError:
         raise UsageError(f"{url}: {name} is no number", f"as in mbus:///dev/ttyUSB0?{name}={default:g}") from None
-
-
-def _more_follows(telegram: Telegram) -> bool:
-    """Whether a part of a read-out says that there are more of it."""
-    tails = [layer.tail for layer in telegram.layers if isinstance(layer, Application)]
-    return any(tail is not None and telegram.plain[tail[0]] == MORE_FOLLOWS for tail in tails)

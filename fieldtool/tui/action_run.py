@@ -126,6 +126,11 @@ class StoppableLink:
         self._link = link
         self._stopped = stopped
 
+    @property
+    def longest_message(self) -> int:
+        """As of the link."""
+        return self._link.longest_message
+
     def exchange(self, message: bytes) -> bytes:
         """Carry a message, unless somebody said stop."""
         self._go_on()
@@ -138,9 +143,7 @@ class StoppableLink:
 
     def cancel(self) -> None:
         """End what waits, where the link can."""
-        cancel = getattr(self._link, "cancel", None)
-        if cancel is not None:
-            cancel()
+        self._link.cancel()
 
     def close(self) -> None:
         """Close the link."""

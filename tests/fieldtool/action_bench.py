@@ -21,6 +21,7 @@ from keystore.certificates.wallet import Wallet
 from keystore.model import KeyRecord, KeyStatus, Provenance
 from keystore.vault import KdfParameters, Vault, VaultSettings
 from protocols.actions.event_log import EventKind
+from protocols.actions.fragments import MOST_FRAGMENTS, RADIO_PAYLOAD
 from protocols.actions.parameters import Argument
 from protocols.mbus.wired import RSP_UD, LongFrame
 from simulators.certificate_desk.desk import CertificateDesk
@@ -50,6 +51,7 @@ class LockLink:
     def __init__(self, lock: MeterLock, clock: Clock) -> None:
         self.lock = lock
         self.clock = clock
+        self.longest_message = MOST_FRAGMENTS * RADIO_PAYLOAD
         self.unplugged = False
         self.lost_questions = 0
         self.lost_answers = 0
@@ -77,6 +79,9 @@ class LockLink:
     def read_out(self) -> list[bytes]:
         self._plugged()
         return [LongFrame(RSP_UD, 0, part[0], part[1:]).to_bytes() for part in self.lock.read_out(self.clock())]
+
+    def cancel(self) -> None:
+        """Nothing waits."""
 
     def close(self) -> None:
         """Nothing is held."""

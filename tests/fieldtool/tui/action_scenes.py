@@ -61,6 +61,10 @@ class WatchedLink:
     field: Field
     context: LinkContext
 
+    @property
+    def longest_message(self) -> int:
+        return self.field.bench.link.longest_message
+
     def exchange(self, message: bytes) -> bytes:
         if self.field.wait is not None:
             self.context.tell("waiting for the meter: it sends about every 16 s")

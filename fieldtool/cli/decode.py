@@ -7,6 +7,9 @@ import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from io import BufferedReader
+from itertools import chain
+from typing import cast
 
 from fieldtool.cli import output
 from fieldtool.cli.command import Command
@@ -18,9 +21,9 @@ from fieldtool.exit_codes import ExitCode
 from fieldtool.export.explain import explain, summary
 from fieldtool.export.telegram_json import telegram_json
 from fieldtool.lazy_keys import LazyKeys, follower_maker
-from protocols.captures.lines import parse_lines
+from fieldtool.replay.capture import items_of
 from protocols.captures.model import PLAIN_HEX, BadLine, NotRecognised, Pasted
-from protocols.captures.paste import recognise
+from protocols.captures.paste import recognise_all
 from protocols.learned import LearnedDecoder
 from protocols.model import KeyLookup, Telegram
 from protocols.plausibility import judged_alone
@@ -89,7 +92,8 @@ def _with_kind(line: str, pasted: Pasted | None) -> str:
 def _pasted(arguments: list[str]) -> Iterator[Pasted | None]:
     """Yield the frames asked for; None for a line of standard input that holds none, after saying why."""
     if arguments:
-        for pasted in [_argument(text, number) for number, text in enumerate(arguments, start=1)]:
+        found = [_argument(text, number) for number, text in enumerate(arguments, start=1)]
+        for pasted in chain.from_iterable(found):
             if pasted.kind != PLAIN_HEX or pasted.notes:
                 output.talk(f"recognised: {_in_words(pasted)}")
             yield pasted
@@ -99,9 +103,9 @@ def _pasted(arguments: list[str]) -> Iterator[Pasted | None]:
             "no telegram given", "as in: fieldtool decode HEX [--key HEX], or one a line on standard input"
         )
     kind = PLAIN_HEX
-    for item in parse_lines(output.stdin_lines()):
+    for item in items_of(cast(BufferedReader, sys.stdin.buffer)):
         if isinstance(item, BadLine):
-            output.talk(f"line {item.line}: {item.problem}")
+            output.talk(f"{item.unit} {item.line}: {item.problem}")
             yield None
             continue
         if item.kind != kind:
@@ -118,9 +122,9 @@ def _in_words(pasted: Pasted) -> str:
     return "; ".join((known, *pasted.notes))
 
 
-def _argument(text: str, number: int) -> Pasted:
+def _argument(text: str, number: int) -> tuple[Pasted, ...]:
     try:
-        return recognise(text)
+        return recognise_all(text)
     except NotRecognised as error:
         raise UsageError(f"telegram {number}: {error.seen}", error.instead) from None
 

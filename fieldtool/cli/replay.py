@@ -40,7 +40,9 @@ MAX_JOBS = 64
 
 
 def _configure(parser: ArgumentParser) -> None:
-    parser.add_argument("files", metavar="FILE", nargs="+", help="capture, one telegram a line in hex; - is stdin")
+    parser.add_argument(
+        "files", metavar="FILE", nargs="+", help="capture, one telegram a line in hex, or JSON; - is stdin"
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object a telegram")
     parser.add_argument(
         "--speed", type=_speed, default=AS_FAST_AS_POSSIBLE, metavar="max|real|FACTOR", help="how fast (default: max)"
@@ -177,16 +179,16 @@ def _replayed(arguments: Namespace, reading: _Reading, decoder: LearnedDecoder) 
 def _talk_of_bad_lines(bad_lines: list[BadLine], so_far: int) -> None:
     for number, bad in enumerate(bad_lines, so_far - len(bad_lines) + 1):
         if number <= BAD_LINES_SHOWN:
-            output.talk(f"line {bad.line}: {bad.problem}")
+            output.talk(f"{bad.unit} {bad.line}: {bad.problem}")
         elif number == BAD_LINES_SHOWN + 1:
-            output.talk("further lines without a telegram are only counted")
+            output.talk(f"further {bad.unit}s without a telegram are only counted")
 
 
 def _sum_up(tally: Tally, took_s: float) -> None:
     outcomes = ", ".join(
         f"{tally.by_outcome[outcome]} {outcome_text(outcome)[2:]}" for outcome in Outcome if tally.by_outcome[outcome]
     )
-    bad = f"; {counted(tally.bad_lines, 'line')} held no telegram" if tally.bad_lines else ""
+    bad = f"; {counted(tally.bad_lines, tally.bad_unit)} held no telegram" if tally.bad_lines else ""
     speed = f", {tally.telegrams / took_s:.0f} a second" if tally.telegrams >= WORTH_A_RATE else ""
     output.talk(f"{counted(tally.telegrams, 'telegram')}: {outcomes or 'none'}{bad}; {took_s:.1f} s{speed}")
 

@@ -19,7 +19,7 @@ from fieldtool.replay.capture import Block
 from fieldtool.replay.second_pass import SecondPass
 from protocols.captures.hex_lines import parse_own_line
 from protocols.captures.lines import LineReader
-from protocols.captures.model import BadLine, CaptureEntry, CaptureItem
+from protocols.captures.model import BadLine, CaptureEntry, CaptureItem, SeveralLines
 from protocols.learned import LearnedDecoder, Sighting
 from protocols.model import Outcome, RawFrame
 from protocols.plausibility import Judge, Watch, with_findings
@@ -73,13 +73,15 @@ class BlockReplay:
     def replay(self, block: Block, *, measured: bool = False) -> Replayed:
         """Decode a block; `measured` asks for the lengths."""
         if block.begins:
-            self._begin(block.source)
+            self._begin(block)
         done = Replayed()
         self._planned = 0
         numbered: Iterable[tuple[int, str]] = enumerate(block.lines(), block.first)
         if block.heard_only:
             numbered = self._shown(numbered, block.heard_only)
         texts = [self._line(number, line, done) for number, line in numbered]
+        for bad in block.bad:
+            self._item(bad, done)
         if self._planned:
             done.outcomes[Outcome.OK] += self._planned
         shown = [text for text in texts if text is not None]
@@ -105,9 +107,9 @@ class BlockReplay:
             if number not in heard_only:
                 yield number, line
                 continue
-            item = self._reader.read(number, line)
-            if isinstance(item, CaptureEntry):
-                self._decoder.decode(item.frame)
+            for item in self._reader.each(number, line):
+                if isinstance(item, CaptureEntry):
+                    self._decoder.decode(item.frame)
 
     def _line(self, number: int, line: str, done: Replayed) -> str | None:
         """Return what is shown for a line; None when there is nothing."""
@@ -127,6 +129,9 @@ class BlockReplay:
                     digits = raw.hex().upper()
                 return self._writer.text(plan.line, data, plain, received, digits, watch.follow(data, plain, at))
         item = self._reader.read(number, line)
+        if isinstance(item, SeveralLines):
+            texts = [text for part in item.texts if (text := self._line(number, part, done)) is not None]
+            return "\n".join(texts) if texts else None
         return None if item is None else self._item(item, done)
 
     def _item(self, item: CaptureItem, done: Replayed) -> str | None:
@@ -145,9 +150,9 @@ class BlockReplay:
             return self._writer.line(seen, findings)
         return telegram_line(with_findings(seen, findings))
 
-    def _begin(self, source: str) -> None:
-        self._source, self._reader = source, LineReader(source)
-        self._bare = received_json(RawFrame(b"", source=source))
+    def _begin(self, block: Block) -> None:
+        self._source, self._reader = block.source, LineReader(block.source, block.unit)
+        self._bare = received_json(RawFrame(b"", source=block.source))
         self._receptions.clear()
 
     def _quickly(self, line: str) -> _Quick | None:

@@ -12,8 +12,9 @@ from typing import BinaryIO, Final, TypeAlias, cast
 
 from fieldtool.errors import InputError
 from protocols.captures.hex_lines import LINE_LIMIT
-from protocols.captures.lines import parse_lines
-from protocols.captures.model import CaptureItem
+from protocols.captures.json_objects import ObjectSplitter, begins_as_json
+from protocols.captures.lines import LineReader, parse_lines
+from protocols.captures.model import LINE, OBJECT, BadLine, CaptureItem
 
 STDIN = "-"
 _SNIFFED = 4096
@@ -31,7 +32,8 @@ class Block:
     """Some whole lines of a capture: the number of the first, counted from 1, their bytes, and the capture's name.
 
     `begins` is set in the first block of a capture. `heard_only` are numbers of lines to be decoded and not shown.
-    `new` are the places, counted from 0, of lines of meters that were not heard before, where that is known.
+    `new` are the places, counted from 0, of lines of meters that were not heard before, where that is known. `unit` is
+    what is counted: of a capture that is JSON, each object is a line. `bad` stands behind the lines and is no telegram.
     """
 
     first: int
@@ -40,6 +42,8 @@ class Block:
     begins: bool = False
     heard_only: frozenset[int] = frozenset()
     new: tuple[int, ...] = ()
+    unit: str = LINE
+    bad: tuple[BadLine, ...] = ()
 
     def lines(self) -> list[str]:
         """The lines as text; bytes that are no UTF-8 become replacement characters."""
@@ -53,7 +57,19 @@ def open_capture(path: Path, progress: Progress | None = None) -> Iterator[Captu
     no text.
     """
     with _opened(path) as (file, source):
+        yield from items_of(file, source, progress)
+
+
+def items_of(file: BufferedReader, source: str = "", progress: Progress | None = None) -> Iterator[CaptureItem]:
+    """Yield the entries and bad lines of an open capture."""
+    if not begins_as_json(file.peek(_SNIFFED)[:_SNIFFED]):
         yield from parse_lines(lines_of(file, progress), source)
+        return
+    reader = LineReader(source, OBJECT)
+    for block in _object_blocks(file, source, progress):
+        for number, text in enumerate(block.lines(), block.first):
+            yield from reader.each(number, text)
+        yield from block.bad
 
 
 def open_captures(paths: Iterable[Path]) -> Iterator[CaptureItem]:
@@ -69,6 +85,9 @@ def open_blocks(path: Path, progress: Progress | None = None) -> Iterator[Block]
     one, so that what comes through a pipe is not held back.
     """
     with _opened(path) as (file, source):
+        if begins_as_json(file.peek(_SNIFFED)[:_SNIFFED]):
+            yield from _object_blocks(file, source, progress)
+            return
         number, rest = 1, b""
         while data := file.read1(BLOCK_SIZE):
             if progress is not None:
@@ -87,6 +106,35 @@ def open_blocks(path: Path, progress: Progress | None = None) -> Iterator[Block]
             rest = tail
         if rest:
             yield Block(number, rest, source, begins=number == 1)
+
+
+def _object_blocks(file: BufferedReader, source: str, progress: Progress | None) -> Iterator[Block]:
+    """Yield a capture that is JSON in blocks of whole objects, each as one line."""
+    splitter = ObjectSplitter()
+    first, begins = 1, True
+    while not splitter.has_ended and (data := file.read1(BLOCK_SIZE)):
+        if progress is not None:
+            progress(len(data))
+        for objects, bad in _runs(splitter.feed(data)):
+            yield Block(first, b"\n".join(objects), source, begins, unit=OBJECT, bad=bad)
+            first += len(objects) + len(bad)
+            begins = False
+    missing = splitter.end()
+    if missing is not None:
+        yield Block(first, b"", source, begins, unit=OBJECT, bad=(missing,))
+
+
+def _runs(items: Iterable[bytes | BadLine]) -> Iterator[tuple[list[bytes], tuple[BadLine, ...]]]:
+    """Yield objects up to the next one that is bad, with that one."""
+    objects: list[bytes] = []
+    for item in items:
+        if isinstance(item, BadLine):
+            yield objects, (item,)
+            objects = []
+        else:
+            objects.append(item)
+    if objects:
+        yield objects, ()
 
 
 @contextmanager

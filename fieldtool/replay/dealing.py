@@ -9,7 +9,7 @@ from zlib import crc32
 
 from fieldtool.replay.capture import Block
 from protocols.captures.lines import LineReader
-from protocols.captures.model import BadLine
+from protocols.captures.model import BadLine, SeveralLines
 from protocols.model import Link, RawFrame
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ class Dealer:
     def deal(self, block: Block) -> Deal:
         """Deal out a block."""
         if block.begins:
-            self._reader = LineReader(block.source)
+            self._reader = LineReader(block.source, block.unit)
         processes = range(len(self._dealt))
         deal = Deal(
             lines=[[] for _ in processes],
@@ -90,6 +90,7 @@ class Dealer:
                 deal.add(owner, number, line)
             else:
                 self._read(deal, number, line, digits)
+        deal.bad_lines.extend(block.bad)
         return deal
 
     def _read(self, deal: Deal, number: int, line: str, digits: str) -> None:
@@ -97,6 +98,10 @@ class Dealer:
         item = self._reader.read(number, line)
         if isinstance(item, BadLine):
             deal.bad_lines.append(item)
+        elif isinstance(item, SeveralLines):
+            # Each frame is its own device's, so each is dealt out as a line by itself.
+            for part in item.texts:
+                self._read(deal, number, part, part)
         elif item is not None and item.frame.link is not Link.MBUS:
             self._read_lorawan(deal, number, line, item.frame)
         elif item is not None:

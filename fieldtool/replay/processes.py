@@ -10,7 +10,7 @@ from __future__ import annotations
 import multiprocessing
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from multiprocessing.shared_memory import SharedMemory
@@ -41,7 +41,6 @@ from fieldtool.replay.worker import (
     Text,
     work,
 )
-from protocols.captures.model import BadLine
 from protocols.mbus.compact import FormatLibrary
 from protocols.model import Address, KeyLookup
 
@@ -188,7 +187,9 @@ class _Crew:
     def _dealt(self, block: Block) -> _Dealt:
         deal = self._dealer.deal(block)
         blocks = [
-            Block(1, "\n".join(lines).encode(), block.source, block.begins, frozenset(heard_only), tuple(new))
+            Block(
+                1, "\n".join(lines).encode(), block.source, block.begins, frozenset(heard_only), tuple(new), block.unit
+            )
             for lines, heard_only, new in zip(deal.lines, deal.heard_only, deal.new, strict=True)
         ]
         deal.lines.clear()
@@ -290,7 +291,7 @@ class _Crew:
         for number, part in dealt.parts.items():
             whole.outcomes += part.replayed.outcomes
             numbers = dealt.deal.numbers[number]
-            whole.bad_lines += [BadLine(numbers[bad.line - 1], bad.problem) for bad in part.replayed.bad_lines]
+            whole.bad_lines += [replace(bad, line=numbers[bad.line - 1]) for bad in part.replayed.bad_lines]
         whole.bad_lines.sort(key=attrgetter("line"))
         try:
             whole.text.extend(_in_order(dealt))

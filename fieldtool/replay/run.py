@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import TypeAlias
 
 from fieldtool.replay.block_replay import Replayed
-from protocols.captures.model import BadLine, CaptureEntry, CaptureItem
+from protocols.captures.model import LINE, OBJECT, BadLine, CaptureEntry, CaptureItem
 from protocols.model import Outcome
 
 Sleep: TypeAlias = Callable[[float], None]
@@ -23,16 +23,23 @@ class Tally:
 
     by_outcome: Counter[Outcome] = field(default_factory=Counter)
     bad_lines: int = 0
+    bad_units: set[str] = field(default_factory=set)
 
     def add(self, replayed: Replayed) -> None:
         """Count a part of it."""
         self.by_outcome += replayed.outcomes
         self.bad_lines += len(replayed.bad_lines)
+        self.bad_units.update(bad.unit for bad in replayed.bad_lines)
 
     @property
     def telegrams(self) -> int:
         """All telegrams, whatever became of them."""
         return self.by_outcome.total()
+
+    @property
+    def bad_unit(self) -> str:
+        """What bad lines are to be called: objects when all of them are."""
+        return OBJECT if self.bad_units == {OBJECT} else LINE
 
     @property
     def all_well(self) -> bool:

@@ -13,7 +13,7 @@ from fieldtool.replay import open_capture
 from fieldtool.sources.events import SourceEvent, SourceState, Tell
 from fieldtool.sources.queue import FrameQueue
 from fieldtool.sources.url import ReceiverUrl
-from protocols.captures.model import BadLine, CaptureItem
+from protocols.captures.model import LINE, BadLine, CaptureItem
 from protocols.plural import counted
 
 PUT_PATIENCE_S = 0.1
@@ -56,11 +56,11 @@ class FileSource:
 
     def _run(self, items: Iterable[CaptureItem], frames: FrameQueue, tell: Tell) -> None:
         tell(SourceEvent(self.name, SourceState.CONNECTED, f"reading {self._path}", self._now()))
-        bad = 0
+        bad, unit = 0, LINE
         try:
             for item in items:
                 if isinstance(item, BadLine):
-                    bad += 1
+                    bad, unit = bad + 1, item.unit
                     continue
                 while not self._stop.is_set() and not frames.put_when_free(item.frame, PUT_PATIENCE_S):
                     pass
@@ -69,7 +69,7 @@ class FileSource:
         except InputError as error:
             tell(SourceEvent(self.name, SourceState.FAILED, error.message, self._now(), error.hint, final=True))
             return
-        detail = f"end of {self._path}" + (f"; {counted(bad, 'line')} held no telegram" if bad else "")
+        detail = f"end of {self._path}" + (f"; {counted(bad, unit)} held no telegram" if bad else "")
         tell(SourceEvent(self.name, SourceState.ENDED, detail, self._now()))
 
 

@@ -6,7 +6,7 @@ from typing import Final
 
 from protocols.captures.model import PLAIN_HEX, NotRecognised, Pasted
 from protocols.captures.network_joins import Joined, join_of
-from protocols.captures.paste import recognise, recognise_bytes
+from protocols.captures.paste import recognise_all, recognise_bytes
 from protocols.captures.plausible import is_whole
 from protocols.model import Link, RawFrame
 
@@ -34,12 +34,15 @@ def read_message(payload: bytes) -> tuple[RawFrame, ...] | Joined:
         return joined
     lines = text.splitlines()
     if text.startswith("{") or len(lines) < 2:
-        return (_of_text(text).frame,)
-    return tuple(_of_text(line).frame for line in lines[:MAX_LINES] if line.strip())
+        return _of_text(text)
+    return tuple(frame for line in lines[:MAX_LINES] if line.strip() for frame in _of_text(line))
 
 
-def _of_text(text: str) -> Pasted:
-    pasted = recognise(text)
+def _of_text(text: str) -> tuple[RawFrame, ...]:
+    return tuple(_sure(pasted).frame for pasted in recognise_all(text))
+
+
+def _sure(pasted: Pasted) -> Pasted:
     data = pasted.frame.data
     unproved = pasted.kind == PLAIN_HEX and pasted.frame.link is Link.MBUS and not is_whole(data)
     if unproved and len(data) < MIN_UNPROVED:

@@ -1,4 +1,4 @@
-"""Captures of one telegram a line, in any form that the paste door knows."""
+"""Captures of one telegram a line, or several, in any form that the paste door knows."""
 
 from __future__ import annotations
 
@@ -7,7 +7,16 @@ from dataclasses import replace
 from datetime import datetime
 
 from protocols.captures.hex_lines import LINE_LIMIT, MARK, MIN_FRAME, parse_own_line
-from protocols.captures.model import BadLine, CaptureEntry, CaptureItem, NotRecognised, Pasted
+from protocols.captures.model import (
+    LINE,
+    BadLine,
+    CaptureEntry,
+    CaptureItem,
+    NotRecognised,
+    Pasted,
+    SeveralFrames,
+    SeveralLines,
+)
 from protocols.captures.paste import recognise
 from protocols.captures.plausible import length_fits
 from protocols.captures.rtl_433 import is_heading
@@ -19,7 +28,9 @@ def parse_lines(lines: Iterable[str], source: str = "") -> Iterator[CaptureItem]
     reader = LineReader(source)
     for number, text in enumerate(lines, start=1):
         item = reader.read(number, text)
-        if item is not None:
+        if isinstance(item, SeveralLines):
+            yield from reader.unfold(number, item)
+        elif item is not None:
             yield item
 
 
@@ -27,15 +38,30 @@ class LineReader:
     """Reads the lines of one capture in turn.
 
     Blank lines, comments and headings are skipped. Once a line with `telegram=` was seen, so are lines without it:
-    files of that kind hold other things too. Times without a zone become offsets from the first of them.
+    files of that kind hold other things too. Times without a zone become offsets from the first of them. `unit` is
+    what bad lines are counted in.
     """
 
-    def __init__(self, source: str = "") -> None:
+    def __init__(self, source: str = "", unit: str = LINE) -> None:
         self._source = source
+        self._unit = unit
         self._first: datetime | None = None
         self.only_marked = False
 
-    def read(self, number: int, text: str) -> CaptureItem | None:
+    def each(self, number: int, text: str) -> Iterator[CaptureItem]:
+        """Yield all that a line holds."""
+        item = self.read(number, text)
+        if isinstance(item, SeveralLines):
+            yield from self.unfold(number, item)
+        elif item is not None:
+            yield item
+
+    def unfold(self, number: int, several: SeveralLines) -> Iterator[CaptureItem]:
+        """Yield all that the lines hold that a line stands for."""
+        for text in several.texts:
+            yield from self.each(number, text)
+
+    def read(self, number: int, text: str) -> CaptureItem | SeveralLines | None:
         """Return what a line holds; None when it is to be skipped."""
         marked = MARK in text
         self.only_marked = self.only_marked or marked
@@ -46,13 +72,26 @@ class LineReader:
             return CaptureEntry(number, frame)
         try:
             pasted = _recognise(text)
+        except SeveralFrames as several:
+            return SeveralLines(several.texts)
         except NotRecognised as error:
-            return BadLine(number, error.seen)
+            return BadLine(number, error.seen, self._unit)
         if pasted is None:
             return None
         if self._first is None:
             self._first = pasted.local_at
-        return _entry(number, pasted, self._source, self._first)
+        return self._entry(number, pasted)
+
+    def _entry(self, number: int, pasted: Pasted) -> CaptureItem:
+        frame = pasted.frame
+        if len(frame.data) < MIN_FRAME and frame.link is Link.MBUS:
+            return BadLine(number, f"{len(frame.data)} bytes are too few for a telegram", self._unit)
+        offset_s = pasted.offset_s
+        if offset_s is None and pasted.local_at is not None and self._first is not None:
+            offset_s = (pasted.local_at - self._first).total_seconds()
+        return CaptureEntry(
+            number, replace(frame, source=self._source) if self._source else frame, offset_s, pasted.kind
+        )
 
 
 def _quickly(text: str, source: str) -> RawFrame | None:
@@ -73,13 +112,3 @@ def _recognise(text: str) -> Pasted | None:
     if not bare or bare.startswith("#") or is_heading(bare):
         return None
     return recognise(bare)
-
-
-def _entry(number: int, pasted: Pasted, source: str, first: datetime | None) -> CaptureItem:
-    frame = pasted.frame
-    if len(frame.data) < MIN_FRAME and frame.link is Link.MBUS:
-        return BadLine(number, f"{len(frame.data)} bytes are too few for a telegram")
-    offset_s = pasted.offset_s
-    if offset_s is None and pasted.local_at is not None and first is not None:
-        offset_s = (pasted.local_at - first).total_seconds()
-    return CaptureEntry(number, replace(frame, source=source) if source else frame, offset_s, pasted.kind)

@@ -11,6 +11,10 @@ from protocols.model import RawFrame
 PLAIN_HEX = "hex"
 """The kind of a text that is the bytes of a frame in hex and nothing else."""
 
+LINE = "line"
+OBJECT = "object"
+"""What a capture is counted in: lines, or the objects of one that is JSON."""
+
 
 @dataclass(frozen=True, slots=True)
 class CaptureEntry:
@@ -27,13 +31,21 @@ class CaptureEntry:
 
 @dataclass(frozen=True, slots=True)
 class BadLine:
-    """A line that holds no frame although it should: which one, and why."""
+    """A line that holds no frame although it should: which one, and why; `unit` is what is counted."""
 
     line: int
     problem: str
+    unit: str = LINE
 
 
 CaptureItem: TypeAlias = CaptureEntry | BadLine
+
+
+@dataclass(frozen=True, slots=True)
+class SeveralLines:
+    """A line that stands for several, each of which has the line's number."""
+
+    texts: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,3 +73,12 @@ class NotRecognised(ValueError):
         super().__init__(f"{seen}; {instead}")
         self.seen = seen
         self.instead = instead
+
+
+class SeveralFrames(NotRecognised):
+    """A text that holds several frames: `texts` are to be recognised one by one, `notes` say what was left out."""
+
+    def __init__(self, seen: str, instead: str, texts: tuple[str, ...], notes: tuple[str, ...] = ()) -> None:
+        super().__init__(seen, instead)
+        self.texts = texts
+        self.notes = notes

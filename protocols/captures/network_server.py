@@ -15,12 +15,13 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
-from protocols.captures.model import NotRecognised, Pasted
+from protocols.captures.model import NotRecognised, Pasted, SeveralFrames
 from protocols.captures.times import time_in
 from protocols.errors import ProtocolError
 from protocols.lorawan.facts import LoraReception
 from protocols.lorawan.meters.registry import named_meter
 from protocols.model import Link, RawFrame
+from protocols.plural import counted
 from protocols.receivers.events import Damaged
 from protocols.receivers.gwmp.packets import Packet, parse_push
 from protocols.receivers.lora_radio import mode_text, reception
@@ -122,19 +123,27 @@ def _chirpstack_radio(members: Mapping[str, Any], best: Mapping[str, Any]) -> Lo
 
 
 def _packet(packets: Sequence[object]) -> Pasted:
-    """The one packet of a forwarder that can be used: heard (`rxpk`), or to be sent (`txpk`)."""
+    """The one packet of a forwarder that can be used: heard (`rxpk`), or to be sent (`txpk`).
+
+    Raises `SeveralFrames` when there are more; what came damaged beside good ones is left out.
+    """
     try:
         received = parse_push(json.dumps({"rxpk": packets}).encode())
-    except ProtocolError as error:
+    except (ProtocolError, RecursionError) as error:
         raise NotRecognised(f"{KIND_RXPK}: {error}", _INSTEAD) from None
     good = [packet for packet in received if isinstance(packet, Packet)]
+    damaged = len(packets) - len(good)
+    notes = (f"{counted(damaged, 'packet')} left out",) if damaged else ()
     if len(received) == 1 and isinstance(received[0], Damaged):
         raise NotRecognised(f"{KIND_RXPK}: {received[0].reason}", "paste a packet that was received whole")
     if len(good) != 1:
-        raise NotRecognised(f"{KIND_RXPK} with {len(good)} good packets", "paste one with a single packet in it")
+        seen, instead = f"{KIND_RXPK} with {len(good)} good packets", "paste one with a single packet in it"
+        pairs = zip(packets, received, strict=False)
+        texts = tuple(json.dumps({"rxpk": [one]}) for one, read in pairs if isinstance(read, Packet))
+        raise SeveralFrames(seen, instead, texts, notes) if texts else NotRecognised(seen, instead)
     packet = good[0]
     frame = RawFrame(packet.data, packet.at, "", mode_text(packet.lora), packet.rssi_dbm, Link.LORAWAN, packet.lora)
-    return Pasted(frame, KIND_RXPK)
+    return Pasted(frame, KIND_RXPK, notes)
 
 
 def _payload(

@@ -30,10 +30,11 @@ from protocols.captures.base64_text import base64_bytes
 from protocols.captures.hex_lines import parse_hex, parse_line
 from protocols.captures.loose_hex import runs_of_hex, spelled_bytes
 from protocols.captures.lorawan_frame import looks_like_lorawan
-from protocols.captures.model import PLAIN_HEX, NotRecognised, Pasted
+from protocols.captures.model import PLAIN_HEX, NotRecognised, Pasted, SeveralFrames
 from protocols.captures.plausible import checksums_fit, is_two, is_whole, length_fits, length_note
 from protocols.errors import BadChecksum, ProtocolError
 from protocols.model import Link, RawFrame
+from protocols.plural import counted
 from protocols.wmbus.link import MIN_LENGTH
 
 TEXT_LIMIT: Final = 1 << 16
@@ -72,7 +73,10 @@ _OBJECTS: Final[tuple[Callable[[Mapping[str, object]], Pasted | None], ...]] = (
 
 
 def recognise(text: str) -> Pasted:
-    """Return the frame that a text holds and the form it is in; raises `NotRecognised`, and nothing else."""
+    """Return the frame that a text holds and the form it is in; raises `NotRecognised`, and nothing else.
+
+    JSON with several frames in it raises `SeveralFrames`, which is one.
+    """
     bare = text.lstrip("\ufeff").strip()
     try:
         data = parse_hex(bare)
@@ -90,9 +94,9 @@ def recognise(text: str) -> Pasted:
         bare = bare[logged.end() :]
     if bare.startswith("{"):
         return _of_json(bare)
-    marked = _marked(bare)
-    if marked is not None:
-        return marked
+    found = _of_array(bare) if bare.startswith("[") else _marked(bare)
+    if found is not None:
+        return found
     bare = bare.partition("#")[0].rstrip()
     if not bare:
         raise NotRecognised("there is nothing but a comment" if text.strip() else "there is no text", INSTEAD)
@@ -104,6 +108,28 @@ def recognise(text: str) -> Pasted:
         if pasted is not None:
             return pasted
     return _of_columns_or_words(bare)
+
+
+def recognise_all(text: str) -> tuple[Pasted, ...]:
+    """Return all frames of a text, one at least; the first one notes what was left out. Raises as `recognise` does."""
+    try:
+        return (recognise(text),)
+    except SeveralFrames as several:
+        found: list[Pasted] = []
+        refused: list[NotRecognised] = []
+        for part in several.texts:
+            try:
+                found += recognise_all(part)
+            except NotRecognised as error:
+                refused.append(error)
+        if not found:
+            raise refused[0] from None
+        notes = (
+            (*several.notes, f"{counted(len(refused), 'object')} left out: {refused[0].seen}")
+            if refused
+            else several.notes
+        )
+        return replace(found[0], notes=(*found[0].notes, *notes)), *found[1:]
 
 
 def recognise_bytes(data: bytes) -> Pasted:
@@ -167,6 +193,20 @@ def _of_json(text: str) -> Pasted:
     raise NotRecognised("JSON of no known origin", "paste an object of rtl_433, ioBroker or a LoRaWAN server")
 
 
+def _of_array(text: str) -> Pasted | None:
+    """Return the frame of an array of one object; None when it is none of objects that are known."""
+    try:
+        objects = json.loads(text)
+        texts = tuple(json.dumps(one) for one in objects)
+    except (ValueError, RecursionError):
+        return None
+    if not objects or not all(isinstance(one, dict) for one in objects):
+        return None
+    if len(texts) > 1:
+        raise SeveralFrames(f"JSON array of {len(texts)} objects", "paste one of them", texts)
+    return recognise(texts[0])
+
+
 def _marked(text: str) -> Pasted | None:
     """Return the whole frame of a text of hex with number signs in it, which then start no comment."""
     try:
@@ -184,15 +224,22 @@ def _of_lines(text: str) -> Pasted | None:
     if len(lines) > MAX_LINES:
         raise NotRecognised(f"{len(lines)} lines", "paste one telegram, or give the file to fieldtool replay")
     found = []
+    folded: list[SeveralFrames] = []
     for line in lines:
         try:
             pasted = recognise(line)
+        except SeveralFrames as several:
+            folded.append(several)
+            continue
         except NotRecognised:
             continue
         if pasted.kind != PLAIN_HEX or is_whole(pasted.frame.data):
             found.append(pasted)
-    if len(found) > 1:
-        raise NotRecognised(f"{len(found)} telegrams in {len(lines)} lines", "paste one, or all on standard input")
+    telegrams = len(found) + sum(len(several.texts) for several in folded)
+    if folded and telegrams == len(folded[0].texts):
+        raise folded[0]
+    if telegrams > 1:
+        raise NotRecognised(f"{telegrams} telegrams in {len(lines)} lines", "paste one, or all on standard input")
     if not found:
         return None
     note = f"{len(lines) - 1} other lines left out"

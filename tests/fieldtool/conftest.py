@@ -60,7 +60,7 @@ def run(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> R
     """Run the command line in this process; `stdin` is bytes."""
 
     def run_it(*argv: str | Path, stdin: bytes = b"") -> Ran:
-        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BufferedReader(io.BytesIO(stdin))))
         code = main([str(word) for word in argv])
         captured = capfd.readouterr()
         return Ran(code, captured.out, captured.err)

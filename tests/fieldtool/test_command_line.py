@@ -167,7 +167,7 @@ def test_hex_in_the_wrong_place_is_not_repeated(run: Run) -> None:
 def test_a_bug_becomes_one_line_and_a_file(run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setattr("tempfile.tempdir", None)
-    monkeypatch.setattr("fieldtool.cli.decode.recognise", lambda _: 1 // 0)
+    monkeypatch.setattr("fieldtool.cli.decode.recognise_all", lambda _: 1 // 0)
     ran = run("decode", "00")
     assert ran.code == 1
     assert ran.err.startswith("fieldtool: internal error: ZeroDivisionError\n")
@@ -180,7 +180,7 @@ def test_interrupted(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupt(_: str) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("fieldtool.cli.decode.recognise", interrupt)
+    monkeypatch.setattr("fieldtool.cli.decode.recognise_all", interrupt)
     assert run("decode", "00").code == 130
 
 

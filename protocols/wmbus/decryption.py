@@ -15,7 +15,14 @@ from protocols.wmbus.diagnosis import extended_link_next_step, reads_whole, tran
 from protocols.wmbus.ell import ENCRYPTION_AES_CTR, ENCRYPTION_NONE, ExtendedLinkLayer
 from protocols.wmbus.security import EXTENDED_LINK, MODES, Opened, Protected, SecurityMode
 from protocols.wmbus.security.diehl import KEY_SIZE as DIEHL_KEY_SIZE
-from protocols.wmbus.security.diehl import PUBLIC_KEYS, DiehlFrame, diehl_in_clear, open_diehl
+from protocols.wmbus.security.diehl import (
+    PUBLIC_KEYS,
+    DiehlFrame,
+    DiehlKind,
+    as_received,
+    open_diehl,
+    reads_as_volumes,
+)
 from protocols.wmbus.security.makers import MakerProtection, default_key, maker_protection
 from protocols.wmbus.security.model import CHECK_BYTES
 from protocols.wmbus.transport import SECURITY_NAMES, TransportLayer
@@ -215,17 +222,53 @@ def _reads_as_records(decoding: Decoding, transport: TransportLayer) -> bool:
 
 
 def open_diehl_payload(decoding: Decoding, transport: TransportLayer, diehl: DiehlFrame) -> bool:
-    """Take off a maker's own protection, with the meter's own key if one is filed, else with the public ones."""
+    """Take off a maker's own protection: with a key, public or filed, or none where the payload is not scrambled.
+
+    A check byte fits by chance once in 128 or 256 telegrams: what can be read beyond it comes first. Where a public key
+    gives volumes that a water meter can show, no filed key is asked for: a keystore may stay locked.
+    """
     data = decoding.plain[: decoding.size]
     base = Security(mode=None, name=str(diehl.kind), access_number=transport.access_number)
-    filed = [key for key in _candidates(decoding) if len(key.value) == DIEHL_KEY_SIZE]
-    keys = [*filed, *(Key(value, "the maker's public key") for value in PUBLIC_KEYS)]
-    if diehl_in_clear(data, diehl.kind):
-        decoding.security = base
-        decoding.ladder.passed(Rung.KEY, "no key needed")
-        decoding.ladder.passed(Rung.DECRYPTION, "payload is not scrambled, check byte fits")
+    clear = as_received(data, diehl.kind)
+    if clear is not None and decoding.already_decrypted:
+        return _accept_unscrambled(decoding, base)
+    keys = [Key(value, "the maker's public key") for value in PUBLIC_KEYS]
+    real_data = diehl.kind is DiehlKind.REAL_DATA
+
+    def proves(opened: Opened) -> bool:
+        return reads_whole(decoding, transport, opened) if real_data else reads_as_volumes(opened.plaintext)
+
+    def certain(key: bytes) -> Opened:
+        opened = open_diehl(data, diehl.kind, key)
+        if not proves(opened):
+            raise DecryptFailed("only the check byte fits", layer="security", offset=opened.start)
+        return opened
+
+    if real_data:
+        keys = [*_diehl_keys(decoding), *keys]
+    if _open_with_first(decoding, base, keys, certain) is None:
         return True
-    return _try_keys(decoding, base, keys, lambda key: open_diehl(data, diehl.kind, key))
+    if clear is not None and proves(clear):
+        return _accept_unscrambled(decoding, base)
+    if not real_data:
+        keys = [*_diehl_keys(decoding), *keys]
+    reason = _open_with_first(decoding, base, keys, lambda key: open_diehl(data, diehl.kind, key))
+    if reason is not None and clear is not None:
+        return _accept_unscrambled(decoding, base)
+    if reason is not None:
+        _refuse(decoding, base, keys, reason)
+    return reason is None
+
+
+def _diehl_keys(decoding: Decoding) -> list[Key]:
+    return [key for key in _candidates(decoding) if len(key.value) == DIEHL_KEY_SIZE]
+
+
+def _accept_unscrambled(decoding: Decoding, base: Security) -> bool:
+    decoding.security = base
+    decoding.ladder.passed(Rung.KEY, "no key needed")
+    decoding.ladder.passed(Rung.DECRYPTION, "payload is not scrambled, check byte fits")
+    return True
 
 
 def _candidates(decoding: Decoding) -> list[Key]:

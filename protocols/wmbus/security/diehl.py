@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from struct import Struct
 
 from protocols.errors import DecryptFailed, Truncated
 from protocols.media import LETTERS_MASK, manufacturer_code
@@ -30,6 +31,12 @@ SEED_SPANS = ((2, 6), (6, 10), (10, 14))
 CHECK_OFFSET = 14
 CHECK_MASK = 0xEF
 PRIOS_CHECK = 0x4B
+
+_VOLUMES = Struct("<BII")
+"""A PRIOS body's check byte, total and due-date volume in litres."""
+
+_MOST_LITRES = 100_000_000
+"""What the eight digits of a water meter's display count to."""
 
 _STATE_MASK = 0xFFFFFFFF
 _REAL_DATA_BIT = 0x1000
@@ -100,9 +107,21 @@ def open_diehl(data: bytes, kind: DiehlKind, key: bytes) -> Opened:
     return Opened(SCRAMBLED_FROM, plaintext, "check byte fits")
 
 
-def diehl_in_clear(data: bytes, kind: DiehlKind) -> bool:
-    """Whether the check already fits the bytes as received."""
-    return len(data) > SCRAMBLED_FROM and _fits(data, kind, data[SCRAMBLED_FROM:])
+def reads_as_volumes(plaintext: bytes) -> bool:
+    """Whether a PRIOS body holds a total below 100,000 m³ and a due-date volume that is no more than it.
+
+    Of random bytes behind a check byte that fits, one in 3,700 does; bodies without a due-date volume cannot show it.
+    """
+    if len(plaintext) < _VOLUMES.size:
+        return False
+    _, total, due = _VOLUMES.unpack_from(plaintext)
+    return bool(due <= total < _MOST_LITRES)
+
+
+def as_received(data: bytes, kind: DiehlKind) -> Opened | None:
+    """Return the body as it was received where the check already fits it."""
+    body = data[SCRAMBLED_FROM:]
+    return Opened(SCRAMBLED_FROM, body, "check byte fits") if body and _fits(data, kind, body) else None
 
 
 def _fits(data: bytes, kind: DiehlKind, plaintext: bytes) -> bool:

@@ -18,7 +18,7 @@ from fieldtool.actions.key_change import KEY_NOT_KNOWN, KeyChanger, filed_keys, 
 from fieldtool.actions.links import FieldLink, MeterChoice
 from fieldtool.actions.plan import EVENT_LOG, ActionOutcome, ActionPlan, Settled, wish_for
 from fieldtool.actions.read_out import NOT_SHOWN, ReadOut, take_read_out
-from fieldtool.actions.session import Evidence, GuardedSession, OpenSession, counted, is_authentic, refusal
+from fieldtool.actions.session import Evidence, GuardedSession, OpenSession, counter_shown, is_authentic, refusal
 from fieldtool.enrolment import Enrolment
 from fieldtool.errors import UsageError
 from keystore.certificates.errors import NotPermitted
@@ -184,7 +184,7 @@ class ActionService:
     def _change_key(self, plan: ActionPlan, evidence: Evidence, log: ActionLog) -> ActionOutcome:
         done = self._changer(plan.meter).change(plan.meter, evidence, log, plan.wish.new_key)
         result = done.result
-        left = None if result is None else counted(result.reconfigurations_left)
+        left = None if result is None else counter_shown(result.reconfigurations_left)
         notes = (_ANSWER_LOST,) if result is None else ()
         return ActionOutcome(plan, done.settled.text, matches=True, reconfigurations_left=left, notes=notes)
 
@@ -207,7 +207,7 @@ class ActionService:
         problem = f"the meter says done, but shows {after}" if matches is False else ""
         log.note(Became.DIFFERS if problem else Became.DONE, problem)
         notes = (_NOT_PROVED,) if authentic is False else ()
-        left = counted(result.reconfigurations_left)
+        left = counter_shown(result.reconfigurations_left)
         return ActionOutcome(plan, after, matches, authentic, left, events, problem, notes)
 
     def _opened(self, plan: ActionPlan, log: ActionLog) -> OpenSession:

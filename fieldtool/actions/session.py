@@ -59,7 +59,7 @@ class OpenSession:
     @property
     def reconfigurations_left(self) -> int | None:
         """How often the meter can still be set up; None when it does not count."""
-        return counted(self.challenge.reconfigurations_left)
+        return counter_shown(self.challenge.reconfigurations_left)
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +181,6 @@ def refusal(meter: MeterChoice | Address, result: Result) -> ActionRefused:
     )
 
 
-def counted(reconfigurations_left: int) -> int | None:
+def counter_shown(reconfigurations_left: int) -> int | None:
     """Return the counter of a message; None when the meter does not count."""
     return None if reconfigurations_left == NO_COUNTER else reconfigurations_left

@@ -61,7 +61,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "profiles show": ("fieldtool.cli.profiles:SHOW", "show what is known of one meter family"),
     "profiles check": ("fieldtool.cli.profiles:CHECK", "check meter profiles of your own, and run their tests"),
     "simulate receiver": ("fieldtool.cli.simulate:RECEIVER", "run a simulated receiver with simulated meters"),
-    "simulate meter": ("fieldtool.cli.simulate_meter:METER", "run a wired meter that checks certificates for itself"),
+    "simulate meter": (
+        "fieldtool.cli.simulate_meter:METER",
+        "run a meter, wired or on the air, that checks certificates for itself",
+    ),
     "simulate desk": (
         "fieldtool.cli.simulate_desk:DESK",
         "run a certificate desk: orders, tokens, signing, revocation",

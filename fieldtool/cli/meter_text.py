@@ -8,6 +8,7 @@ from fieldtool.export.lines import reading_text, telegram_line
 from keystore.certificates.levels import Action, Capability, level_table
 from keystore.certificates.standing import Standing
 from protocols.actions.table import FORMS
+from protocols.plural import counted
 from protocols.text import safe_text
 
 
@@ -16,7 +17,7 @@ def actions_help() -> str:
     lines = ["actions:"]
     for action in level_table().actions.values():
         lines.append(f"  {action.name:22}{needs_text(action):14}{action.text}")
-        lines += [f"  {'':36}--set {text}" for text in parameter_texts(action)]
+        lines += [f"  {'':36}--set VALUE is the {text}" for text in parameter_texts(action)]
     lines.append(f"  {'recover':22}{'Consumer':14}settle a key change that was cut off, by asking the meter")
     lines.append(f"  {'actions':22}{'Consumer':14}list the actions, and which of them the level in use allows")
     return "\n".join(lines)
@@ -71,7 +72,7 @@ def plan_lines(plan: ActionPlan) -> list[str]:
         "sent": plan.written,
         "needs": plan.needs,
         "in use": plan.standing.title,
-        "left": "" if left is None else f"{left} reconfigurations",
+        "left": "" if left is None else counted(left, "reconfiguration"),
         "not allowed": plan.why_not,
     }
     lines = [f"{name:12}{safe_text(text, 600)}" for name, text in facts.items() if text]
@@ -108,7 +109,7 @@ def outcome_lines(outcome: ActionOutcome) -> list[str]:
     if outcome.after:
         lines.append(f"{'now':12}{safe_text(outcome.after)}")
     if outcome.reconfigurations_left is not None:
-        lines.append(f"{'left':12}{outcome.reconfigurations_left} reconfigurations")
+        lines.append(f"{'left':12}{counted(outcome.reconfigurations_left, 'reconfiguration')}")
     lines += [f"{event.at:%Y-%m-%d %H:%M:%S}  {event.kind.name.lower():16}{event.words}" for event in outcome.events]
     return [*lines, *outcome.notes]
 

@@ -11,6 +11,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from fieldtool import enrolment
+from fieldtool.actions.wired_link import BAUDS
 from fieldtool.cli import output
 from fieldtool.cli.command import Command
 from fieldtool.cli.options import seconds
@@ -56,7 +57,14 @@ def _configure(parser: ArgumentParser) -> None:
         "--issuer", action="append", default=[], metavar="FILE", help="certificate of who issued such a list"
     )
     parser.add_argument("--optical", action="store_true", help="behind an optical head: to be woken up, with an echo")
-    parser.add_argument("--baud", type=int, default=DEFAULT_BAUD, help=f"its speed (default: {DEFAULT_BAUD})")
+    parser.add_argument(
+        "--baud",
+        type=int,
+        choices=BAUDS,
+        default=DEFAULT_BAUD,
+        metavar="N",
+        help=f"its speed (default: {DEFAULT_BAUD})",
+    )
     parser.add_argument(
         "--radio", default="", metavar="pty|tcp:PORT", help="put it on the air too: where a stick that hears it stands"
     )

@@ -15,7 +15,7 @@ from typing import Final
 from fieldtool.errors import PortBusy, ReceiverError, UsageError
 from fieldtool.sources.events import SourceEvent, SourceState, Tell
 from fieldtool.sources.queue import FrameQueue
-from fieldtool.sources.url import ReceiverUrl
+from fieldtool.sources.url import ReceiverUrl, port_number
 from protocols.errors import ProtocolError
 from protocols.model import Link, RawFrame
 from protocols.receivers.events import Damaged
@@ -25,6 +25,9 @@ from protocols.receivers.lora_radio import mode_text
 
 KIND: Final = "gwmp"
 DEFAULT_PORT: Final = 1700
+ANY_PORT: Final = "0"
+"""Takes a free port, which is told when it is open."""
+
 READ_TIMEOUT_S: Final = 0.1
 JOIN_S: Final = 5.0
 MAX_GATEWAYS: Final = 256
@@ -147,6 +150,9 @@ class GatewaySource:
 def open_source(url: ReceiverUrl, now: Callable[[], datetime]) -> GatewaySource:
     """Return the source of a `gwmp:` URL; `UsageError` when it names no host and port."""
     host, colon, digits = url.target.rstrip("/").partition(":")
-    if colon and not (digits.isascii() and digits.isdigit() and int(digits) <= 0xFFFF):
+    port = port_number(digits) if colon else DEFAULT_PORT
+    if digits == ANY_PORT:
+        port = 0
+    if port is None:
         raise UsageError(f"{url}: no port number behind the colon", f"as in {KIND}://127.0.0.1:{DEFAULT_PORT}")
-    return GatewaySource(host, int(digits) if colon else DEFAULT_PORT, now)
+    return GatewaySource(host, port, now)

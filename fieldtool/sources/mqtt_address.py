@@ -9,12 +9,11 @@ from pathlib import Path
 from typing import Final
 
 from fieldtool.errors import ConfigError, UsageError
-from fieldtool.sources.url import ReceiverUrl
+from fieldtool.sources.url import ReceiverUrl, port_number
 from protocols.text import safe_text
 
 PASSWORD_FILE_VARIABLE: Final = "FIELDTOOL_MQTT_PASSWORD_FILE"  # noqa: S105 - the name of a variable
 PORTS: Final = {"mqtt": 1883, "mqtts": 8883}
-HIGHEST_PORT: Final = 0xFFFF
 HIGHEST_TOPIC_BYTES: Final = 0xFFFF
 DEFAULT_TOPICS: Final = (
     "v3/+/devices/+/up",
@@ -68,11 +67,8 @@ def parse_address(url: ReceiverUrl) -> MqttAddress:
     user, _, place = authority.rpartition("@")
     host, number = _host_and_port(place)
     # What stands here may be a piece of a password: it is not repeated.
-    if (
-        ":" in user
-        or not host
-        or (number and not (number.isascii() and number.isdigit() and 0 < int(number) <= HIGHEST_PORT))
-    ):
+    port = port_number(number) if number else PORTS[url.kind]
+    if ":" in user or not host or port is None:
         raise UsageError(
             "the MQTT address names no broker, or no port number behind its colon",
             f"as in {url.kind}://USER@broker.example:{PORTS[url.kind]}/topic; passwords belong in a file",
@@ -81,7 +77,7 @@ def parse_address(url: ReceiverUrl) -> MqttAddress:
     _check_topics(topics)
     return MqttAddress(
         host,
-        int(number) if number else PORTS[url.kind],
+        port,
         url.kind == "mqtts",
         user or None,
         topics,

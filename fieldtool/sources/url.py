@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from typing import Final
 from urllib.parse import parse_qsl, unquote
 
 from fieldtool.errors import UsageError
@@ -15,6 +16,7 @@ _WINDOWS_DRIVE = re.compile(r"[A-Za-z]:[\\/]")
 _PASSWORD = re.compile(r"(?<=//)(?P<user>[^/?:]*):(?!\d{1,5}(?:[/?]|$))[^@]*@", re.DOTALL)
 """A password where URLs may have one; a port number with a topic behind it, in which an `@` stands, is none."""
 _SECRET_OPTION = re.compile(r"([?&][^=&]*(?:pass|pw|secret|token|key)[^=&]*=)[^&]*", re.IGNORECASE)
+HIGHEST_PORT: Final = 0xFFFF
 TRANSPORTS = ("socket", "rfc2217")
 """Ways to a serial port that is not on this machine, as pyserial names them."""
 
@@ -70,6 +72,12 @@ def parse_url(text: str, kinds: tuple[str, ...], options: dict[str, tuple[str, .
     if not target:
         raise UsageError(f"{shown!r} names no port or file", f"as in {kind}:///dev/ttyUSB0?mode=c1,t1")
     return ReceiverUrl(without_secrets(text), kind, target, _options(shown, query, options.get(kind, ())))
+
+
+def port_number(text: str) -> int | None:
+    """Return the number of a TCP or UDP port, 1 to 65535; None for any other text."""
+    number = int(text) if re.fullmatch(r"[0-9]{1,5}", text) else 0
+    return number if 0 < number <= HIGHEST_PORT else None
 
 
 def without_secrets(text: str) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from fieldtool.actions.plan import ActionOutcome, ActionPlan
 from fieldtool.actions.read_out import ReadOut
 from fieldtool.tui.cells import place_text, reading_text, words
+from protocols.plural import counted
 from protocols.text import safe_text
 
 _LABEL_WIDTH = 10
@@ -62,7 +63,7 @@ def read_out_lines(read_out: ReadOut) -> list[str]:
 
 
 def _left(count: int | None) -> str:
-    return "" if count is None else f"{count} reconfiguration{'s' * (count != 1)}"
+    return "" if count is None else counted(count, "reconfiguration")
 
 
 def _told(facts: Sequence[tuple[str, str]]) -> Iterator[str]:

@@ -23,6 +23,7 @@ from keystore.certificates.clock import ClockJudgement
 from keystore.certificates.levels import level_table
 from keystore.certificates.standing import standing_of
 from keystore.errors import KeystoreError, Locked
+from protocols.plural import counted
 from protocols.text import safe_text
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ class CertificatesSeen:
         """The level in use in a few words, for a title."""
         if not self.needs_attention:
             return ("level ", "muted"), (self.level, "strong")
-        left = "" if self.days_left is None else f", {self.days_left} day{'s' * (self.days_left != 1)} left"
+        left = "" if self.days_left is None else f", {counted(self.days_left, 'day')} left"
         return (f"{ALARM_GLYPH} ", "warning"), ("level ", "muted"), (f"{self.level}{left}", "warning")
 
 

@@ -24,6 +24,7 @@ from fieldtool.tui.meter_screen import MeterScreen
 from fieldtool.tui.meter_table import SortBy
 from fieldtool.tui.session import Session
 from protocols.model import Address
+from protocols.plural import counted
 from protocols.text import safe_text
 
 _AT_WORK = frozenset({SourceState.CONNECTED, SourceState.RECOVERED})
@@ -91,10 +92,11 @@ class ReceptionScreen(LiveScreen):
     def _show_title(self) -> None:
         """Say how many meters are shown, in which order, and what holds some back."""
         table = self.meters.table
-        count = f"{len(table)} of {table.meters}" if table.filter.terms else f"{table.meters}"
+        meters = counted(table.meters, "meter")
         title = Text(no_wrap=True, overflow="ellipsis")
         title.append(" Reception", "bold")
-        title.append(f"  {count} meter{'s' * (table.meters != 1)}, by {table.sorted_by.value}")
+        shown = f"{len(table)} of {meters}" if table.filter.terms else meters
+        title.append(f"  {shown}, by {table.sorted_by.value}")
         if self.paused:
             title.append("  ‖ paused", "bold")
         if table.filter.terms:

@@ -8,6 +8,7 @@ from itertools import groupby
 
 from fieldtool.tui.cells import value_text, words
 from protocols.model import Function, Layer, Quality, Record, Span, Telegram
+from protocols.plural import counted
 from protocols.text import safe_text
 from protocols.units import unit_symbol
 
@@ -76,7 +77,7 @@ def _layer_nodes(telegram: Telegram, number: int, layer: Layer) -> Iterable[Node
     key: NodeKey = (f"{number} {layer.name}",)
     size = layer.end - layer.start
     title = LAYER_TITLES.get(layer.name, safe_text(layer.name))
-    yield Node(key, layer.start, layer.end, title, f"{size} byte{'s' * (size != 1)}", branch=True)
+    yield Node(key, layer.start, layer.end, title, counted(size, "byte"), branch=True)
     spans = layer.spans(telegram.plain)
     position = 0
     for record, group in groupby(spans, key=lambda span: span.record):

@@ -116,6 +116,8 @@ def test_addresses(text: str, kind: str, target: str, options: dict[str, str]) -
         ("file:x.hex?mode=c1", "unknown option 'mode'", "no options"),
         ("im871a://", "names no port", "im871a:///dev/ttyUSB0"),
         ("im871a:///dev/ttyUSB0?mode=q9", "q9", "receivers list"),
+        (f"gwmp://127.0.0.1:{'9' * 5000}", "no port number", "gwmp://127.0.0.1:1700"),
+        (f"mqtt://127.0.0.1:{'9' * 5000}", "no port number", "mqtt://USER@broker.example:1883"),
         ("sim:demo?speed=0", "speed must be", "speed=10"),
         ("\x1b[2J:x", "no receiver address", ""),
     ],

@@ -92,6 +92,7 @@ def test_a_meter_that_knows_a_revocation_list(tmp_path: Path) -> None:
         (["--at", "usb"], 2, "usb"),
         (["--at", "udp:127.0.0.1:1"], 2, "udp"),
         (["--at", "tcp:70000"], 2, "70000"),
+        (["--baud", "1234"], 2, "1234"),
         (["--number", "123"], 2, "123"),
         (["--number", "1234567a"], 2, "1234567a"),
         (["--manufacturer", "no"], 2, "no"),

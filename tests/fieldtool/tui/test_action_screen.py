@@ -26,6 +26,7 @@ from simulators.field_meter.wired import WiredMeter
 from simulators.field_meter.wired_bench import DEFAULT_BAUD, WiredBench
 from simulators.ports import open_port
 from tests.fieldtool.action_bench import Clock, make_bench, make_vault
+from tests.fieldtool.test_sources import wait_for
 from tests.fieldtool.tui.action_scenes import LINK, Field, begin, on_actions, says, visit
 from tests.fieldtool.tui.test_tui_snapshots import check_snapshot
 from tests.fieldtool.tui.tui_scenes import (
@@ -244,7 +245,7 @@ def test_who_quits_meanwhile_leaves_no_link_open(field: Field) -> None:
 
     on_actions(field, steps)
     assert field.wait.is_set()
-    assert field.closed == 1
+    wait_for(lambda: field.closed == 1, 15)
     assert not field.bench.lock.state.radio_on
 
 

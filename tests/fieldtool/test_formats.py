@@ -59,6 +59,16 @@ def test_a_full_frame_that_comes_late_is_found(run: Run, tmp_path: Path, jobs: s
     assert ran.code == 0
 
 
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_it_is_found_in_a_capture_that_is_json(run: Run, tmp_path: Path, jobs: str) -> None:
+    packet = {"freq": 868.5, "datr": "SF7BW125", "data": "QPF9vkkAAgABlUN4disR/w0="}
+    objects = [{"rxpk": [packet, packet]}, *({"model": "Wireless-MBus", "data": data.hex()} for data in LATE)]
+    path = tmp_path / "late.json"
+    path.write_text(json.dumps(objects, indent=2))
+    ran = run("replay", path, "--json", "--key", KEY.hex(), "--jobs", jobs)
+    assert outcomes(ran.out)[2:] == ["ok"] * 4
+
+
 def test_without_the_second_pass_it_is_not(run: Run, tmp_path: Path) -> None:
     path = write(tmp_path / "late.hex", LATE)
     ran = run("replay", path, "--json", "--key", KEY.hex(), "--no-second-pass")

@@ -18,10 +18,12 @@ from keystore.vault import KdfParameters, Vault
 from protocols.captures.hex_lines import format_line
 from protocols.captures.model import CaptureEntry
 from protocols.lorawan.encode import Acceptance, Asked, Message, data_frame, join_accept, join_request, rejoin_request
+from protocols.lorawan.facts import LoraReception
 from protocols.lorawan.follower import LorawanFollower
 from protocols.lorawan.keys import RootKeys, SessionKeys, js_int_key, session_1_0, session_1_1
 from protocols.lorawan.phy import MType
 from protocols.model import Address, Key, Link, RawFrame
+from protocols.receivers.gwmp.packets import Packet, push_body
 from protocols.wmbus.encode import link_frame
 from tests.fieldtool.conftest import Run
 from tests.keystore.made_up import key_of
@@ -204,6 +206,35 @@ def test_several_processes_give_what_one_gives(
         assert {one["lorawan"]["version"] for one in ok} == {"1.0", "1.1"}
         assert len({one["lorawan"]["dev_addr"] for one in ok}) == 10
         assert any("was used before" in json.dumps(one["verdict"]) for one in outcomes)
+
+
+def test_packets_that_came_together_are_each_their_own_devices(
+    run: Run, store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Lines with packets of several devices say what the same packets say one a line, in one process or in several."""
+    monkeypatch.setattr("fieldtool.replay.capture.BLOCK_SIZE", 3000)
+    draw = random.Random(3)
+    packets = [
+        Packet(data, -70, LoraReception(5, None, 868_100_000, 7, 125_000, 9.0), AT + timedelta(seconds=60 * number))
+        for number, data in enumerate(traffic())
+    ]
+    untouched = store.read_bytes()
+    path = tmp_path / "gateway.log"
+    path.write_bytes(b"\n".join(push_body([packet]) for packet in packets))
+    expected = run("replay", path, "--json")
+    of_one = kept(store)
+    together = []
+    while packets:
+        size = draw.randint(1, 6)
+        together.append(push_body(packets[:size]))
+        del packets[:size]
+    assert len(expected.lines) > 600
+    for text in (b"\n".join(together), b"[" + b",\n".join(together) + b"]"):
+        path.write_bytes(text)
+        for jobs in ("1", "3"):
+            store.write_bytes(untouched)
+            assert run("replay", path, "--json", "--jobs", jobs).lines == expected.lines
+            assert kept(store) == of_one
 
 
 def test_the_devices_are_dealt_to_all_processes() -> None:

@@ -18,8 +18,11 @@ from protocols.wmbus.control import DOWNLINK
 from protocols.wmbus.decryption import CUT_NEXT, open_diehl_payload, open_extended_link, open_transport
 from protocols.wmbus.ell import parse_ell
 from protocols.wmbus.link import FrameFormat, LinkFrame, LinkLayer, parse_link, size_before_last_crc, strip_crcs
-from protocols.wmbus.security.diehl import diehl_frame
+from protocols.wmbus.security.diehl import SCRAMBLED_FROM, DiehlKind, diehl_frame
 from protocols.wmbus.transport import TransportLayer, parse_transport, status_of
+
+_CI_RECORDS = 0x78
+"""Records without a header before them."""
 
 UNSUPPORTED_NEXT = "keep the telegram; what it needs is named above"
 NETWORK_SIZE = 2
@@ -143,6 +146,10 @@ def decode_transport(decoding: Decoding, position: int) -> None:
             for layer in decoding.layers
         ]
         decoding.ladder.passed(Rung.ADDRESS, f"{decoding.link_address}, number on the meter {diehl.printed_number}")
+        if diehl.kind is DiehlKind.REAL_DATA and transport.end < SCRAMBLED_FROM <= decoding.size:
+            # Behind CI 71 the maker sends no alarm, but records as behind CI 7A, and a header without a known meaning.
+            decoding.layers.append(Opaque("transport", transport.end, SCRAMBLED_FROM, "header of the maker's own"))
+            transport = replace(transport, ci=_CI_RECORDS, end=SCRAMBLED_FROM)
     opened = open_transport(decoding, transport) if diehl is None else open_diehl_payload(decoding, transport, diehl)
     if opened:
         _application(decoding, transport)

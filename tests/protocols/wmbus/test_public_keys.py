@@ -86,3 +86,38 @@ def test_without_any_key_that_fits_nothing_is_read() -> None:
     assert telegram.outcome is Outcome.WRONG_KEY
     assert telegram.security is not None
     assert len(telegram.security.tried) == 2
+
+
+RECORDS = bytes.fromhex("0C06512600000C131534120002FD170000")
+
+
+def real_data(header: str, number: int, key: bytes) -> bytes:
+    """Behind CI 71 or CI 7A: three bytes, the sum of the records in bits 0-3 and 5-7 of the fourth, the records."""
+    head = bytes.fromhex("44" + "2423" + "2004") + struct.pack("<I", number) + bytes.fromhex(header)
+    check = sum(RECORDS) & 0xEF | 0x10
+    plain = bytes((len(head) + 1 + len(RECORDS),)) + head + bytes((check,)) + RECORDS
+    return plain[:15] + descramble(plain, key)
+
+
+@pytest.mark.parametrize("header", ["71000000", "7A120000"], ids=["CI 71", "CI 7A"])
+@pytest.mark.parametrize("number", [0, 1])
+def test_real_data_are_records_whatever_the_check_byte_says_by_chance(header: str, number: int) -> None:
+    decoder = LearnedDecoder()
+    for meter in range(300):
+        frame = real_data(header, meter, PUBLIC_KEYS[number])
+        telegram = decode(frame)
+        assert telegram.ok
+        assert {str(reading.value) for reading in telegram.readings} == {"2651", "123.415", "0"}
+        assert [span.end for span in telegram.spans] == [*(span.start for span in telegram.spans[1:]), len(frame)]
+        assert decoder.decode(RawFrame(frame)) == telegram
+
+
+@pytest.mark.parametrize("size", range(10, 16))
+def test_real_data_without_records_are_damaged(size: int) -> None:
+    frame = real_data("71000000", 1, PUBLIC_KEYS[0])[:size]
+    assert not decode(bytes((size - 1,)) + frame[1:]).ok
+
+
+def test_real_data_under_no_key_that_is_known_stay_closed() -> None:
+    outcomes = {decode(real_data("71000000", meter, OWN_KEY)).outcome for meter in range(50)}
+    assert Outcome.WRONG_KEY in outcomes

@@ -10,7 +10,7 @@ from protocols.crypto import BLOCK, key_check_value
 from protocols.decoding import Decoding
 from protocols.errors import BadField, DecryptFailed, Unsupported
 from protocols.mbus.records import parse_records
-from protocols.model import Key, Outcome, Rung, Security
+from protocols.model import Address, Key, Outcome, Rung, Security
 from protocols.wmbus.diagnosis import extended_link_next_step, reads_whole, transport_next_step
 from protocols.wmbus.ell import ENCRYPTION_AES_CTR, ENCRYPTION_NONE, ExtendedLinkLayer
 from protocols.wmbus.security import EXTENDED_LINK, MODES, Opened, Protected, SecurityMode
@@ -273,8 +273,16 @@ def _accept_unscrambled(decoding: Decoding, base: Security) -> bool:
 
 def _candidates(decoding: Decoding) -> list[Key]:
     """Keys filed for the meter's identity, for the application's own address, then for the sender's."""
-    addresses = dict.fromkeys((decoding.identity, decoding.meter, decoding.link_address))
+    addresses = _addresses(decoding)
     return list(dict.fromkeys(key for address in addresses if address is not None for key in decoding.keys(address)))
+
+
+def _addresses(decoding: Decoding) -> Sequence[Address | None]:
+    """What a key may be filed under; of a meter whose address is no number that it bears, the printed one first."""
+    identity, printed = decoding.identity, decoding.printed_number
+    if identity is not None and printed is not None and printed != identity.number:
+        return replace(identity, number=printed), identity, decoding.meter, decoding.link_address
+    return tuple(dict.fromkeys((identity, decoding.meter, decoding.link_address)))
 
 
 def _revoked(decoding: Decoding) -> list[str]:
@@ -282,7 +290,7 @@ def _revoked(decoding: Decoding) -> list[str]:
     asked = getattr(decoding.keys, "revoked", None)
     if asked is None:
         return []
-    addresses = dict.fromkeys((decoding.identity, decoding.meter, decoding.link_address))
+    addresses = _addresses(decoding)
     return list(dict.fromkeys(value for address in addresses if address is not None for value in asked(address)))
 
 

@@ -121,3 +121,13 @@ def test_real_data_without_records_are_damaged(size: int) -> None:
 def test_real_data_under_no_key_that_is_known_stay_closed() -> None:
     outcomes = {decode(real_data("71000000", meter, OWN_KEY)).outcome for meter in range(50)}
     assert Outcome.WRONG_KEY in outcomes
+
+
+def test_the_key_of_a_sappel_meter_is_found_under_the_number_on_its_front() -> None:
+    plain = SAP_EXAMPLE[:15] + descramble(SAP_EXAMPLE, PUBLIC_KEYS[0])
+    frame = plain[:15] + descramble(plain, OWN_KEY)
+    keys = {"C19UA145842": (Key(OWN_KEY, "filed"),)}
+    telegram = decode(frame, lambda address: keys.get(address.number, ()))
+    assert telegram.ok
+    assert telegram.printed_number == "C19UA145842"
+    assert "filed" in telegram.verdict[2].detail

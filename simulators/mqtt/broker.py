@@ -15,8 +15,8 @@ from typing import Final
 from simulators.errors import PortError
 from simulators.mqtt.packets import Message, PacketStream
 from simulators.mqtt.session import ClientSession, Rules
-from simulators.ports.port import LOOPBACK, READ_SIZE, Port, is_number
-from simulators.ports.tcp_port import listening_socket
+from simulators.ports.port import LOOPBACK, READ_SIZE, is_number
+from simulators.ports.tcp_port import ListeningPort
 
 DEFAULT_NUMBER: Final = 1883
 MAX_WAITING: Final = 16
@@ -37,7 +37,7 @@ class _Client:
     session: ClientSession
 
 
-class BrokerPort(Port):
+class BrokerPort(ListeningPort):
     """A TCP port of the loopback interface with a broker at it; number 0 takes a free one and keeps it."""
 
     def __init__(
@@ -48,49 +48,20 @@ class BrokerPort(Port):
         rules: Rules | None = None,
         tls: ssl.SSLContext | None = None,
     ) -> None:
-        super().__init__()
-        self._host = host
-        self._number = number
+        super().__init__(number, host, MAX_WAITING)
         self._rules = rules or Rules()
         self._tls = tls
-        self._listener: socket.socket | None = None
-        self._selector: selectors.BaseSelector | None = None
         self._clients: dict[socket.socket, _Client] = {}
         self._retained: dict[str, Message] = {}
-
-    @property
-    def address(self) -> str:
-        return f"{self._host}:{self._number}"
 
     @property
     def scheme_suffix(self) -> str:
         return ""
 
     @property
-    def plugged(self) -> bool:
-        return self._listener is not None
-
-    @property
     def subscriptions(self) -> tuple[str, ...]:
         """What clients have subscribed to."""
         return tuple(name for client in list(self._clients.values()) for name in client.session.filters)
-
-    def plug(self) -> None:
-        listener = listening_socket(self._host, self._number, MAX_WAITING)
-        self._number = listener.getsockname()[1]
-        self._listener = listener
-        self._selector = selectors.DefaultSelector()
-        self._selector.register(listener, selectors.EVENT_READ)
-
-    def unplug(self) -> None:
-        for client in list(self._clients.values()):
-            self._hang_up(client)
-        if self._listener is not None:
-            self._listener.close()
-            self._listener = None
-        if self._selector is not None:
-            self._selector.close()
-            self._selector = None
 
     def read(self, timeout_s: float) -> bytes:
         """Serve the clients; a network server has nothing to read from its broker."""
@@ -118,15 +89,14 @@ class BrokerPort(Port):
         if not delivered:
             self.dropped += len(message.payload)
 
+    def _hang_up_all(self) -> None:
+        for client in list(self._clients.values()):
+            self._hang_up(client)
+
     def _accept(self) -> None:
-        if self._listener is None or self._selector is None:
+        connection = self._accepted()
+        if connection is None or self._selector is None:
             return
-        try:
-            connection, _ = self._listener.accept()
-        except OSError:
-            return
-        connection.setblocking(False)
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if self._tls is not None:
             connection = self._tls.wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
         self._clients[connection] = _Client(connection, ClientSession(self._rules))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import selectors
 import socket
+from abc import abstractmethod
 from typing import Final
 
 from simulators.errors import PortError
@@ -14,18 +15,18 @@ MAX_WAITING: Final = 4
 """Hosts that may wait to be turned away."""
 
 
-class TcpPort(Port):
-    """A TCP port on the loopback interface: one host at a time, which may come and go.
+class ListeningPort(Port):
+    """A TCP port of this computer that hosts connect to; number 0 takes a free one and keeps it over unplugging.
 
-    Number 0 takes a free port and keeps it over unplugging.
+    Subclasses read from the selector, in which the listener is while the port is plugged, and hang up when it is not.
     """
 
-    def __init__(self, number: int = 0, host: str = LOOPBACK) -> None:
+    def __init__(self, number: int, host: str, waiting: int) -> None:
         super().__init__()
         self._host = host
         self._number = number
+        self._waiting = waiting
         self._listener: socket.socket | None = None
-        self._peer: socket.socket | None = None
         self._selector: selectors.BaseSelector | None = None
 
     @property
@@ -33,28 +34,52 @@ class TcpPort(Port):
         return f"{self._host}:{self._number}"
 
     @property
-    def scheme_suffix(self) -> str:
-        return "+socket"
-
-    @property
     def plugged(self) -> bool:
         return self._listener is not None
 
     def plug(self) -> None:
-        listener = listening_socket(self._host, self._number, MAX_WAITING)
+        listener = listening_socket(self._host, self._number, self._waiting)
         self._number = listener.getsockname()[1]
         self._listener = listener
         self._selector = selectors.DefaultSelector()
         self._selector.register(listener, selectors.EVENT_READ)
 
     def unplug(self) -> None:
-        self._hang_up()
+        self._hang_up_all()
         if self._listener is not None:
             self._listener.close()
             self._listener = None
         if self._selector is not None:
             self._selector.close()
             self._selector = None
+
+    @abstractmethod
+    def _hang_up_all(self) -> None:
+        """Close every connection."""
+
+    def _accepted(self) -> socket.socket | None:
+        """A new connection, which never waits; None when there is none after all."""
+        if self._listener is None:
+            return None
+        try:
+            connection, _ = self._listener.accept()
+        except OSError:
+            return None
+        connection.setblocking(False)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return connection
+
+
+class TcpPort(ListeningPort):
+    """A TCP port on the loopback interface: one host at a time, which may come and go."""
+
+    def __init__(self, number: int = 0, host: str = LOOPBACK) -> None:
+        super().__init__(number, host, MAX_WAITING)
+        self._peer: socket.socket | None = None
+
+    @property
+    def scheme_suffix(self) -> str:
+        return "+socket"
 
     def read(self, timeout_s: float) -> bytes:
         if self._selector is None:
@@ -79,17 +104,12 @@ class TcpPort(Port):
         self.dropped += len(data) - written
 
     def _accept(self) -> None:
-        if self._listener is None or self._selector is None:
-            return
-        try:
-            peer, _ = self._listener.accept()
-        except OSError:
+        peer = self._accepted()
+        if peer is None or self._selector is None:
             return
         if self._peer is not None:
             peer.close()
             return
-        peer.setblocking(False)
-        peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._peer = peer
         self._selector.register(peer, selectors.EVENT_READ)
 
@@ -105,6 +125,9 @@ class TcpPort(Port):
         if not data:
             self._hang_up()
         return data
+
+    def _hang_up_all(self) -> None:
+        self._hang_up()
 
     def _hang_up(self) -> None:
         if self._peer is not None:

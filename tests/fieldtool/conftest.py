@@ -16,6 +16,7 @@ import pytest
 import segno
 
 from fieldtool.cli.main import main
+from keystore.vault import KdfParameters
 from protocols.captures.hex_lines import format_line
 from protocols.model import Key, KeyLookup, RawFrame
 from protocols.wmbus.link import strip_crcs
@@ -23,6 +24,7 @@ from simulators.air import Air
 from simulators.meters.model import KeyState
 from simulators.scenario import Scenario
 
+PASSPHRASE = "correct horse battery staple"
 START = datetime(2026, 11, 20, 8, 0, tzinfo=UTC)
 
 GAS_HEX = "2E4493157856341233037A2A0020255923C95AAA26D1B2E7493B013EC4A6F6D3529B520EDFF0EA6DEFC99D6D69EBF3"
@@ -66,6 +68,18 @@ def run(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> R
         return Ran(code, captured.out, captured.err)
 
     return run_it
+
+
+@pytest.fixture
+def store(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty store that is cheap to unlock, named by the environment, as is the file of its passphrase."""
+    path, passphrase = tmp_path / "keys.vault", tmp_path / "passphrase"
+    passphrase.write_text(PASSPHRASE)
+    monkeypatch.setattr("keystore.vault.kdf.calibrate", lambda: KdfParameters(64, 1, 1))
+    monkeypatch.setenv("FIELDTOOL_STORE", str(path))
+    monkeypatch.setenv("FIELDTOOL_PASSPHRASE_FILE", str(passphrase))
+    assert run("store", "create").code == 0
+    return path
 
 
 @pytest.fixture(scope="session")

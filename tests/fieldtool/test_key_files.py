@@ -13,10 +13,9 @@ from fieldtool import key_import
 from fieldtool.key_maps import MAPS_VARIABLE
 from keystore.formats import ReadOptions, read_export
 from keystore.vault import KdfParameters, Vault
-from tests.fieldtool.conftest import Ran, Run
+from tests.fieldtool.conftest import PASSPHRASE, Ran, Run
 from tests.keystore.made_up import key_of
 
-PASSPHRASE = "correct horse battery staple"
 KEYS = [key_of(f"file {number}").hex().upper() for number in range(6)]
 HEADER = "Serial number;Manufacturer;Label;Order;OMS key"
 TABLE = f"{HEADER}\n63001468;KAM;flat 1;A;{KEYS[0]}\n63001469;KAM;flat 2;B;{KEYS[1]}\n123456;KAM;=1+1;B;{KEYS[2]}\n"
@@ -27,17 +26,6 @@ def _surroundings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Cheap unlocking, and a place of the test's own for mappings."""
     monkeypatch.setattr("keystore.vault.kdf.calibrate", lambda: KdfParameters(64, 1, 1))
     monkeypatch.setenv(MAPS_VARIABLE, str(tmp_path / "config" / "maps.toml"))
-
-
-@pytest.fixture
-def store(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    path = tmp_path / "keys.vault"
-    passphrase = tmp_path / "passphrase"
-    passphrase.write_text(PASSPHRASE)
-    monkeypatch.setenv("FIELDTOOL_STORE", str(path))
-    monkeypatch.setenv("FIELDTOOL_PASSPHRASE_FILE", str(passphrase))
-    assert run("store", "create").code == 0
-    return path
 
 
 @pytest.fixture

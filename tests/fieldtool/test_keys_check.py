@@ -8,32 +8,15 @@ from typing import Any
 
 import pytest
 
-from keystore.vault import KdfParameters, Vault
+from keystore.vault import Vault
 from protocols.captures.hex_lines import format_line
 from protocols.decode import decode
 from protocols.model import RawFrame
 from simulators.scenario import Scenario
-from tests.fieldtool.conftest import Run
+from tests.fieldtool.conftest import PASSPHRASE, Run
 from tests.keystore.made_up import key_of
 
-PASSPHRASE = "correct horse battery staple"
 KEYLESS, WRONG, WATER = "63001482", "90015518", "63001468"
-
-
-@pytest.fixture(autouse=True)
-def _cheap_store(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("keystore.vault.kdf.calibrate", lambda: KdfParameters(64, 1, 1))
-
-
-@pytest.fixture
-def store(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    path = tmp_path / "keys.vault"
-    passphrase = tmp_path / "passphrase"
-    passphrase.write_text(PASSPHRASE)
-    monkeypatch.setenv("FIELDTOOL_STORE", str(path))
-    monkeypatch.setenv("FIELDTOOL_PASSPHRASE_FILE", str(passphrase))
-    assert run("store", "create").code == 0
-    return path
 
 
 @pytest.fixture(scope="module")

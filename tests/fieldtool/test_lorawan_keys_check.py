@@ -6,14 +6,12 @@ import json
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from fieldtool.lorawan_check import FRAMES_AN_ADDRESS
-from keystore.vault import KdfParameters, Vault
+from keystore.vault import Vault
 from protocols.lorawan.encode import Message, data_frame
 from protocols.lorawan.keys import SessionKeys
 from protocols.lorawan.phy import MType
-from tests.fieldtool.conftest import Run
+from tests.fieldtool.conftest import PASSPHRASE, Run
 from tests.protocols.lorawan.lorawan_bench import (
     APP_KEY,
     DEV_ADDR,
@@ -26,25 +24,8 @@ from tests.protocols.lorawan.lorawan_bench import (
     uplink,
 )
 
-PASSPHRASE = "correct horse battery staple"
 OTHER_EUI = "0123456789abcde0"
 COLUMNS = ("id", "dev_eui", "join_eui", "app_key", "nwk_key", "dev_addr", "app_s_key", "f_nwk_s_int_key")
-
-
-@pytest.fixture(autouse=True)
-def _cheap_store(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("keystore.vault.kdf.calibrate", lambda: KdfParameters(64, 1, 1))
-
-
-@pytest.fixture
-def store(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    path = tmp_path / "keys.vault"
-    passphrase = tmp_path / "passphrase"
-    passphrase.write_text(PASSPHRASE)
-    monkeypatch.setenv("FIELDTOOL_STORE", str(path))
-    monkeypatch.setenv("FIELDTOOL_PASSPHRASE_FILE", str(passphrase))
-    assert run("store", "create").code == 0
-    return path
 
 
 def file_keys(run: Run, folder: Path, **members: str) -> None:

@@ -30,7 +30,8 @@ from simulators.errors import SimulatorError
 from simulators.field_meter.lock import MeterLock
 from simulators.field_meter.meter import MANUFACTURER, NUMBER, factory_state, make_meter
 from simulators.field_meter.obey import Refused
-from simulators.field_meter.radio_bench import SharedLock, radio_bench
+from simulators.field_meter.radio_bench import radio_bench
+from simulators.field_meter.shared_lock import SharedLock
 from simulators.field_meter.state_file import StateFile
 from simulators.field_meter.wired import WiredMeter
 from simulators.field_meter.wired_bench import DEFAULT_BAUD, WiredBench

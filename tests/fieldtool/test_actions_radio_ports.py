@@ -23,7 +23,8 @@ from fieldtool.errors import PortGone, UsageError
 from protocols.decode import decode
 from protocols.model import Key
 from simulators.bench import Bench as StickBench
-from simulators.field_meter.radio_bench import SharedLock, radio_bench
+from simulators.field_meter.radio_bench import radio_bench
+from simulators.field_meter.shared_lock import SharedLock
 from tests.fieldtool.action_bench import Bench, Clock, make_bench, make_vault
 
 posix_only = pytest.mark.skipif(sys.platform == "win32", reason="pseudo terminals are POSIX")

@@ -24,7 +24,8 @@ from protocols.learned import LearnedDecoder
 from protocols.model import Outcome
 from protocols.receivers.im871a import Im871a
 from simulators.bench import Bench as StickBench
-from simulators.field_meter.radio_bench import SharedLock, radio_bench
+from simulators.field_meter.radio_bench import radio_bench
+from simulators.field_meter.shared_lock import SharedLock
 from tests.fieldtool.action_bench import Bench, make_bench, make_vault
 from tests.fieldtool.test_actions_radio_ports import RunningClock
 from tests.fieldtool.test_sources import Told, wait_for

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import timedelta
 
 from protocols.errors import BadField
 from protocols.model import Telegram
@@ -25,6 +26,10 @@ MAX_SENDERS = 256
 """Senders with an unfinished message that are remembered; beyond it the oldest is forgotten."""
 
 
+LATE = timedelta(seconds=10)
+"""How long after its followers fragment 1 may be handed over; the next message of a meter comes later."""
+
+
 @dataclass(frozen=True, slots=True)
 class Fragments:
     """Fragments that wait for the rest of their messages, by the sender's address as transmitted."""
@@ -39,17 +44,23 @@ class Fragments:
     def add(self, telegram: Telegram) -> tuple[Fragments, tuple[Telegram, ...]]:
         """Take a telegram; returns what waits now and, when it completed a message, all its fragments in order.
 
-        Fragment 1 starts a new message and drops an unfinished one of the same sender. The same fragment heard twice
-        counts once.
+        Fragment 1 starts a new message and drops an unfinished one of the same sender, unless it is the one that was
+        missing (`_was_missing`); then it waits for others all the same, as those may be of an earlier message. The same
+        fragment heard twice counts once.
         """
         afl = fragment_of(telegram)
         if afl is None or telegram.meter is None:
             return self, ()
         sender = telegram.data[2:10]
-        kept = () if afl.fragment == 1 else self.waiting.get(sender, ())
+        kept = self.waiting.get(sender, ())
+        rest = {address: waiting for address, waiting in self.waiting.items() if address != sender}
+        if afl.fragment == 1:
+            late = (telegram, *kept)
+            if kept and _number(kept[0]) != 1 and _was_missing(afl, late):
+                return Fragments({**rest, sender: (telegram,)}), late
+            kept = ()
         others = [piece for piece in kept if _number(piece) != afl.fragment]
         pieces = tuple(sorted((*others, telegram), key=_number))
-        rest = {address: waiting for address, waiting in self.waiting.items() if address != sender}
         if _complete(pieces):
             return Fragments(rest), pieces
         if sum(len(piece.data) for piece in pieces) > MAX_MESSAGE:
@@ -76,6 +87,23 @@ def _complete(pieces: tuple[Telegram, ...]) -> bool:
     last = fragment_of(pieces[-1])
     numbers = [_number(piece) for piece in pieces]
     return last is not None and not last.more_fragments and numbers == list(range(1, len(pieces) + 1))
+
+
+def _was_missing(first: AuthenticationLayer, pieces: tuple[Telegram, ...]) -> bool:
+    """Whether fragment 1, heard last, completes what waits: in length, and in time or by a MAC that will tell."""
+    if not _complete(pieces) or first.ml not in (None, sum(map(_message_size, pieces))):
+        return False
+    times = [piece.frame.at for piece in pieces]
+    known = [at for at in times if at is not None]
+    if len(known) == len(times):
+        return max(known) - min(known) <= LATE
+    last = fragment_of(pieces[-1])
+    return not known and last is not None and bool(last.mac)
+
+
+def _message_size(piece: Telegram) -> int:
+    afl = fragment_of(piece)
+    return 0 if afl is None else _end(piece) - afl.end
 
 
 def joined(pieces: tuple[Telegram, ...]) -> tuple[bytes, int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -97,6 +98,43 @@ def test_a_decoder_with_memory_puts_them_together() -> None:
     decoder = LearnedDecoder(keys)
     outcomes = [decoder.decode(RawFrame(frame)).outcome for frame in pieces(3)]
     assert outcomes == [Outcome.UNSUPPORTED, Outcome.UNSUPPORTED, Outcome.OK]
+
+
+def heard(seconds: Sequence[float | None], frames: Sequence[bytes]) -> list[int]:
+    """How many fragments each frame completed, frames heard at these seconds."""
+    start = datetime(2026, 11, 20, 8, tzinfo=UTC)
+    waiting, completed = Fragments.none(), []
+    for second, frame in zip(seconds, frames, strict=True):
+        at = None if second is None else start + timedelta(seconds=second)
+        waiting, done = waiting.add(decode(RawFrame(frame, at=at), keys))
+        completed.append(len(done))
+    return completed
+
+
+# In between it begins a new message.
+@pytest.mark.parametrize("order", [(0, 1, 2), (0, 2, 1), (1, 2, 0), (2, 1, 0)])
+def test_the_first_fragment_may_come_last(order: Sequence[int]) -> None:
+    frames = [pieces(3)[number] for number in order]
+    telegram = decode_fragments(collect(frames), keys)
+    assert telegram.ok
+    assert len(telegram.records) == 8
+
+
+def test_a_first_fragment_that_comes_last_comes_soon() -> None:
+    frames = pieces(2)[::-1]
+    assert heard([0, 5], frames) == [0, 2]
+    assert heard([0, 60], frames) == [0, 0]
+    assert heard([None, None], frames) == [0, 2]
+    assert heard([0, None], frames) == [0, 0]
+
+
+def test_a_lost_fragment_costs_no_later_message() -> None:
+    old, new = pieces(2, 7), pieces(2, 8)
+    assert heard([0, 60, 61], [old[1], *new]) == [0, 0, 2]
+    # Without times the first may belong to what waited: its MAC says that it does not, and the message comes yet.
+    assert heard([None] * 3, [old[1], *new]) == [0, 2, 2]
+    assert decode_fragments(collect([old[1], *new]), keys).ok
+    assert not decode_fragments(collect([old[1], new[0]]), keys).ok
 
 
 def test_many_senders_do_not_fill_the_memory() -> None:

@@ -1,8 +1,8 @@
 """One request a line in, one telegram a line out: `decode --jsonl`.
 
-A request is `{"id", "hex", "key" | "keys", "prior": [hex ...], "already_decrypted"}`; other members are ignored. For
-every line there is exactly one answer, whatever the line holds. With `"link": "lorawan"` or `"lorawan-payload"`, see
-`fieldtool.replay.lorawan_request`.
+A request is `{"id", "hex", "at", "key" | "keys", "prior": [hex ...], "already_decrypted"}`; other members are ignored.
+For every line there is exactly one answer, whatever the line holds. With `"link": "lorawan"` or `"lorawan-payload"`,
+see `fieldtool.replay.lorawan_request`.
 """
 
 from __future__ import annotations
@@ -10,14 +10,16 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 
 from fieldtool.export.telegram_json import telegram_json
 from fieldtool.keys_text import parse_key
 from fieldtool.replay.lorawan_request import LORAWAN_LINKS, lorawan_telegram
 from protocols.captures.hex_lines import LINE_LIMIT, parse_hex
+from protocols.captures.times import TIME, utc_of
 from protocols.learned import LearnedDecoder
-from protocols.model import Key, KeyLookup, Telegram
+from protocols.model import Key, KeyLookup, RawFrame, Telegram
 from protocols.plausibility import Judge, with_findings
 
 MAX_PRIOR: Final = 64
@@ -57,6 +59,7 @@ def answer(line: str, decoder: LearnedDecoder) -> Answer:
         if _link(request) in LORAWAN_LINKS:
             telegram = _lorawan(request, data)
             return Answer(telegram_json(telegram, id_json), telegram.ok)
+        at = _at(request)
         keys = _lookup(_keys(request))
         flag = request.get("already_decrypted", False)
         if not isinstance(flag, bool):
@@ -66,7 +69,7 @@ def answer(line: str, decoder: LearnedDecoder) -> Answer:
             judge.judge(decoder.decode(_hex(prior, f"prior {number}"), keys, already_decrypted=flag))
     except _Refused as refusal:
         return Answer(_refusal(id_json, str(refusal)), ok=False)
-    telegram = decoder.decode(data, keys, already_decrypted=flag)
+    telegram = decoder.decode(RawFrame(data, at=at), keys, already_decrypted=flag)
     telegram = with_findings(telegram, judge.judge(telegram))
     return Answer(telegram_json(telegram, id_json), telegram.ok)
 
@@ -114,6 +117,20 @@ def _hex(value: object, name: str) -> bytes:
         return parse_hex(value)
     except ValueError as error:
         raise _Refused(f"{name}: {error}") from None
+
+
+def _at(request: dict[str, Any]) -> datetime | None:
+    """When the telegram was received, in UTC; None when the line does not say."""
+    text = request.get("at")
+    if text is None:
+        return None
+    match = TIME.fullmatch(text.strip()) if isinstance(text, str) else None
+    if match is None:
+        raise _Refused("at: must be a time, as in 2026-11-20T08:15:30Z")
+    try:
+        return utc_of(match)
+    except ValueError as error:
+        raise _Refused(f"at: {error}") from None
 
 
 def _link(request: dict[str, Any]) -> str | None:

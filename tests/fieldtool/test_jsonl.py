@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from Crypto.Cipher import DES
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -188,3 +189,44 @@ def test_one_line_out_for_each_line_in_and_in_order() -> None:
         assert json.loads(out[-1])["id"] == "last"
         assert done.returncode == 1
         assert b"Traceback" not in done.stderr
+
+
+DES_FRAME = "1E449315785634123303" + "7A2A001003"
+DES_ADDRESS = bytes.fromhex("785634129315")
+DES_KEY = bytes.fromhex("0102030405060708")
+
+
+def mode_3_frame() -> str:
+    """A volume under DES, with the day on which it was sent, 2026-11-20, in the initial vector."""
+    plain = bytes.fromhex("2F2F0413E8030000") + b"\x2f" * 8
+    vector = DES_ADDRESS + bytes.fromhex("543B")
+    return DES_FRAME + DES.new(DES_KEY, DES.MODE_CBC, vector).encrypt(plain).hex()  # noqa: S304
+
+
+@pytest.mark.parametrize(
+    ("at", "received"),
+    [
+        ("2026-11-20T08:15:30Z", "2026-11-20T08:15:30.000000Z"),
+        ("2026-11-20 08:15:30", "2026-11-20T08:15:30.000000Z"),
+        ("2026-11-21T00:15:30.5+02:00", "2026-11-20T22:15:30.500000Z"),
+    ],
+)
+def test_a_receive_time_opens_security_mode_3(at: str, received: str) -> None:
+    shown = ask({"hex": mode_3_frame(), "key": DES_KEY.hex(), "at": at, "prior": [GAS_HEX, mode_3_frame()]})
+    assert shown["ok"]
+    assert shown["readings"][0]["value"] == 1
+    assert shown["received"]["at"] == received
+
+
+def test_without_a_receive_time_security_mode_3_says_what_is_missing() -> None:
+    shown = ask({"hex": mode_3_frame(), "key": DES_KEY.hex(), "at": None})
+    assert "needs the day on which the frame was received" in shown["problem"]
+
+
+@pytest.mark.parametrize(
+    "at", [1763626530, True, "", "today", "2026-13-01T00:00:00Z", "x 2026-11-20T08:15:30Z", [], "é"]
+)
+def test_a_receive_time_that_is_none_is_named(at: object) -> None:
+    shown = ask({"hex": GAS_HEX, "key": GAS_KEY, "at": at})
+    assert shown["outcome"] == "damaged"
+    assert str(shown["problem"]).startswith(("at: must be a time", "at: no such time"))

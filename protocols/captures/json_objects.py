@@ -18,8 +18,8 @@ OBJECT_LIMIT: Final = LINE_LIMIT
 
 _BOM: Final = b"\xef\xbb\xbf"
 _ARRAY: Final = re.compile(rb"\s*\[\s*(?:\{|\]\s*\Z|\Z)")
-_OVER_LINES: Final = re.compile(rb"\s*\{(?:[^\r\n]*[\[{,:])?[ \t]*\r?\n")
-"""An object whose first line ends within it; a line that ends with the object is one of a capture of lines."""
+_OVER_LINES: Final = re.compile(rb"\s*\{(?:(?:[^\r\n]*[\[{,:])?[ \t]*\r?\n(?!\{)|[^\r\n]*\},[ \t]*\r?\n)")
+"""An object whose first line ends within it, or with a comma behind it; other lines are those of a capture of lines."""
 
 _BETWEEN: Final = re.compile(rb"[^\s,]")
 _AT_FIRST: Final = re.compile(rb"[^\s\xef\xbb\xbf]")

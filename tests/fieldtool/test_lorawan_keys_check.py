@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from pathlib import Path
 from typing import Any
@@ -53,6 +54,20 @@ def capture(folder: Path, *frames: bytes) -> Path:
 def checked(run: Run, path: Path, *more: str) -> dict[str, dict[str, Any]]:
     lines = [json.loads(line) for line in run("keys", "check", "--json", "--capture", path, *more).lines]
     return {line["meter"]["dev_eui"] or line["meter"]["dev_addr"]: line for line in lines}
+
+
+def test_packets_that_came_together_are_all_held_against_the_keys(run: Run, store: Path, tmp_path: Path) -> None:
+    file_keys(run, tmp_path, **session(SESSION_1_0))
+    packets = [
+        {"freq": 868.5, "datr": "SF7BW125", "data": base64.b64encode(data).decode()}
+        for data in (bytes.fromhex("40F17DBE4900020001954378762B11FF0D"), uplink(70_000))
+    ]
+    path = tmp_path / "gateway.json"
+    for text in (json.dumps({"rxpk": packets}), json.dumps([{"rxpk": packets}], indent=2)):
+        path.write_text(text)
+        found = checked(run, path)
+        assert found[DEV_EUI]["state"] == "fits"
+        assert "49be7df1" in found
 
 
 def test_one_frame_proves_a_key(run: Run, store: Path, tmp_path: Path) -> None:

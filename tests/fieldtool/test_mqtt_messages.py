@@ -44,6 +44,12 @@ def test_messages_in_every_form_that_decode_takes() -> None:
     assert (frames[-1].rssi_dbm, frames[-1].lora) == (-57, LoraReception(snr_db=9.0))
 
 
+def test_all_packets_of_a_gateways_message() -> None:
+    packet = {"freq": 868.5, "datr": "SF7BW125", "data": "QPF9vkkAAgABlUN4disR/w0="}
+    for payload in ({"rxpk": [packet, packet]}, [packet, packet]):
+        assert [frame.data.hex().upper() for frame in _frames(json.dumps(payload).encode())] == [PHY] * 2
+
+
 def _frames(payload: bytes) -> tuple[RawFrame, ...]:
     held = read_message(payload)
     assert isinstance(held, tuple)

@@ -89,6 +89,8 @@ def test_an_object_that_is_too_long_is_passed_over(size: int, monkeypatch: pytes
         ('{\n  "a": 1\n}', True),
         ('{"a": {\r\n  "b": 1}}', True),
         ('{"a": 1}\n{"b": 2}\n', False),
+        ('{"a": 1},\n{"b": 2},\n', True),
+        ('{"a": 1, "b":\n{"a": 2, "b": 3}\n', False),
         ('{"a": 1', False),
         ("[12:34:56][D][wmbus:001]: telegram", False),
         ("[] nothing", False),

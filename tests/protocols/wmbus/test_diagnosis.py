@@ -170,3 +170,19 @@ def test_an_initial_vector_of_zeros_is_found() -> None:
     frame = link_frame(0x44, METER, front + aes_cbc_encrypt(KEY, bytes(16), PLAINTEXT))
     _, step = refused(frame, KEY)
     assert step.startswith(f"key {key_check_value(KEY)} fits with an initial vector of zeros, as in security mode 4: ")
+
+
+def test_a_damaged_frame_of_format_b_under_a_session_is_not_only_taken_for_a_wrong_key() -> None:
+    frame = session(0x20, counted_cc=0x20)
+    with_crc = bytes((frame[0] + 2,)) + frame[1:]
+    with_crc += crc16_en13757(with_crc).to_bytes(2, "big")
+    assert decode(with_crc, lambda _: [Key(KEY)]).ok
+    in_payload = bytearray(with_crc)
+    in_payload[-6] ^= 0x10
+    _, next_step = refused(bytes(in_payload), KEY)
+    assert next_step.startswith(f"receive it again: with key {key_check_value(KEY)} the payload begins as it should")
+    in_crc = bytearray(with_crc)
+    in_crc[-1] ^= 0x10
+    _, next_step = refused(bytes(in_crc), KEY)
+    assert "without its last two bytes, which look like a CRC of format B that does not fit" in next_step
+    assert next_step.endswith("receive it again")

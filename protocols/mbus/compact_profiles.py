@@ -32,7 +32,8 @@ class Increment(IntEnum):
     DIFFERENCE = 3
 
 
-_STEPS = (timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1), timedelta(days=1))
+_DAY = timedelta(days=1)
+_STEPS = (timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1), _DAY)
 """Control bits 5-4: the unit of the spacing byte."""
 
 _NAMED_MONTHS: dict[tuple[int, int], float] = {
@@ -225,8 +226,15 @@ def _months(base: date, months: int) -> date:
 
 
 def _half_months(base: date, halves: int) -> date | None:
-    """Step from the 1st to the 16th and on; other days of the month do not say where its half is."""
+    """Step from the 1st to the 16th and on, or from the 15th to the last of the month.
+
+    Other days of the month do not say where its half is.
+    """
     if base.day not in (1, 16):
-        return None
+        following = base + _DAY
+        if following.day not in (1, 16):
+            return None
+        stepped = _half_months(following, halves)
+        return None if stepped is None else stepped - _DAY
     months, second = divmod(halves + (base.day == 16), 2)
     return _months(base.replace(day=1), months).replace(day=16 if second else 1)

@@ -120,7 +120,11 @@ def test_absolute_values_without_base_time_have_no_times() -> None:
         ("2020-01-01", "34", "FD", [date(2020, 1, 16), date(2020, 2, 1)]),
         ("2020-01-01", "34", "07", [date(2020, 1, 8), date(2020, 1, 15)]),
         ("2020-01-01", "24", "06", ["2020-01-01 06:00", "2020-01-01 12:00"]),
+        ("2020-01-16", "34", "FD", [date(2020, 2, 1), date(2020, 2, 16)]),
+        ("2019-12-31", "34", "FD", [date(2020, 1, 15), date(2020, 1, 31)]),
+        ("2020-02-15", "34", "FD", [date(2020, 2, 29), date(2020, 3, 15)]),
         ("2020-01-05", "34", "FD", []),
+        ("2020-01-30", "34", "FD", []),
     ],
 )
 def test_spacing(base: str, control: str, spacing: str, expected: list[date | str]) -> None:
@@ -130,6 +134,14 @@ def test_spacing(base: str, control: str, spacing: str, expected: list[date | st
     parsed = parse(f"82046C{wire.hex()} 8D04831F 0A {control}{spacing} 01000000 02000000")
     times = [r.value for r in parsed.records if r.expanded_from is not None and r.quantity in ("date", "datetime")]
     assert times == [datetime.fromisoformat(e) if isinstance(e, str) else e for e in expected]
+
+
+def test_halves_of_months_run_backwards_from_the_last_of_a_month() -> None:
+    parsed = parse("82046C7F2C 8404130A000000 8D049313 05 71FD 010203")
+    found = [record.value for record in parsed.records if record.expanded_from is not None]
+    days = [date(2019, 12, 15), date(2019, 11, 30), date(2019, 11, 15)]
+    assert found[::2] == [day.replace(year=day.year + 4) for day in days]
+    assert [str(value) for value in found[1::2]] == ["0.009", "0.007", "0.004"]
 
 
 @pytest.mark.parametrize(

@@ -163,6 +163,8 @@ def test_invalid_patterns_give_no_number(name: str) -> None:
         ("4413 FFFFFFFF", Quality.NOT_AVAILABLE),  # a history slot that was never written
         ("840306 FFFFFFFF", Quality.NOT_AVAILABLE),
         ("4213 FFFF", Quality.NOT_AVAILABLE),
+        ("4226 FFFF", Quality.NOT_AVAILABLE),  # a duration
+        ("4474 FFFFFFFF", Quality.NOT_AVAILABLE),
         ("049315 01000000", Quality.NOT_AVAILABLE),
         ("049316 01000000", Quality.OVERFLOW),
         ("049317 01000000", Quality.UNDERFLOW),

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
+from typing import Final
 
 from fieldtool.actions.errors import ActionRefused
 from fieldtool.actions.links import MeterChoice
+from fieldtool.enrolment import Enrolment
 from fieldtool.errors import FieldToolError, ReceiverError
 from keystore.audit import AuditAction
 from keystore.certificates.standing import Standing
@@ -14,6 +19,9 @@ from keystore.key_change import ChangeNote
 from keystore.vault import Vault
 from protocols.model import Address
 from protocols.text import safe_text
+
+RECOVER: Final = "recover"
+"""What settling a key change is called, which is no action of the table."""
 
 
 class Became(StrEnum):
@@ -67,3 +75,31 @@ class ActionLog:
         met = isinstance(self.meter, Address)
         subject = f"{self.meter.manufacturer} {self.meter.number}" if met else str(self.meter)
         return ChangeNote(AuditAction.METER_ACTION, subject, {name: text for name, text in told.items() if text})
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """Somebody wants an action done; what keeps it from beginning is written down. `clock` gives aware UTC."""
+
+    vault: Vault
+    clock: Callable[[], datetime]
+    action: str
+    meter: MeterChoice
+    parameter: str = ""
+
+    @contextmanager
+    def noted(self) -> Iterator[None]:
+        """Write down that the link failed, or the meter refused, while the body ran; the error goes on."""
+        try:
+            yield
+        except (ActionRefused, ReceiverError) as error:
+            log = ActionLog(self.vault, self.action, self.meter, standing_at(self.vault, self.clock()), self.parameter)
+            log.note(became_of(error), error.message)
+            raise
+
+
+def standing_at(vault: Vault, now: datetime) -> Standing:
+    """Return the level in use; the clock is judged first, and remembered when it can be trusted."""
+    certificates = Enrolment(vault, now)
+    certificates.attend_clock()
+    return certificates.standing()

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from fieldtool.actions.action_log import ActionLog, Became, became_of
+from fieldtool.actions.action_log import RECOVER, ActionLog, Attempt, Became, became_of, standing_at
 from fieldtool.actions.errors import ActionRefused, KeyUnsettled, LinkLost, LinkSilent
 from fieldtool.actions.key_change import KEY_NOT_KNOWN, KeyChanger, filed_keys, recover_hint, require_same_meter
 from fieldtool.actions.links import FieldLink, MeterChoice
@@ -63,26 +64,27 @@ class ActionService:
 
     def standing(self) -> Standing:
         """What may be done now; the clock is judged first, and remembered when it can be trusted."""
-        certificates = Enrolment(self._vault, self._clock())
-        certificates.attend_clock()
-        return certificates.standing()
+        return standing_at(self._vault, self._clock())
 
     def plan(
-        self, action: str, meter: MeterChoice, arguments: dict[str, Argument], new_key: bytes | None = None
+        self,
+        action: str,
+        meter: MeterChoice,
+        arguments: dict[str, Argument],
+        new_key: bytes | None = None,
+        *,
+        dry_run: bool = False,
     ) -> ActionPlan:
         """Look at the meter, and return what would be done; nothing is changed.
 
         Raises `UsageError` for an action or parameters that do not fit. A meter that cannot be looked at ends the
-        attempt, which is written down.
+        attempt, which is written down; a dry run is none.
         """
         wish = wish_for(action, arguments, self._clock(), new_key)
-        try:
+        attempt = Attempt(self._vault, self._clock, action, meter, wish.shown(self._clock()))
+        with nullcontext() if dry_run else attempt.noted():
             opened = self._session(meter).hello()
             read_out = take_read_out(self._link, self._vault.keys_for)
-        except (ActionRefused, LinkLost, LinkSilent) as error:
-            log = ActionLog(self._vault, action, meter, self.standing(), wish.shown(self._clock()))
-            log.note(became_of(error), error.message)
-            raise
         now, standing = self._clock(), self.standing()
         address = opened.meter
         return ActionPlan(
@@ -140,7 +142,8 @@ class ActionService:
 
     def recover(self, meter: MeterChoice) -> Settled | None:
         """Settle the key change of a meter that is open, by asking it; None when none is."""
-        address = self._session(meter).hello().meter
+        with Attempt(self._vault, self._clock, RECOVER, meter).noted():
+            address = self._session(meter).hello().meter
         change = self._vault.key_changes.pending_for(address)
         return None if change is None else self._settle(change)
 
@@ -178,7 +181,7 @@ class ActionService:
             raise
 
     def _settle(self, change: KeyChange) -> Settled:
-        log = ActionLog(self._vault, "recover", change.address, self.standing())
+        log = ActionLog(self._vault, RECOVER, change.address, self.standing())
         return self._changer(change.address).settle(change, log)
 
     def _change_key(self, plan: ActionPlan, evidence: Evidence, log: ActionLog) -> ActionOutcome:

@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Final
 
 from fieldtool import enrolment
 from fieldtool.access import choose_store, open_for_listening, open_store
+from fieldtool.actions.action_log import RECOVER, Attempt
 from fieldtool.actions.links import LinkContext, MeterChoice, open_link, parse_meter
-from fieldtool.actions.plan import CHANGE_KEY, READ_OUT
+from fieldtool.actions.plan import CHANGE_KEY, READ_OUT, wish_for
 from fieldtool.actions.read_out import take_read_out
 from fieldtool.actions.service import ActionService
 from fieldtool.cli import output
@@ -45,7 +46,6 @@ from protocols.actions.table import FORMS, ActionForm
 from protocols.text import safe_text
 
 ACTIONS: Final = "actions"
-RECOVER: Final = "recover"
 WORDS: Final = (ACTIONS, READ_OUT, *FORMS, RECOVER)
 KEY_FILE_LIMIT: Final = 1024
 AES_KEY_BYTES: Final = 16
@@ -125,10 +125,13 @@ def _read_out(arguments: Namespace, meter: MeterChoice) -> ExitCode:
 def _act(arguments: Namespace, meter: MeterChoice) -> ExitCode:
     form = FORMS[arguments.action]
     values, new_key = _values(form, arguments.values), _new_key(arguments)
-    with _service(arguments, meter) as service:
-        plan = service.plan(form.name, meter, values, new_key)
+    now = enrolment.now()
+    parameter = wish_for(form.name, values, now, new_key).shown(now)
+    with _service(arguments, meter, parameter) as service:
+        plan = service.plan(form.name, meter, values, new_key, dry_run=arguments.dry_run)
         if not arguments.json:
-            for line in plan_lines(plan):
+            # Else a refusal comes as the error.
+            for line in plan_lines(plan, with_refusal=arguments.dry_run):
                 output.talk(line)
         if arguments.dry_run:
             if arguments.json:
@@ -166,12 +169,15 @@ def _recover(arguments: Namespace, meter: MeterChoice) -> ExitCode:
 
 
 @contextmanager
-def _service(arguments: Namespace, meter: MeterChoice) -> Iterator[ActionService]:
-    """Open store and link; a clock that is far ahead is asked about."""
+def _service(arguments: Namespace, meter: MeterChoice, parameter: str = "") -> Iterator[ActionService]:
+    """Open store and link; a clock that is far ahead is asked about. That there is no link is written down."""
     with open_store(choose_store(arguments.store, arguments.passphrase_file)) as vault:
         _attended(vault)
         context = LinkContext(vault.keys_for, output.talk, enrolment.now)
-        with closing(open_link(arguments.at, meter, context)) as link:
+        attempt = Attempt(vault, lambda: enrolment.now(), arguments.action, meter, parameter)
+        with nullcontext() if arguments.dry_run else attempt.noted():
+            link = open_link(arguments.at, meter, context)
+        with closing(link):
             yield ActionService(vault, link, lambda: enrolment.now())
 
 

@@ -60,8 +60,8 @@ def action_facts(action: Action, standing: Standing) -> dict[str, object]:
     }
 
 
-def plan_lines(plan: ActionPlan) -> list[str]:
-    """Return what is going to be done, a line each."""
+def plan_lines(plan: ActionPlan, *, with_refusal: bool) -> list[str]:
+    """Return what is going to be done, a line each; `with_refusal` adds why the level in use does not allow it."""
     left = plan.reconfigurations_left
     facts = {
         "meter": str(plan.meter),
@@ -73,7 +73,7 @@ def plan_lines(plan: ActionPlan) -> list[str]:
         "needs": plan.needs,
         "in use": plan.standing.title,
         "left": "" if left is None else counted(left, "reconfiguration"),
-        "not allowed": plan.why_not,
+        "not allowed": plan.why_not if with_refusal else "",
     }
     lines = [f"{name:12}{safe_text(text, 600)}" for name, text in facts.items() if text]
     if plan.unsettled:

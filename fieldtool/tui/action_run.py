@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from fieldtool import enrolment
+from fieldtool.actions.action_log import RECOVER, Attempt
 from fieldtool.actions.errors import LinkSilent
 from fieldtool.actions.links import LINKS, OPTIONS, FieldLink, LinkContext, MeterChoice
-from fieldtool.actions.plan import ActionOutcome, ActionPlan, Settled
+from fieldtool.actions.plan import ActionOutcome, ActionPlan, Settled, wish_for
 from fieldtool.actions.read_out import ReadOut, take_read_out
 from fieldtool.actions.service import ActionService
 from fieldtool.sources.events import SourceEvent
@@ -67,6 +68,8 @@ class ActionRun:
     def plan(self, action: str, arguments: dict[str, Argument]) -> ActionPlan:
         """Look at the meter, and return what would be done."""
         self.progress = "asking the meter"
+        now = enrolment.now()
+        self._reach(action, wish_for(action, arguments, now).shown(now))
         return self._service().plan(action, self._meter, arguments)
 
     def check(self, plan: ActionPlan) -> None:
@@ -86,6 +89,7 @@ class ActionRun:
     def recover(self) -> Settled | None:
         """Ask the meter which key it holds, when a change of its key is open."""
         self.progress = "asking the meter which key it holds"
+        self._reach(RECOVER)
         return self._service().recover(self._meter)
 
     def stop(self) -> None:
@@ -103,6 +107,11 @@ class ActionRun:
                 self._link = None
         finally:
             self._lent.close()
+
+    def _reach(self, action: str, parameter: str = "") -> None:
+        """Open the link for an action; that it cannot be opened is written down."""
+        with Attempt(self._vault, lambda: enrolment.now(), action, self._meter, parameter).noted():
+            self._opened()
 
     def _service(self) -> ActionService:
         return ActionService(self._vault, self._opened(), enrolment.now)

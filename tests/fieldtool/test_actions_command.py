@@ -234,6 +234,46 @@ def test_links_that_fail_end_with_the_code_of_links(site: Site) -> None:
     assert "nobody answers there" in ran.err
 
 
+def test_an_attempt_over_a_port_that_cannot_be_opened_is_in_the_log(site: Site) -> None:
+    site.enrol("installer")
+    site.line.unplug()
+    nobody, missing = site.line.url, "mbus:///dev/no-such-port"
+    site.meter("customer-number", "--set", "K-1", "--yes", code=3, at=nobody)
+    site.meter("reset-alarms", "--yes", code=3, at=missing)
+    site.meter("recover", code=3, at=missing)
+    log = site.log()
+    assert [(entry["meter_action"], entry["became"], entry["level"]) for entry in log] == [
+        ("customer-number", "link failed", "Installer"),
+        ("reset-alarms", "link failed", "Installer"),
+        ("recover", "link failed", "Installer"),
+    ]
+    assert log[0]["parameter"] == "K-1"
+    assert "nobody answers there" in log[0]["reason"]
+    assert "no-such-port" in log[1]["reason"]
+    serials = {entry["serial"] for entry in log}
+    listed = [json.loads(line) for line in site.run("certs", "list", "--json").lines]
+    assert serials == {one["serial"] for one in listed if one.get("active")}
+    assert site.run("audit", "verify").code == 0
+
+
+def test_read_outs_and_dry_runs_that_reach_nobody_are_not_in_the_log(site: Site) -> None:
+    site.enrol("installer")
+    url = f"{site.line.url}?timeout=0.1"
+    site.meter("clock", "--dry-run", code=3, meter="10009999", at=url)
+    site.line.unplug()
+    site.meter("clock", "--dry-run", code=3, at=url)
+    site.meter("read-out", code=3, at=url)
+    assert site.log() == []
+
+
+def test_a_refusal_is_said_once(site: Site) -> None:
+    site.enrol("installer")
+    why = "to reset the alarms needs level Service, in use is Installer"
+    for more in (("--yes",), ("--dry-run",), ()):
+        ran = site.meter("reset-alarms", *more, code=4)
+        assert (ran.out + ran.err).count(why) == 1, more
+
+
 def test_the_actions_are_listed_with_what_may_be_done_now(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     site.enrol("installer")
     ran = site.run("meter", "actions")

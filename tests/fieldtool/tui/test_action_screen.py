@@ -273,6 +273,10 @@ def test_a_meter_on_a_line_is_set_up(field: Field) -> None:
         run_app(replace(field.session(), open_link=open_link), steps)
     assert str(bench.lock.state.due_date) == "2027-06-30"
     assert bench.lock.state.primary_address == 0
+    last = bench.log[-1]
+    assert (last["meter_action"], last["became"], last["level"]) == ("primary-address", "link failed", "Commissioner")
+    assert last["parameter"] == "7"
+    assert "nobody answers there" in last["reason"]
 
 
 def test_actions_and_level_are_named_at_80_columns(field: Field) -> None:

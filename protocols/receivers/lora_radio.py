@@ -42,12 +42,18 @@ def mode_text(reception: LoraReception) -> str | None:
     return None if reception.spreading_factor is None else f"SF{reception.spreading_factor}"
 
 
+def is_eu868(frequency_hz: int | None) -> bool:
+    """Say whether a frequency is known and lies in the band of region EU868."""
+    # A range is searched from end to end for anything but a whole number.
+    return frequency_hz is not None and frequency_hz in EU868_HZ
+
+
 def reception(
     frequency_hz: int | None, spreading_factor: int | None, bandwidth_hz: int | None, snr_db: float | None
 ) -> LoraReception:
     """Return what a receiver says of a frame, with the data rate's index where the frequency is of region EU868."""
     rate = None
-    if frequency_hz in EU868_HZ and spreading_factor is not None and bandwidth_hz is not None:
+    if is_eu868(frequency_hz) and spreading_factor is not None and bandwidth_hz is not None:
         rate = EU868_RATES.get((spreading_factor, bandwidth_hz))
     return LoraReception(
         data_rate=rate,

@@ -15,7 +15,7 @@ from protocols.errors import BadField
 from protocols.lorawan.facts import LoraReception
 from protocols.receivers.events import Damaged
 from protocols.receivers.gwmp.datagram import LAYER
-from protocols.receivers.lora_radio import EU868_FSK_RATE, EU868_HZ, data_rate_text, radio_of, reception
+from protocols.receivers.lora_radio import EU868_FSK_RATE, data_rate_text, is_eu868, radio_of, reception
 
 MAX_PACKETS: Final = 256
 """Packets of one datagram that are looked at; a concentrator hands over at most 16 at a time."""
@@ -85,7 +85,7 @@ def _packet(packet: Mapping[str, Any], data: bytes) -> Packet:
     frequency = _number(packet.get("freq"))
     rssi, snr = _strength(packet)
     lora = reception(None if frequency is None else round(frequency * HZ), spreading_factor, bandwidth_hz, snr)
-    if packet.get("modu") == FSK and lora.frequency_hz in EU868_HZ:
+    if packet.get("modu") == FSK and is_eu868(lora.frequency_hz):
         lora = replace(lora, data_rate=EU868_FSK_RATE)
     return Packet(
         data,

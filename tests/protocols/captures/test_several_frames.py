@@ -10,6 +10,7 @@ import pytest
 from protocols.captures.lines import parse_lines
 from protocols.captures.model import BadLine, CaptureEntry, NotRecognised, SeveralFrames
 from protocols.captures.paste import recognise, recognise_all
+from protocols.lorawan.facts import LoraReception
 
 FRAMES = [
     bytes.fromhex("40F17DBE4900020001954378762B11FF0D"),
@@ -77,6 +78,19 @@ def test_who_asks_for_one_frame_is_told_that_there_are_more() -> None:
     assert len(recognise_all(f"INFO: up\nJSON up: {push(*GOOD)}\nINFO: down")) == 3
     with pytest.raises(NotRecognised, match="4 telegrams in 2 lines"):
         recognise(f"JSON up: {push(*GOOD)}\nJSON up: {push(GOOD[0])}")
+
+
+def test_a_frequency_that_nobody_told_is_not_searched_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A range would be gone through from end to end, for each frame anew."""
+
+    class Whole:
+        def __contains__(self, value: object) -> bool:
+            assert isinstance(value, int)
+            return True
+
+    monkeypatch.setattr("protocols.receivers.lora_radio.EU868_HZ", Whole())
+    assert recognise(UPLINK).frame.lora == LoraReception(dev_eui="0004a30b001a2b3c", fport=0, fcnt=1)
+    assert len(recognise_all(push(packet(FRAMES[0], freq=None, modu="FSK")))) == 1
 
 
 def test_an_array_of_nothing_known_is_refused_for_what_its_first_object_is() -> None:

@@ -11,10 +11,10 @@ from protocols.model import Link
 from protocols.receivers.events import Damaged, Failed, Frame, HostEvent, Ready, ReceiverInfo, Send
 from protocols.receivers.lora_channel import BANDWIDTH_HZ, Channel
 from protocols.receivers.lora_radio import reception
+from protocols.receivers.open_request import OpenRequest, Patience
 from protocols.receivers.text_lines import LineStream
 
-DEADLINE_S: Final = 0.5
-ATTEMPTS: Final = 3
+PATIENCE: Final = Patience()
 MAX_PACKET: Final = 255
 
 
@@ -25,7 +25,7 @@ class Exchange:
     command: str
     done: tuple[str, ...]
     refused: tuple[str, ...]
-    attempts: int = ATTEMPTS
+    patience: Patience = PATIENCE
 
 
 class AtSession(ABC):
@@ -42,9 +42,8 @@ class AtSession(ABC):
         self._lines = LineStream()
         self._script: Sequence[Exchange] = self._exchanges(self._channel)
         self._place = 0
-        self._attempt = 0
-        self._deadline_s: float | None = None
-        self._open = self._failed = self._ready = False
+        self._request = OpenRequest()
+        self._failed = self._ready = False
 
     @staticmethod
     @abstractmethod
@@ -64,24 +63,18 @@ class AtSession(ABC):
         events: list[HostEvent] = []
         for line in self._lines.feed(data):
             if not self._failed:
-                events.extend(self._answered(line) if self._open else self._hear(line))
+                events.extend(self._answered(line) if self._request.is_open else self._hear(line))
         return events
 
     def tick(self, now_s: float) -> list[HostEvent]:
         """Repeat or give up a command that was not answered in time."""
-        if not self._open:
-            return []
-        if self._deadline_s is None:
-            self._deadline_s = now_s + DEADLINE_S
-        elif now_s >= self._deadline_s:
-            self._deadline_s = now_s + DEADLINE_S
-            exchange = self._script[self._place]
-            if self._attempt < exchange.attempts:
-                self._attempt += 1
-                return [Send(_line(exchange.command))]
-            reason = f"no answer within {DEADLINE_S * exchange.attempts:g} s to {exchange.command!r}"
-            return [self._fail(reason, f"check that this is the port of a {self._model}, then plug it in anew")]
-        return []
+        return self._request.tick(now_s, self._no_answer)
+
+    def _no_answer(self) -> Failed:
+        return self._fail(
+            f"no answer within {self._request.patience.total_s:g} s to {self._script[self._place].command!r}",
+            f"check that this is the port of a {self._model}, then plug it in anew",
+        )
 
     def _listen_again(self) -> list[HostEvent]:
         """Switch reception on anew, with the last exchange of the script."""
@@ -104,7 +97,7 @@ class AtSession(ABC):
         if line.startswith(exchange.done):
             if self._place + 1 < len(self._script):
                 return [self._ask(self._place + 1)]
-            self._open = False
+            self._request.close()
             if self._ready:
                 return []
             self._ready = True
@@ -115,11 +108,13 @@ class AtSession(ABC):
         return []
 
     def _ask(self, place: int) -> Send:
-        self._place, self._attempt, self._deadline_s, self._open = place, 1, None, True
-        return Send(_line(self._script[place].command))
+        self._place = place
+        exchange = self._script[place]
+        return self._request.ask(_line(exchange.command), exchange.patience)
 
     def _fail(self, reason: str, hint: str) -> Failed:
-        self._open, self._failed = False, True
+        self._request.close()
+        self._failed = True
         return Failed(reason, hint)
 
 

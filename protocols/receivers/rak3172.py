@@ -8,6 +8,7 @@ from typing import ClassVar, Final
 from protocols.receivers.at_session import AtSession, Exchange
 from protocols.receivers.events import Damaged, HostEvent
 from protocols.receivers.lora_channel import DEFAULT_MODE, MODES, Channel
+from protocols.receivers.open_request import Patience
 
 TITLE: Final = "RAKwireless RAK3172"
 OK: Final = ("OK",)
@@ -16,7 +17,7 @@ CODING_RATE_CODE: Final = 1
 PREAMBLE: Final = 8
 POWER_DBM: Final = 14
 CONTINUOUS: Final = 65534
-REBOOT_ATTEMPTS: Final = 6
+REBOOT: Final = Patience(attempts=6)
 """The module may start anew when its mode changes, and is deaf to commands meanwhile."""
 
 EVENT: Final = "+EVT:RXP2P"
@@ -41,8 +42,8 @@ class HostSession(AtSession):
             Exchange("AT", OK, _REFUSED),
             # In LoRaWAN mode there is no such command; in point-to-point mode nothing can be set while it receives.
             Exchange("AT+PRECV=0", (*OK, *_REFUSED), ()),
-            Exchange("AT+NWM=0", OK, _REFUSED, REBOOT_ATTEMPTS),
-            Exchange(f"AT+P2P={settings}", OK, _REFUSED, REBOOT_ATTEMPTS),
+            Exchange("AT+NWM=0", OK, _REFUSED, REBOOT),
+            Exchange(f"AT+P2P={settings}", OK, _REFUSED, REBOOT),
             Exchange("AT+SYNCWORD=3444", OK, _REFUSED),
             Exchange(f"AT+IQINVER={int(channel.inverted)}", OK, _REFUSED),
             Exchange(f"AT+PRECV={CONTINUOUS}", OK, _REFUSED),

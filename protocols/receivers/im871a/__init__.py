@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from protocols.receivers.im871a.envelope import Endpoint, Envelope, EnvelopeStream, Rejected
 from protocols.receivers.im871a.messages import MESSAGES, OtherMessage, parse_message, title_of
-from protocols.receivers.im871a.session import HostSession, Patience
+from protocols.receivers.im871a.session import HostSession
 from protocols.receivers.im871a.settings import (
     LISTENING_MODES,
     Config,
@@ -29,7 +29,6 @@ __all__ = [
     "Im871a",
     "LinkMode",
     "OtherMessage",
-    "Patience",
     "Rejected",
     "parse_message",
     "rssi_dbm",

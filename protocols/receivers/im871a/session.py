@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
@@ -31,20 +30,13 @@ from protocols.receivers.im871a.settings import (
     normal_mode,
     rssi_dbm,
 )
+from protocols.receivers.open_request import OpenRequest, Patience
 
 DAMAGED_LIMIT: Final = 25
 """After so many damaged pieces in a row without one good frame the port is worth reopening."""
 
 STALE_S: Final = 0.5
 """A frame takes 46 ms at 57600 baud; one that has not ended after this time never will."""
-
-
-@dataclass(frozen=True, slots=True)
-class Patience:
-    """How long a request waits for its response, and how often it is sent."""
-
-    deadline_s: float = 0.5
-    attempts: int = 3
 
 
 class Step(Enum):
@@ -68,12 +60,9 @@ class HostSession:
 
     def __init__(self, mode: str = "c1,t1", patience: Patience | None = None) -> None:
         self.mode = normal_mode(mode)
-        self._patience = patience or Patience()
         self._stream = EnvelopeStream(require_fcs=True)
         self._step = Step.NEW
-        self._request = b""
-        self._attempt = 0
-        self._deadline_s: float | None = None
+        self._request = OpenRequest(patience)
         self._info: DeviceInfo | None = None
         self._link_mode = -1
         self._damaged_in_a_row = 0
@@ -101,18 +90,7 @@ class HostSession:
         """Repeat or give up a request whose time is over, and a frame that never ended."""
         events: list[HostEvent] = []
         self._check_stale(now_s, events)
-        if not self._request:
-            return events
-        if self._deadline_s is None:
-            self._deadline_s = now_s + self._patience.deadline_s
-        elif now_s >= self._deadline_s:
-            self._deadline_s = now_s + self._patience.deadline_s
-            if self._attempt < self._patience.attempts:
-                self._attempt += 1
-                events.append(Send(self._request))
-            else:
-                events.append(self._no_answer())
-        return events
+        return [*events, *self._request.tick(now_s, self._no_answer)]
 
     def _check_stale(self, now_s: float, events: list[HostEvent]) -> None:
         if not self._stream.pending:
@@ -198,7 +176,8 @@ class HostSession:
         return self._ask(Step.CONFIG, GetConfigRequest())
 
     def _on_verified(self) -> list[HostEvent]:
-        self._step, self._request, self._deadline_s = Step.LISTENING, b"", None
+        self._step = Step.LISTENING
+        self._request.close()
         info = self._info
         if info is None:
             return []
@@ -206,13 +185,10 @@ class HostSession:
 
     def _ask(self, step: Step, request: Message) -> Send:
         self._step = step
-        self._request = request.to_bytes()
-        self._attempt = 1
-        self._deadline_s = None
-        return Send(self._request)
+        return self._request.ask(request.to_bytes())
 
     def _no_answer(self) -> Failed:
-        waited_s = self._patience.deadline_s * self._patience.attempts
+        waited_s = self._request.patience.total_s
         if self._step is Step.INFO:
             return self._fail(
                 f"no iM871A answered within {waited_s:g} s",
@@ -224,7 +200,8 @@ class HostSession:
         )
 
     def _fail(self, reason: str, hint: str) -> Failed:
-        self._step, self._request, self._deadline_s = Step.FAILED, b"", None
+        self._step = Step.FAILED
+        self._request.close()
         return Failed(reason, hint)
 
 

@@ -9,6 +9,7 @@ from protocols.model import Link
 from protocols.receivers.events import Damaged, Failed, Frame, HostEvent, Ready, ReceiverInfo, Send
 from protocols.receivers.lora_channel import BANDWIDTH_HZ, Channel
 from protocols.receivers.lora_radio import reception
+from protocols.receivers.open_request import OpenRequest
 from protocols.receivers.rn2483.settings import commands
 from protocols.receivers.text_lines import LineStream
 
@@ -23,8 +24,6 @@ RADIO_ERROR: Final = "radio_err"
 REFUSALS: Final = ("invalid_param", "busy", "unknown_command")
 MODELS: Final = ("RN2483", "RN2903")
 
-DEADLINE_S: Final = 0.5
-ATTEMPTS: Final = 3
 MAX_PACKET: Final = 255
 
 
@@ -56,8 +55,7 @@ class HostSession:
         self._step = Step.NEW
         self._settings = list(commands(self._channel))
         self._command = ""
-        self._attempt = 0
-        self._deadline_s: float | None = None
+        self._request = OpenRequest()
         self._version: tuple[str, str] = ("", "")
         self._ready = False
         self._packet = b""
@@ -77,18 +75,13 @@ class HostSession:
 
     def tick(self, now_s: float) -> list[HostEvent]:
         """Repeat or give up a command that was not answered in time."""
-        if not self._command:
-            return []
-        if self._deadline_s is None:
-            self._deadline_s = now_s + DEADLINE_S
-        elif now_s >= self._deadline_s:
-            self._deadline_s = now_s + DEADLINE_S
-            if self._attempt < ATTEMPTS:
-                self._attempt += 1
-                return [Send(_line(self._command))]
-            reason = f"no answer within {DEADLINE_S * ATTEMPTS:g} s: {self._step.value}"
-            return [self._fail(reason, "check that this is the port of an RN2483, then unplug it and plug it in again")]
-        return []
+        return self._request.tick(now_s, self._no_answer)
+
+    def _no_answer(self) -> Failed:
+        return self._fail(
+            f"no answer within {self._request.patience.total_s:g} s: {self._step.value}",
+            "check that this is the port of an RN2483, then unplug it and plug it in again",
+        )
 
     def _take(self, line: str) -> list[HostEvent]:
         if self._step is not Step.VERSION and line.startswith(MODELS):
@@ -104,7 +97,7 @@ class HostSession:
                 return [self._next_setting()]
             case Step.SETTING if line == OK:
                 return [self._next_setting()]
-            case Step.BEGIN if line == OK or (line == "busy" and self._attempt > 1):
+            case Step.BEGIN if line == OK or (line == "busy" and self._request.attempt > 1):
                 return self._began()
             case Step.BEGIN if line.startswith(RECEIVED):
                 return [*self._began(), *self._hear(line)]
@@ -122,7 +115,8 @@ class HostSession:
         return self._ask(Step.BEGIN, LISTEN)
 
     def _began(self) -> list[HostEvent]:
-        self._step, self._command, self._deadline_s = Step.LISTENING, "", None
+        self._step, self._command = Step.LISTENING, ""
+        self._request.close()
         if self._ready:
             return []
         self._ready = True
@@ -164,12 +158,11 @@ class HostSession:
 
     def _ask(self, step: Step, command: str) -> Send:
         self._step, self._command = step, command
-        self._attempt = 1
-        self._deadline_s = None
-        return Send(_line(command))
+        return self._request.ask(_line(command))
 
     def _fail(self, reason: str, hint: str) -> Failed:
         self._step, self._command = Step.FAILED, ""
+        self._request.close()
         return Failed(reason, hint)
 
 

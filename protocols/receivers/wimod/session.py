@@ -10,13 +10,12 @@ from protocols.model import Link
 from protocols.receivers.events import Damaged, Failed, Frame, HostEvent, Ready, ReceiverInfo, Send
 from protocols.receivers.lora_channel import BANDWIDTH_HZ, Channel
 from protocols.receivers.lora_radio import reception
+from protocols.receivers.open_request import OpenRequest
 from protocols.receivers.wimod.codes import STATUS_TEXTS, Device, Endpoint, Radio, RadioMode, Status, response
 from protocols.receivers.wimod.payloads import DeviceInfo, FirmwareInfo, RadioConfig, RawPacket
 from protocols.receivers.wimod.slip import WAKE_UP, Message, SlipStream
 
 TITLE: Final = "IMST WiMOD"
-DEADLINE_S: Final = 0.5
-ATTEMPTS: Final = 3
 DAMAGED_LIMIT: Final = 25
 """After so many damaged pieces in a row without one good message the port is worth reopening."""
 
@@ -61,9 +60,7 @@ class HostSession:
         self._mode = mode
         self._stream = SlipStream()
         self._step = Step.NEW
-        self._request = b""
-        self._attempt = 0
-        self._deadline_s: float | None = None
+        self._request = OpenRequest()
         self._device: DeviceInfo | None = None
         self._firmware: FirmwareInfo | None = None
         self._ready = False
@@ -84,19 +81,13 @@ class HostSession:
 
     def tick(self, now_s: float) -> list[HostEvent]:
         """Repeat or give up a request that was not answered in time."""
-        if not self._request:
-            return []
-        if self._deadline_s is None:
-            self._deadline_s = now_s + DEADLINE_S
-        elif now_s >= self._deadline_s:
-            self._deadline_s = now_s + DEADLINE_S
-            if self._attempt < ATTEMPTS:
-                self._attempt += 1
-                return [Send(self._request)]
-            reason = f"no answer within {DEADLINE_S * ATTEMPTS:g} s: {self._step.value}"
-            hint = "check that this is the port of a WiMOD with LR-Base firmware, at 115200 baud, then plug it in anew"
-            return [self._fail(reason, hint)]
-        return []
+        return self._request.tick(now_s, self._no_answer)
+
+    def _no_answer(self) -> Failed:
+        return self._fail(
+            f"no answer within {self._request.patience.total_s:g} s: {self._step.value}",
+            "check that this is the port of a WiMOD with LR-Base firmware, at 115200 baud, then plug it in anew",
+        )
 
     def _take(self, message: Message) -> list[HostEvent]:
         self._damaged_in_a_row = 0
@@ -158,22 +149,22 @@ class HostSession:
         return self._began() if config.mode == RadioMode.SNIFFER else [self._ask(Step.SNIFFER)]
 
     def _began(self) -> list[HostEvent]:
-        self._step, self._request, self._deadline_s = Step.LISTENING, b"", None
+        self._step = Step.LISTENING
+        self._request.close()
         if self._ready or self._device is None or self._firmware is None:
             return []
         self._ready = True
         return [Ready(ReceiverInfo(self._device.model, self._device.serial, self._firmware.text, self._mode))]
 
     def _ask(self, step: Step) -> Send:
-        self._step, self._attempt, self._deadline_s = step, 1, None
+        self._step = step
         payload = b""
         if step is Step.CONFIG:
             payload = NOT_STORED + RadioConfig.sniffing(self._channel).payload()
         elif step is Step.SNIFFER:
             payload = bytes((RadioMode.SNIFFER,))
         request = Message(Endpoint.DEVICE_MANAGEMENT, _REQUESTS[step], payload).to_bytes()
-        self._request = WAKE_UP + request if step is Step.PING else request
-        return Send(self._request)
+        return self._request.ask(WAKE_UP + request if step is Step.PING else request)
 
     def _damage(self, event: Damaged) -> list[HostEvent]:
         # Before the module listens, whatever is left in its line is of no interest.
@@ -195,5 +186,6 @@ class HostSession:
         )
 
     def _fail(self, reason: str, hint: str) -> Failed:
-        self._step, self._request = Step.FAILED, b""
+        self._step = Step.FAILED
+        self._request.close()
         return Failed(reason, hint)

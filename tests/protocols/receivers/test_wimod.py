@@ -11,10 +11,11 @@ from protocols.model import Link
 from protocols.receivers.checksums import crc16_x25
 from protocols.receivers.events import Damaged, Failed, Frame, HostEvent, Ready, Send
 from protocols.receivers.lora_channel import MODES, Channel
+from protocols.receivers.open_request import Patience
 from protocols.receivers.wimod import HostSession
 from protocols.receivers.wimod.codes import Device, RadioMode, Status, response
 from protocols.receivers.wimod.payloads import DeviceInfo, FirmwareInfo, RadioConfig, RawPacket
-from protocols.receivers.wimod.session import ATTEMPTS, DAMAGED_LIMIT
+from protocols.receivers.wimod.session import DAMAGED_LIMIT
 from protocols.receivers.wimod.slip import MAX_PAYLOAD, MAX_RAW, WAKE_UP, Message, SlipStream
 
 PHY = bytes.fromhex("40F17DBE4900020001954378762B11FF0D")
@@ -225,7 +226,7 @@ def test_silence_is_waited_out_with_a_wake_up_each_time() -> None:
     session = HostSession("868.1/sf7")
     first = session.start()
     events = [event for step in range(40) for event in session.tick(step / 10)]
-    assert events[:-1] == [Send(first)] * (ATTEMPTS - 1)
+    assert events[:-1] == [Send(first)] * (Patience().attempts - 1)
     assert isinstance(events[-1], Failed)
     assert "an answer to ping" in events[-1].reason
 

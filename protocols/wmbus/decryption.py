@@ -229,6 +229,10 @@ def open_diehl_payload(decoding: Decoding, transport: TransportLayer, diehl: Die
     """
     data = decoding.plain[: decoding.size]
     base = Security(mode=None, name=str(diehl.kind), access_number=transport.access_number)
+    if diehl.kind is DiehlKind.SCRAMBLED:
+        decoding.security = base
+        _leave_encrypted(decoding, base.name)
+        raise Unsupported(f"how {diehl.kind} is read is not published", layer="security", offset=transport.end)
     clear = as_received(data, diehl.kind)
     if clear is not None and decoding.already_decrypted:
         return _accept_unscrambled(decoding, base)

@@ -52,6 +52,7 @@ class DiehlKind(StrEnum):
 
     PRIOS = "Diehl PRIOS"
     SAP_PRIOS = "SAP PRIOS"
+    SCRAMBLED = "scrambled Diehl PRIOS"
     REAL_DATA = "Diehl real data"
 
 
@@ -74,6 +75,8 @@ def diehl_frame(data: bytes, ci: int, configuration: int | None) -> DiehlFrame |
         return None
     if 0xA0 <= ci <= 0xA7:
         return _sap_frame(data) if maker == _SAP else _swapped(data, DiehlKind.PRIOS)
+    if 0xB1 <= ci <= 0xB3:
+        return _swapped(data, DiehlKind.SCRAMBLED)
     if ci == 0x71 or (ci == 0x7A and configuration is not None and configuration & _REAL_DATA_BIT):
         return _swapped(data, DiehlKind.REAL_DATA)
     return None

@@ -131,3 +131,13 @@ def test_the_key_of_a_sappel_meter_is_found_under_the_number_on_its_front() -> N
     assert telegram.ok
     assert telegram.printed_number == "C19UA145842"
     assert "filed" in telegram.verdict[2].detail
+
+
+@pytest.mark.parametrize("ci", [0xB1, 0xB2, 0xB3])
+def test_scrambled_prios_is_named_with_the_number_on_the_meter(ci: int) -> None:
+    frame = bytearray(frame_of(PUBLIC_KEYS[0], 1))
+    frame[10] = ci
+    telegram = decode(bytes(frame), locked)
+    assert telegram.outcome is Outcome.UNSUPPORTED
+    assert telegram.problem == "how scrambled Diehl PRIOS is read is not published"
+    assert (telegram.printed_number, telegram.medium) == ("12345678", "water")

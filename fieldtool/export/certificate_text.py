@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from keystore.certificates.certificate import FieldCertificate
 from keystore.certificates.errors import CertificateRejected
 from keystore.certificates.grant import Grant
 from keystore.certificates.levels import level_table
 from keystore.certificates.revocation import RevocationList
-from keystore.certificates.standing import Standing, judge
+from keystore.certificates.standing import Standing, days_until, judge
 from keystore.certificates.wallet import Credential, PendingRequest, Wallet
 from protocols.plural import counted
 from protocols.text import safe_text
-
-_DAY = timedelta(days=1)
 
 
 def standing_line(standing: Standing) -> str:
@@ -30,13 +28,14 @@ def standing_line(standing: Standing) -> str:
 def certificate_line(credential: Credential, wallet: Wallet, at: datetime) -> str:
     """Return one certificate in one line, the one in use with a star."""
     facts = certificate_facts(credential, wallet, at)
+    days = days_until(credential.certificate.not_after, at)
     cells = (
         "*" if facts["active"] else " ",
         f"{facts['level']:13}",
         f"{safe_text(str(facts['organisation'])):24}",
         f"{safe_text(credential.tag):20}",
         credential.name,
-        f"{facts['days_left']:>4} days" if facts["problem"] is None else str(facts["problem"]),
+        f"{counted(days, 'day'):>9}" if facts["problem"] is None else str(facts["problem"]),
         safe_text(str(facts["scope"])),
     )
     return "  ".join(cells).rstrip()
@@ -49,7 +48,6 @@ def certificate_facts(credential: Credential, wallet: Wallet, at: datetime) -> d
         grant, problem = judge(wallet, credential, at).grant, None
     except CertificateRejected as error:
         grant, problem = certificate.grant or Grant(level_table().consumer.capabilities), error.message
-    days_left = (certificate.not_after - at) // _DAY
     return {
         "serial": credential.name,
         "tag": credential.tag,
@@ -59,7 +57,7 @@ def certificate_facts(credential: Credential, wallet: Wallet, at: datetime) -> d
         "issuer": certificate.issuer_name,
         "not_before": _time(certificate.not_before),
         "not_after": _time(certificate.not_after),
-        "days_left": days_left,
+        "days_left": days_until(certificate.not_after, at),
         "expires_soon": at + level_table().policy.warn_before >= certificate.not_after,
         "active": certificate.fingerprint == wallet.active,
         "fingerprint": certificate.fingerprint,

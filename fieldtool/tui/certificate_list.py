@@ -112,7 +112,8 @@ def entries(seen: CertificatesSeen) -> list[Entry]:
 
 
 def _certificate(facts: Facts) -> Entry:
-    days = f"{facts['days_left']} days"
+    days_left = facts["days_left"]
+    days = f"{days_left} day" if days_left == 1 else f"{days_left} days"
     if facts["problem"] is not None:
         glyph, style, days = PROBLEM_GLYPH, "bad", "not valid"
     elif facts["active"]:

@@ -21,6 +21,7 @@ from fieldtool.tui.key_bar import KeyBar
 from fieldtool.tui.session import Session
 from fieldtool.tui.store_screen import StoreScreen
 from keystore.certificates.standing import Standing
+from protocols.plural import counted
 
 _QUOTES = "\"'"
 
@@ -105,7 +106,7 @@ class CertificateScreen(StoreScreen):
         title = Text(" Certificates", "bold", no_wrap=True, overflow="ellipsis")
         if seen is not None:
             tag = f", certificate {seen.tag}" if seen.tag else ""
-            left = "" if seen.days_left is None else f", {seen.days_left} days left"
+            left = "" if seen.days_left is None else f", {counted(seen.days_left, 'day')} left"
             title.append(f"  level {seen.level}{tag}{left}", "not bold")
         self._title.update(title)
         self.refresh_bindings()

@@ -24,7 +24,8 @@ CONSUMER: Final = Grant(Capability.READ)
 class Standing:
     """The level in use, and why it is no higher.
 
-    `reasons` say what keeps the level down, `warnings` what will; `chain` is None for a consumer.
+    `reasons` say what keeps the level down, `warnings` what will; `chain` is None for a consumer. In `days_left`
+    a day that has begun counts.
     """
 
     grant: Grant
@@ -84,6 +85,11 @@ def judge(wallet: Wallet, credential: Credential, now: datetime) -> VerifiedChai
     return chain
 
 
+def days_until(end: datetime, now: datetime) -> int:
+    """Return the days that are left; one that has begun counts, the end of the last is 0."""
+    return -((now - end) // _DAY)
+
+
 def overdue_lists(wallet: Wallet, chain: VerifiedChain, now: datetime) -> list[RevocationList]:
     """Return the lists of the chain's issuers whose successor is due."""
     by_issuers = [one for one in wallet.lists if any(one.is_signed_by(issuer) for issuer in chain.issuers)]
@@ -93,7 +99,7 @@ def overdue_lists(wallet: Wallet, chain: VerifiedChain, now: datetime) -> list[R
 def _within_lists(wallet: Wallet, standing: Standing, now: datetime) -> Standing:
     """Lower the level when a list is overdue beyond its grace; reading stays."""
     table = level_table()
-    days_left = None if standing.chain is None else (standing.chain.leaf.not_after - now) // _DAY
+    days_left = None if standing.chain is None else days_until(standing.chain.leaf.not_after, now)
     standing = replace(standing, days_left=days_left)
     overdue = [] if standing.chain is None else overdue_lists(wallet, standing.chain, now)
     if not overdue:

@@ -63,9 +63,19 @@ def test_a_certificate_warns_and_expires() -> None:
     last_month = standing(wallet, 335 * DAY)
     assert (last_month.days_left, last_month.warnings) == (30, ("the certificate expires in 30 days",))
     assert standing(wallet, 365 * DAY).warnings == ("the certificate expires today",)
+    assert standing(wallet, 365 * DAY).days_left == 0
     over = standing(wallet, 365 * DAY + timedelta(seconds=1))
     assert (over.title, over.warnings) == ("Consumer", ())
     assert "expired on 2027-11-20" in over.reasons[0]
+
+
+@pytest.mark.parametrize(
+    ("after", "days"),
+    [(timedelta(0), 365), (timedelta(seconds=5), 365), (DAY, 364), (365 * DAY - timedelta(seconds=1), 1)],
+)
+def test_a_day_that_has_begun_counts_as_left(after: timedelta, days: int) -> None:
+    desk = make_desk()
+    assert standing(enrolled(desk, trusting(desk)), after).days_left == days
 
 
 def test_service_and_test_live_shorter() -> None:

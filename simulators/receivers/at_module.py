@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections import deque
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
 from protocols.receivers.text_lines import LineStream
 from simulators.air import Transmission
+from simulators.receivers.serial_line import SerialLine
 
 LATENCY_S: Final = 0.003
-BITS_A_BYTE: Final = 10
 
 
 @dataclass(slots=True)
@@ -46,8 +45,7 @@ class AtModule(ABC):
         self.counters = ModuleCounters()
         self.tuning = Tuning()
         self._lines = LineStream()
-        self._waiting: deque[tuple[float, bytes]] = deque()
-        self._line_free_s = 0.0
+        self._line = SerialLine(self.BAUD)
         self._deaf_until_s = 0.0
         self._listening = False
 
@@ -85,24 +83,19 @@ class AtModule(ABC):
 
     def due(self, now_s: float) -> list[bytes]:
         """Return the lines whose last bit is out by now."""
-        pieces = []
-        while self._waiting and self._waiting[0][0] <= now_s:
-            pieces.append(self._waiting.popleft()[1])
-        return pieces
+        return self._line.due(now_s)
 
     def power_cycle(self) -> None:
         """Forget all settings of the radio."""
         self.tuning = Tuning()
-        self._waiting.clear()
+        self._line.clear()
         self._listening = False
         self._lines = LineStream()
 
     @property
     def next_due_s(self) -> float | None:
         """When the next line is out."""
-        return self._waiting[0][0] if self._waiting else None
+        return self._line.next_due_s
 
     def _say(self, line: str, at_s: float) -> None:
-        data = line.encode("ascii") + b"\r\n"
-        self._line_free_s = max(at_s, self._line_free_s) + len(data) * BITS_A_BYTE / self.BAUD
-        self._waiting.append((self._line_free_s, data))
+        self._line.say(line.encode("ascii") + b"\r\n", at_s)

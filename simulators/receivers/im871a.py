@@ -19,6 +19,7 @@ from protocols.wmbus.link import BLOCK_B, FrameFormat, blocks_a, strip_crcs
 from simulators.air import Transmission
 from simulators.air.two_way import Downlink
 from simulators.receivers.sending import Outbox
+from simulators.receivers.serial_line import BITS_A_BYTE
 
 FACTORY_INFO: Final = DeviceInfo(DeviceType.IM871A, mode=0, firmware=0x14, hci_version=0x17, uid=0x00102030)
 FACTORY_CONFIG: Final = Config(
@@ -39,7 +40,6 @@ FACTORY_CONFIG: Final = Config(
     led_control=0,
     rtc_control=0,
 )
-BITS_A_BYTE: Final = 10
 """8N1: start bit, eight data bits, stop bit."""
 
 BLOCK_1_A: Final = 12

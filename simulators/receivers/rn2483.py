@@ -7,18 +7,17 @@ the real module.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
 from protocols.receivers.text_lines import LineStream
 from simulators.air import Transmission
+from simulators.receivers.serial_line import SerialLine
 
 BANNER: Final = "RN2483 1.0.5 Oct 31 2018 15:06:52"
 PAUSED_MS: Final = "4294967245"
 LATENCY_S: Final = 0.003
-BITS_A_BYTE: Final = 10
 OK: Final = "ok"
 INVALID: Final = "invalid_param"
 SET: Final = ("radio", "set")
@@ -69,8 +68,7 @@ class Rn2483Stick:
         self.settings = dict(FACTORY)
         self._has_rssi = has_rssi
         self._lines = LineStream()
-        self._waiting: deque[tuple[float, bytes]] = deque()
-        self._line_free_s = 0.0
+        self._line = SerialLine(self.BAUD)
         self._paused = self._listening = False
         self._quality = (-128, 0)
 
@@ -99,22 +97,19 @@ class Rn2483Stick:
 
     def due(self, now_s: float) -> list[bytes]:
         """Return the lines whose last bit is out by now."""
-        pieces = []
-        while self._waiting and self._waiting[0][0] <= now_s:
-            pieces.append(self._waiting.popleft()[1])
-        return pieces
+        return self._line.due(now_s)
 
     def power_cycle(self) -> None:
         """Forget all settings, and say the version, as the module does after a reset."""
         self.settings = dict(FACTORY)
-        self._waiting.clear()
+        self._line.clear()
         self._paused = self._listening = False
         self._lines = LineStream()
 
     @property
     def next_due_s(self) -> float | None:
         """When the next line is out."""
-        return self._waiting[0][0] if self._waiting else None
+        return self._line.next_due_s
 
     def _tuned_to(self, transmission: Transmission) -> bool:
         lora, settings = transmission.lora, self.settings
@@ -129,9 +124,7 @@ class Rn2483Stick:
         )
 
     def _say(self, line: str, at_s: float) -> None:
-        data = line.encode("ascii") + b"\r\n"
-        self._line_free_s = max(at_s, self._line_free_s) + len(data) * BITS_A_BYTE / self.BAUD
-        self._waiting.append((self._line_free_s, data))
+        self._line.say(line.encode("ascii") + b"\r\n", at_s)
 
     def _answer(self, line: str) -> str:
         words = tuple(line.split())

@@ -6,7 +6,6 @@ modules, operating modes, the clock, encryption in the module, and statistics: r
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import ClassVar, Final
@@ -17,11 +16,11 @@ from protocols.receivers.wimod.codes import ATTACH_QUALITY, Device, Endpoint, Ra
 from protocols.receivers.wimod.payloads import DeviceInfo, FirmwareInfo, RadioConfig, RawPacket
 from protocols.receivers.wimod.slip import Message, SlipStream
 from simulators.air import Transmission
+from simulators.receivers.serial_line import SerialLine
 
 INFO: Final = DeviceInfo(0x98, address=0x1234, group=0x10, uid=0x00880B01)
 FIRMWARE: Final = FirmwareInfo(minor=14, major=1, build=28, name="WiMOD_LR_Base")
 LATENCY_S: Final = 0.004
-BITS_A_BYTE: Final = 10
 LOWEST_HZ, HIGHEST_HZ = 863_000_000, 870_000_000
 SPREADING_FACTORS: Final = range(7, 13)
 
@@ -52,8 +51,7 @@ class WimodModule:
         self._sniffs_when_set = sniffs_when_set
         self._stored = self.config
         self._stream = SlipStream()
-        self._waiting: deque[tuple[float, bytes]] = deque()
-        self._line_free_s = 0.0
+        self._line = SerialLine(self.BAUD)
         self._answers: dict[int, Callable[[bytes], bytes]] = {
             Device.PING: lambda _: b"",
             Device.DEVICE_INFO: lambda _: self.info.payload(),
@@ -92,21 +90,18 @@ class WimodModule:
 
     def due(self, now_s: float) -> list[bytes]:
         """Return the messages whose last bit is out by now."""
-        pieces = []
-        while self._waiting and self._waiting[0][0] <= now_s:
-            pieces.append(self._waiting.popleft()[1])
-        return pieces
+        return self._line.due(now_s)
 
     def power_cycle(self) -> None:
         """Start anew from the stored configuration."""
         self.config = self._stored
-        self._waiting.clear()
+        self._line.clear()
         self._stream = SlipStream()
 
     @property
     def next_due_s(self) -> float | None:
         """When the next message is out."""
-        return self._waiting[0][0] if self._waiting else None
+        return self._line.next_due_s
 
     def _answer(self, request: Message) -> bytes:
         answer = self._answers.get(request.code)
@@ -131,6 +126,4 @@ class WimodModule:
         return b""
 
     def _say(self, endpoint: int, code: int, payload: bytes, at_s: float) -> None:
-        data = Message(endpoint, code, payload).to_bytes()
-        self._line_free_s = max(at_s, self._line_free_s) + len(data) * BITS_A_BYTE / self.BAUD
-        self._waiting.append((self._line_free_s, data))
+        self._line.say(Message(endpoint, code, payload).to_bytes(), at_s)

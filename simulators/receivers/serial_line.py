@@ -6,7 +6,7 @@ from collections import deque
 from typing import Final
 
 BITS_A_BYTE: Final = 10
-"""Start bit, eight bits, stop bit."""
+"""8N1: start bit, eight data bits, stop bit."""
 
 
 class SerialLine:

@@ -338,18 +338,6 @@ def test_a_clock_set_back_or_far_ahead(office: Office) -> None:
     assert "clock_corrected" in log
 
 
-def test_days_left_are_the_same_everywhere(office: Office) -> None:
-    office.enrol("installer", "anna")
-    office.at(START + timedelta(seconds=5))
-    listed = office.do("certs", "list")
-    assert " 365 days" in listed.out
-    assert "365 days left" in listed.err
-    assert json.loads(office.do("certs", "list", "--json").lines[0])["days_left"] == 365
-    assert office.standing()["days_left"] == 365
-    office.at(START + timedelta(days=364, hours=1))
-    assert " 1 day " in office.do("certs", "list").out
-
-
 def test_days_left_are_warned_of(office: Office) -> None:
     office.enrol("service", "anna")
     office.at(START + timedelta(days=70))

@@ -40,6 +40,7 @@ FACTORY_CONFIG: Final = Config(
     led_control=0,
     rtc_control=0,
 )
+
 BLOCK_1_A: Final = 12
 BLOCK_N_A: Final = 18
 """Bytes of the first block of frame format A, and of any following whole one, with their CRCs."""

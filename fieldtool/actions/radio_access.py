@@ -18,7 +18,7 @@ from fieldtool.actions.links import LinkContext, MeterChoice
 from fieldtool.actions.radio_stick import Heard, RadioStick
 from protocols.errors import DecryptFailed, ProtocolError
 from protocols.model import Address
-from protocols.wmbus.link_timing import FAST_RESPONSE, opens_window, response_window
+from protocols.wmbus.link_timing import ACCESSIBLE, BIDIRECTIONAL, FAST_RESPONSE, opens_window, response_window
 from protocols.wmbus.two_way import (
     ANSWERS,
     FCB,
@@ -256,7 +256,7 @@ class RadioAccess:
         if heard.fresh and self._ether.last_by_itself_s is not None:
             self._ether.interval_s = heard.at_s - self._ether.last_by_itself_s
         self._ether.last_by_itself_s = heard.at_s
-        self._ether.without_window = 0 if message.cc & 0x84 else self._ether.without_window + 1
+        self._ether.without_window = 0 if message.cc & (BIDIRECTIONAL | ACCESSIBLE) else self._ether.without_window + 1
         if self._ether.without_window >= UNIDIRECTIONAL_LIMIT:
             raise LinkSilent(f"meter {self._meter} sends, but never listens", "use a wired or optical link")
 

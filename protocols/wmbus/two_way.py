@@ -8,7 +8,7 @@ is a key, in mode 0 otherwise (EN 13757-4, 12.5.2 and 13.2; EN 13757-7, 7).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from protocols.crypto import BLOCK, aes_cbc_decrypt, aes_cbc_encrypt
@@ -58,8 +58,8 @@ class TwoWayMessage:
     """A frame of an access, taken apart.
 
     `sender` is the address on the link layer, `meter` whom it is about, `cc` the communication control field or its
-    bits in the configuration word. `application` is in the clear, without check bytes; `key` is the position of the
-    key that opened it, None when it was not encrypted.
+    bits in the configuration word. `application` is in the clear, without check bytes, and left out of the repr; `key`
+    is the position of the key that opened it, None when it was not encrypted.
     """
 
     control: int
@@ -69,7 +69,7 @@ class TwoWayMessage:
     acc: int
     status: int
     cc: int
-    application: bytes
+    application: bytes = field(repr=False)
     key: int | None
 
     @property

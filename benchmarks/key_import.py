@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from fieldtool.key_import import KeyFile, import_files
+from fieldtool.keys.key_import import KeyFile, import_files
 from keystore.formats import KemDevice, KemKey, KemVariant, ReadOptions, write_kem
 from keystore.vault import KdfParameters, Vault
 

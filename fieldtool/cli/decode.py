@@ -20,7 +20,7 @@ from fieldtool.errors import UsageError
 from fieldtool.exit_codes import ExitCode
 from fieldtool.export.explain import explain, summary
 from fieldtool.export.telegram_json import telegram_json
-from fieldtool.lazy_keys import LazyKeys, follower_maker
+from fieldtool.keys.lazy_keys import LazyKeys, follower_maker
 from fieldtool.replay.capture import items_of
 from protocols.captures.model import PLAIN_HEX, BadLine, NotRecognised, Pasted
 from protocols.captures.paste import recognise_all

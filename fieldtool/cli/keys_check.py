@@ -18,7 +18,7 @@ from fieldtool.cli.options import seconds
 from fieldtool.cli.question import ask_yes, can_ask
 from fieldtool.errors import InputError, UsageError
 from fieldtool.exit_codes import ExitCode
-from fieldtool.key_check import (
+from fieldtool.keys.key_check import (
     IN_ORDER,
     Candidate,
     CheckState,
@@ -28,8 +28,8 @@ from fieldtool.key_check import (
     check,
     confirm,
 )
-from fieldtool.key_import import read_key_file
-from fieldtool.lorawan_check import DeviceCheck, HeardDevices, assign_device, check_devices
+from fieldtool.keys.key_import import read_key_file
+from fieldtool.keys.lorawan_check import DeviceCheck, HeardDevices, assign_device, check_devices
 from fieldtool.pipeline.listening import Heard, Listening
 from fieldtool.replay.capture import open_capture
 from fieldtool.sources.registry import open_source

@@ -15,7 +15,7 @@ from fieldtool.cli.keys_import import mark
 from fieldtool.cli.question import ask_yes, can_ask
 from fieldtool.errors import AccessError, UsageError
 from fieldtool.exit_codes import ExitCode
-from fieldtool.key_export import Selection, export, select, unknown_meters
+from fieldtool.keys.key_export import Selection, export, select, unknown_meters
 from keystore.formats import WRITERS, WriteOptions, Writer, weak_password
 from keystore.passphrase_policy import POLICIES, PolicyName, judge
 from protocols.plural import counted

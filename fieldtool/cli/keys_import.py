@@ -14,8 +14,8 @@ from fieldtool.cli.command import Command
 from fieldtool.cli.question import ask_yes, can_ask
 from fieldtool.errors import ConfigError, UsageError
 from fieldtool.exit_codes import ExitCode
-from fieldtool.key_import import Imported, KeyFile, RowOutcome, import_files, read_key_file, row_outcomes
-from fieldtool.key_maps import mapping_from, save_mapping
+from fieldtool.keys.key_import import Imported, KeyFile, RowOutcome, import_files, read_key_file, row_outcomes
+from fieldtool.keys.key_maps import mapping_from, save_mapping
 from keystore.formats import ReadOptions, load_signer
 from keystore.model import SignatureState
 from keystore.vault import Vault

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, ArgumentTypeError
 
-from fieldtool.keys_text import parse_key
+from fieldtool.keys.keys_text import parse_key
 from protocols.model import Key
 
 

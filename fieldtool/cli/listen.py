@@ -22,7 +22,7 @@ from fieldtool.errors import OutputError, ReceiverError, UsageError
 from fieldtool.exit_codes import ExitCode
 from fieldtool.export.lines import outcome_text, telegram_line
 from fieldtool.export.telegram_json import telegram_json
-from fieldtool.lazy_keys import LazyKeys, follower_maker
+from fieldtool.keys.lazy_keys import LazyKeys, follower_maker
 from fieldtool.pipeline.listening import Heard, Listening, News
 from fieldtool.session_book import SessionBook
 from fieldtool.sources.events import SourceEvent

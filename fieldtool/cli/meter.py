@@ -35,8 +35,8 @@ from fieldtool.enrolment import Enrolment
 from fieldtool.errors import ConfigError, UsageError
 from fieldtool.exit_codes import ExitCode
 from fieldtool.export.telegram_json import telegram_json
-from fieldtool.keys_text import parse_key
-from fieldtool.lazy_keys import LazyKeys
+from fieldtool.keys.keys_text import parse_key
+from fieldtool.keys.lazy_keys import LazyKeys
 from keystore.certificates.clock import ClockState
 from keystore.certificates.levels import level_table
 from keystore.certificates.standing import CONSUMER, Standing

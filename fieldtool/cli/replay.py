@@ -16,7 +16,7 @@ from fieldtool.cli.profiles_option import add_profiles_option, profiles_in_use
 from fieldtool.errors import InputError, UsageError
 from fieldtool.exit_codes import ExitCode
 from fieldtool.export.lines import outcome_text
-from fieldtool.lazy_keys import LazyKeys
+from fieldtool.keys.lazy_keys import LazyKeys
 from fieldtool.replay.block_replay import BlockReplay, Replayed
 from fieldtool.replay.capture import STDIN, Block, open_blocks, open_capture, open_captures
 from fieldtool.replay.devices import FollowedDevices

@@ -13,7 +13,7 @@ from fieldtool.demo import Demo, running_demo
 from fieldtool.errors import UsageError
 from fieldtool.exit_codes import ExitCode
 from fieldtool.formats_file import FormatsFile
-from fieldtool.lazy_keys import LazyKeys, follower_maker
+from fieldtool.keys.lazy_keys import LazyKeys, follower_maker
 from fieldtool.pipeline.listening import Listening
 from fieldtool.pipeline.reception import Reception
 from fieldtool.session_book import SessionBook

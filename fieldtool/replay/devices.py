@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from fieldtool.lazy_keys import LazyKeys, follower_maker
+from fieldtool.keys.lazy_keys import LazyKeys, follower_maker
 from protocols.model import Key
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from fieldtool.export.telegram_json import telegram_json
-from fieldtool.keys_text import parse_key
+from fieldtool.keys.keys_text import parse_key
 from fieldtool.replay.lorawan_request import LORAWAN_LINKS, lorawan_telegram
 from protocols.captures.hex_lines import LINE_LIMIT, parse_hex
 from protocols.captures.times import TIME, utc_of

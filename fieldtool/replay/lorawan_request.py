@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
-from fieldtool.keys_text import parse_key
+from fieldtool.keys.keys_text import parse_key
 from protocols.lorawan.counter import ALL_HALVES
 from protocols.lorawan.decoder import decode_lorawan
 from protocols.lorawan.decoding import Hints

@@ -272,7 +272,7 @@ class _Work:
         return cast("Sequence[str]", self._answer())
 
     def _make_follower(self) -> LorawanFollower:
-        from fieldtool.lorawan_keys import given_lorawan_keys
+        from fieldtool.keys.lorawan_keys import given_lorawan_keys
         from fieldtool.replay.lorawan_dealing import RememberedKeys
         from protocols.lorawan.follower import LorawanFollower
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from fieldtool.lorawan_keys import FiledLorawanKeys
+from fieldtool.keys.lorawan_keys import FiledLorawanKeys
 from fieldtool.pipeline.reception import Reception
 from fieldtool.sources.events import SourceEvent, SourceState
 from fieldtool.tui.app import FieldToolApp

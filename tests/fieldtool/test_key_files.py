@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from fieldtool import key_import
-from fieldtool.key_maps import MAPS_VARIABLE
+from fieldtool.keys import key_import
+from fieldtool.keys.key_maps import MAPS_VARIABLE
 from keystore.formats import ReadOptions, read_export
 from keystore.vault import KdfParameters, Vault
 from tests.fieldtool.conftest import PASSPHRASE, Ran, Run
@@ -125,7 +125,7 @@ def test_a_folder_that_cannot_be_written_keeps_no_key_out(
     def refuse(*_: object) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("fieldtool.quarantine_file.QuarantineFile._open", refuse)
+    monkeypatch.setattr("fieldtool.keys.quarantine_file.QuarantineFile._open", refuse)
     ran = run("keys", "import", path)
     assert "1 new" in ran.out
     assert "in no file beside it: Permission denied" in ran.err

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from fieldtool.lorawan_check import FRAMES_AN_ADDRESS
+from fieldtool.keys.lorawan_check import FRAMES_AN_ADDRESS
 from keystore.vault import Vault
 from protocols.lorawan.encode import Message, data_frame
 from protocols.lorawan.keys import SessionKeys

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from fieldtool.lazy_keys import LazyKeys
+from fieldtool.keys.lazy_keys import LazyKeys
 from fieldtool.replay.worker import Task
 from keystore.formats import KemVariant, devices_from_records, write_csv, write_kem
 from keystore.model import KeyRecord

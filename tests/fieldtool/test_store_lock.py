@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from fieldtool.access import choose_store, open_store
-from fieldtool.lazy_keys import LazyKeys
+from fieldtool.keys.lazy_keys import LazyKeys
 from fieldtool.pipeline.pipeline import Pipeline
 from fieldtool.pipeline.reception import Reception
 from fieldtool.sources.queue import FrameQueue

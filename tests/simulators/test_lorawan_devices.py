@@ -9,7 +9,7 @@ from decimal import Decimal
 
 import pytest
 
-from fieldtool.lorawan_keys import FiledLorawanKeys
+from fieldtool.keys.lorawan_keys import FiledLorawanKeys
 from keystore.formats import read_export
 from keystore.model import KeyRecord
 from protocols.lorawan.facts import CounterSource

@@ -12,7 +12,7 @@ from PIL import Image
 from textual import events
 from textual.pilot import Pilot
 
-from fieldtool.lazy_keys import LazyKeys
+from fieldtool.keys.lazy_keys import LazyKeys
 from fieldtool.tui.app import FieldToolApp
 from fieldtool.tui.certificate_screen import CertificateScreen
 from fieldtool.tui.help_screen import HelpScreen

@@ -159,7 +159,7 @@ def follower_maker(store: LazyKeys, given: Sequence[Key]) -> Callable[[], Lorawa
     """
 
     def make() -> LorawanFollower:
-        from fieldtool.lorawan_keys import FiledLorawanKeys, given_lorawan_keys
+        from fieldtool.keys.lorawan_keys import FiledLorawanKeys, given_lorawan_keys
         from protocols.lorawan.follower import LorawanFollower
 
         return LorawanFollower(given_lorawan_keys(given) if given else FiledLorawanKeys(store.device_records, store))

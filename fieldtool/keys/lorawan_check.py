@@ -13,8 +13,8 @@ from datetime import datetime
 from itertools import islice
 from typing import Final
 
-from fieldtool.key_check import SYSTEM, CheckState
-from fieldtool.lorawan_keys import FiledLorawanKeys
+from fieldtool.keys.key_check import SYSTEM, CheckState
+from fieldtool.keys.lorawan_keys import FiledLorawanKeys
 from fieldtool.session_book import SessionBook
 from keystore.model import LORAWAN_ROLES, KeyRecord, KeyRole, KeyStatus, Provenance
 from keystore.vault import Vault

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from fieldtool.errors import InputError
-from fieldtool.quarantine_file import QuarantineFile
+from fieldtool.keys.quarantine_file import QuarantineFile
 from keystore.errors import PasswordNeeded
 from keystore.formats import ImportRow, ImportStream, ReadOptions, open_export
 from keystore.lint import LintRule, lint

@@ -11,7 +11,7 @@ from protocols.lorawan.meters.registry import named_meter
 from protocols.model import Address, Key
 
 if TYPE_CHECKING:
-    from fieldtool.lazy_keys import LazyKeys
+    from fieldtool.keys.lazy_keys import LazyKeys
     from keystore.model import KeyRecord
 
 DeviceRecords: TypeAlias = "Callable[[str], Sequence[KeyRecord]]"

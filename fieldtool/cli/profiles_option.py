@@ -14,7 +14,7 @@ def add_profiles_option(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--profiles",
         metavar="DIR",
-        help="folder of your own meter profiles (else FIELDTOOL_PROFILES, else data folder)",
+        help="folder of your own meter profiles (else FIELDTOOL_PROFILES, else the data folder)",
     )
 
 

@@ -347,28 +347,8 @@ def _refuse(
             "header says encrypted, but the payload looks like plain text",
             "decode with --already-decrypted if the capture was decrypted before",
         )
-    elif not keys and (unavailable := getattr(decoding.keys, "unavailable", "")):
-        decoding.ladder.failed(
-            Rung.KEY,
-            Outcome.NO_KEY,
-            f"encrypted with {base.name}, and no key can be looked up: {unavailable}",
-            getattr(decoding.keys, "how_to_unlock", "") or "unlock the keystore",
-        )
-    elif not keys and (revoked := _revoked(decoding)):
-        are = "are" if len(revoked) > 1 else "is"
-        decoding.ladder.failed(
-            Rung.KEY,
-            Outcome.NO_KEY,
-            f"encrypted with {base.name}, and {_tried(revoked)} of {number} {are} revoked",
-            f"import the new key of {number}; to use the old one again, mark it as active",
-        )
     elif not keys:
-        decoding.ladder.failed(
-            Rung.KEY,
-            Outcome.NO_KEY,
-            f"encrypted with {base.name}, and no key is filed for {number}",
-            f"import the key of {number} from its portal's export",
-        )
+        decoding.ladder.failed(Rung.KEY, Outcome.NO_KEY, *_why_no_key(decoding, base.name, number))
     else:
         decoding.ladder.passed(Rung.KEY, _tried(tried))
         decoding.ladder.failed(
@@ -378,6 +358,27 @@ def _refuse(
             next_step or f"compare the key check value with the supplier's, or import the key of {number} again",
         )
     _leave_encrypted(decoding, base.name)
+
+
+def _why_no_key(decoding: Decoding, protection: str, number: str) -> tuple[str, str]:
+    """Say why there is no key to try, and what to do."""
+    unavailable = getattr(decoding.keys, "unavailable", "")
+    if unavailable:
+        return (
+            f"encrypted with {protection}, and no key can be looked up: {unavailable}",
+            getattr(decoding.keys, "how_to_unlock", "") or "unlock the keystore",
+        )
+    revoked = _revoked(decoding)
+    if revoked:
+        are = "are" if len(revoked) > 1 else "is"
+        return (
+            f"encrypted with {protection}, and {_tried(revoked)} of {number} {are} revoked",
+            f"import the new key of {number}; to use the old one again, mark it as active",
+        )
+    return (
+        f"encrypted with {protection}, and no key is filed for {number}",
+        f"import the key of {number} from its portal's export",
+    )
 
 
 def _tried(check_values: Sequence[str]) -> str:

@@ -17,6 +17,7 @@ from fieldtool.actions.errors import ActionRefused, LinkSilent, WrongMeter
 from fieldtool.actions.links import FieldLink, MeterChoice
 from keystore.certificates.revocation import RevocationList
 from keystore.certificates.wallet import Credential
+from protocols.actions.list_marks import is_missing
 from protocols.actions.messages import (
     MOST_LISTS,
     NO_COUNTER,
@@ -108,7 +109,7 @@ class GuardedSession:
         challenge = opened.challenge
         signature = evidence.credential.key.sign(signed_bytes(opened.tool_nonce, challenge, command))
         proof = Proof(challenge.session_id, command, evidence.certificates, (), signature)
-        newer = [one for one in evidence.lists if one.number > challenge.list_number]
+        newer = [one for one in evidence.lists if is_missing(challenge.lists, one.issuer_key_id, one.number)]
         answer = self._exchange(self._with_lists(proof, newer))
         if not isinstance(answer, Result) or answer.session_id not in (challenge.session_id, NO_SESSION):
             raise self._odd(answer)
@@ -127,14 +128,15 @@ class GuardedSession:
         return None
 
     def _with_lists(self, proof: Proof, newer: Iterable[RevocationList]) -> Proof:
-        """Send lists along that the meter does not have, the newest first, as far as the link carries them."""
+        """Send lists along that the meter does not have, the newest first; what the link cannot carry is left out."""
         room = self._link.longest_message - len(proof.to_bytes())
         sent: list[bytes] = []
-        for one in sorted(newer, key=lambda one: one.number, reverse=True)[:MOST_LISTS]:
-            room -= len(one.data) + LIST_OVERHEAD
-            if room < 0:
+        for one in sorted(newer, key=lambda one: one.this_update, reverse=True)[:MOST_LISTS]:
+            length = len(one.data) + LIST_OVERHEAD
+            if length > room:
                 _log.info("revocation list %d is too long for this link", one.number)
-                break
+                continue
+            room -= length
             sent.append(one.data)
         return replace(proof, lists=tuple(sent))
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import ClassVar, Final, TypeAlias
 
+from protocols.actions.list_marks import MARK_LENGTH, MOST_MARKS, ListMark
 from protocols.actions.results import ResultCode
 from protocols.crypto import aes_cmac
 from protocols.errors import BadField, ProtocolError, Truncated, Unsupported
@@ -53,8 +54,8 @@ class Hello:
 class Challenge:
     """The meter's answer to `Hello`; good for one `Proof` within `lifetime_s`.
 
-    `meter_time` is the meter's clock in seconds since 1970, `list_number` the number of the newest revocation list that
-    it holds, 0 for none.
+    `meter_time` is the meter's clock in seconds since 1970, `lists` are the revocation lists that it holds, at most
+    `MOST_MARKS` of them.
     """
 
     TYPE: ClassVar[int] = 2
@@ -64,10 +65,12 @@ class Challenge:
     meter_time: int
     lifetime_s: int
     reconfigurations_left: int
-    list_number: int
+    lists: tuple[ListMark, ...] = ()
 
     def to_bytes(self) -> bytes:
-        """Return the message; `ValueError` when a field does not fit."""
+        """Return the message; `ValueError` when a field does not fit, or there are too many lists."""
+        if len(self.lists) > MOST_MARKS:
+            raise ValueError(f"a challenge names at most {MOST_MARKS} lists")
         return b"".join(
             (
                 bytes((self.TYPE, VERSION)),
@@ -77,7 +80,8 @@ class Challenge:
                 _number(self.meter_time, 4),
                 _number(self.lifetime_s, 2),
                 _number(self.reconfigurations_left, 1),
-                _number(self.list_number, 4),
+                _number(len(self.lists), 1),
+                *(mark.to_bytes() for mark in self.lists),
             )
         )
 
@@ -260,10 +264,13 @@ class _Reader:
         return self.take(self.number(length))
 
     def several(self, least: int, most: int) -> tuple[bytes, ...]:
+        return tuple(self.counted(2) for _ in range(self.count(least, most)))
+
+    def count(self, least: int, most: int) -> int:
         count = self.number(1)
         if not least <= count <= most:
             raise self.bad(f"{count} items, allowed are {least} to {most}")
-        return tuple(self.counted(2) for _ in range(count))
+        return count
 
     def version(self) -> None:
         version = self.number(1)
@@ -292,7 +299,7 @@ def _read_challenge(reader: _Reader) -> Message:
         meter_time=reader.number(4),
         lifetime_s=reader.number(2),
         reconfigurations_left=reader.number(1),
-        list_number=reader.number(4),
+        lists=tuple(ListMark.from_bytes(reader.take(MARK_LENGTH)) for _ in range(reader.count(0, MOST_MARKS))),
     )
 
 

@@ -21,6 +21,7 @@ from keystore.certificates.levels import level_table, level_title
 from keystore.certificates.revocation import RevocationList, check_list, check_newer, read_list
 from keystore.certificates.verification import VerifiedChain, verify_authority, verify_chain
 from protocols.actions.commands import Command, parse_command
+from protocols.actions.list_marks import MOST_MARKS, ListMark
 from protocols.actions.messages import Proof
 from protocols.actions.results import ResultCode
 from protocols.errors import ProtocolError, Unsupported
@@ -33,9 +34,6 @@ _CODES: Final[dict[RejectReason, ResultCode]] = {
     RejectReason.REVOKED: ResultCode.REVOKED,
 }
 """Every other reason is `UNTRUSTED`; the detail names it."""
-
-
-HIGHEST_NUMBER: Final = 0xFFFF_FFFF
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +61,10 @@ class Gate:
         return tuple(one.data for one in self._lists)
 
     @property
-    def newest_number(self) -> int:
-        """The highest number of them, 0 when there are none; cut to what a challenge can say."""
-        return min(max((one.number for one in self._lists), default=0), HIGHEST_NUMBER)
+    def marks(self) -> tuple[ListMark, ...]:
+        """What a challenge says of them; of too many the newest."""
+        newest = sorted(self._lists, key=lambda one: one.this_update, reverse=True)[:MOST_MARKS]
+        return tuple(ListMark.of(one.issuer_key_id, one.number) for one in newest)
 
     def certificates(self, data: Sequence[bytes]) -> tuple[FieldCertificate, ...]:
         """Read certificates, the leaf first; raises `Refused`."""
@@ -74,13 +73,14 @@ class Gate:
         except CertificateRejected as error:
             raise _refused(error) from None
 
-    def take_list(self, data: bytes, issuers: Sequence[FieldCertificate]) -> bool:
-        """Take a newer list of one of these issuers or of an anchor; False when it is held already.
+    def take_list(self, data: bytes, issuers: Sequence[FieldCertificate]) -> RevocationList | None:
+        """Take a newer list of one of these issuers or of an anchor; None when it is held already.
 
         Raises `Refused` for a list that goes back, or that nobody trusted has signed.
         """
         try:
-            return self._take_list(read_list(data), issuers)
+            offered = read_list(data)
+            return offered if self._take_list(offered, issuers) else None
         except CertificateRejected as error:
             raise _refused(error) from None
 

@@ -17,6 +17,7 @@ from keystore.certificates.certificate import FieldCertificate
 from keystore.certificates.levels import Capability, level_table
 from protocols.actions.commands import parse_command
 from protocols.actions.event_log import EventKind
+from protocols.actions.list_marks import HIGHEST_NUMBER
 from protocols.actions.messages import (
     CHALLENGE_LENGTH,
     LONGEST_DETAIL,
@@ -190,7 +191,7 @@ class MeterLock:
             meter_time=int(self.state.meter_clock(now).timestamp()),
             lifetime_s=self._lifetime_s,
             reconfigurations_left=NO_COUNTER if left is None else left,
-            list_number=self._gate().newest_number,
+            lists=self._gate().marks,
         )
         # What is signed names the meter that this is, whatever a fault lets it say.
         own = replace(challenge, meter=self.meter.address)
@@ -242,9 +243,11 @@ class MeterLock:
         """Take the lists of a proof; they hold by their own signature, whatever becomes of the command."""
         try:
             for one in proof.lists:
-                if gate.take_list(one, certificates[1:]):
+                taken = gate.take_list(one, certificates[1:])
+                if taken is not None:
                     state = replace(self.state, lists=gate.lists)
-                    self._store(state.logged(now, EventKind.LIST_TAKEN, f"revocation list {gate.newest_number} taken"))
+                    number = min(taken.number, HIGHEST_NUMBER)
+                    self._store(state.logged(now, EventKind.LIST_TAKEN, f"revocation list {number} taken"))
         except Refused as refused:
             refused.is_harmless = True
             return refused

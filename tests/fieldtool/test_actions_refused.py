@@ -22,6 +22,7 @@ from keystore.certificates.errors import NotPermitted
 from keystore.certificates.grant import Scope
 from keystore.certificates.revocation import read_list
 from protocols.actions.event_log import EventKind
+from protocols.actions.messages import Proof, parse_message
 from protocols.actions.results import ResultCode
 from protocols.model import Address
 from simulators.certificate_desk.issuing import issue_list
@@ -139,6 +140,48 @@ def test_a_list_that_is_too_long_for_the_link_is_left_out(bench: Bench) -> None:
     service = ActionService(bench.vault, StoppableLink(bench.link, Event()), bench.clock)
     assert service.execute(service.plan("reset-peaks", bench.choice, {})).ok
     assert bench.lock.state.lists == (long.data,)
+
+
+def test_the_list_of_a_second_issuer_comes_along_whatever_its_number(bench: Bench) -> None:
+    desk, now = bench.desk, bench.clock()
+    first = bench.enrol("service")
+    high = [desk.revocation_list(now) for _ in range(5)][-1]
+    bench.change_wallet(lambda wallet: enrolment.import_list(wallet, high, now)[0])
+    assert bench.do("reset-alarms").ok
+    desk.new_issuer("Second", now)
+    stolen, kept = bench.enrol("service"), bench.enrol("service")
+    desk.revoke(stolen, now)
+    low = desk.revocation_list(now)
+    assert (read_list(low).number, read_list(high).number) == (1, 5)
+    bench.change_wallet(lambda wallet: enrolment.import_list(wallet, low, now)[0])
+    bench.change_wallet(lambda wallet: enrolment.use(wallet, kept, now))
+    assert bench.do("reset-peaks").ok
+    assert bench.lock.state.lists == (high, low)
+    for tag in (kept, first):
+        bench.change_wallet(lambda wallet, tag=tag: enrolment.use(wallet, tag, now))  # type: ignore[misc]
+        heard = len(bench.link.heard)
+        assert bench.do("reset-alarms").ok
+        sent = [parse_message(message) for message in bench.link.heard[heard:]]
+        assert [len(one.lists) for one in sent if isinstance(one, Proof)] == [0], "what the meter has stays here"
+    thief = next(one for one in bench.wallet.credentials if one.tag == stolen)
+    bench.change_wallet(lambda wallet: replace(wallet, lists=(), active=thief.certificate.fingerprint))
+    with pytest.raises(ActionRefused) as refused:
+        bench.do("reset-alarms")
+    assert refused.value.code == ResultCode.REVOKED
+
+
+def test_a_list_that_is_too_long_keeps_no_other_back(bench: Bench) -> None:
+    desk, now = bench.desk, bench.clock()
+    bench.enrol("service")
+    revoked = [(number << 40 | 1, now) for number in range(1, 300)]
+    long = read_list(issue_list(desk.issuer, revoked, 1, now, 30 * DAY))
+    short = read_list(desk.revocation_list(now - DAY, issuer=desk.anchor))
+    bench.change_wallet(lambda wallet: replace(wallet, lists=(long, short)))
+    assert bench.do("reset-alarms").ok
+    assert bench.lock.state.lists == (short.data,)
+    bench.link.longest_message = 15360
+    assert bench.do("reset-peaks").ok
+    assert list(bench.lock.state.lists) == [short.data, long.data]
 
 
 def test_a_clock_that_was_set_back_leaves_nothing_but_reading(bench: Bench) -> None:

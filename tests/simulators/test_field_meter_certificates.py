@@ -12,6 +12,7 @@ from keystore.certificates.grant import Scope
 from keystore.certificates.levels import Capability
 from protocols.actions.commands import build_command
 from protocols.actions.event_log import EventKind
+from protocols.actions.list_marks import MOST_MARKS, ListMark
 from protocols.actions.messages import (
     Hello,
     Result,
@@ -19,6 +20,7 @@ from protocols.actions.messages import (
 )
 from protocols.actions.results import ResultCode
 from simulators.certificate_desk.issuing import Authority, issue_list, new_key
+from simulators.field_meter.lock import MeterLock
 from simulators.field_meter.obey import Refused
 from simulators.field_meter.state import TAMPER
 from tests.keystore.certificates.desks import DAY, ORGANISATION, START, impostor_of, make_desk
@@ -43,6 +45,11 @@ def revoking_desk() -> tuple[Technician, Technician, bytes, bytes]:
     before = desk.revocation_list(START)
     desk.revoke("anna", START)
     return anna, berta, before, desk.revocation_list(START)
+
+
+def held_numbers(lock: MeterLock) -> list[int]:
+    """The numbers of the lists that a challenge names."""
+    return [mark.number for mark in greet(lock).lists]
 
 
 def test_a_desk_that_is_not_trusted() -> None:
@@ -92,14 +99,14 @@ def test_the_clock_is_not_set_forward_step_by_step() -> None:
 def test_revoked() -> None:
     who, _, before, after = revoking_desk()
     lock = make_lock(make_desk())
-    assert greet(lock).list_number == 0
+    assert held_numbers(lock) == []
     assert do(lock, who, "reset-alarms", lists=[before]).code is ResultCode.DONE
-    assert greet(lock).list_number == 1
+    assert held_numbers(lock) == [1]
     # The list that she brings herself is what turns her away, and it stays.
     result = do(lock, who, "reset-peaks", lists=[after])
     assert (result.code, result.detail[:8]) == (ResultCode.REVOKED, "revoked:")
     assert do(lock, who, "reset-peaks").code is ResultCode.REVOKED
-    assert greet(lock).list_number == 2
+    assert held_numbers(lock) == [2]
     assert EventKind.LIST_TAKEN in {event.kind for event in lock.state.events}
 
 
@@ -110,7 +117,7 @@ def test_a_list_does_not_go_back() -> None:
     result = do(lock, other, "reset-peaks", lists=[before])
     assert (result.code, result.detail[:11]) == (ResultCode.UNTRUSTED, "older_list:")
     assert do(lock, who, "reset-peaks", lists=[before]).code is ResultCode.REVOKED
-    assert greet(lock).list_number == 2
+    assert held_numbers(lock) == [2]
     # The list that is held already is no fault, and an honest tool with an old one is not locked out for it.
     assert do(lock, other, "reset-peaks", lists=[after]).code is ResultCode.DONE
     with pytest.raises(Refused):
@@ -159,11 +166,45 @@ def test_an_authority_that_bears_anothers_name_takes_nobody_off_a_list(*, first:
     assert do(lock, who, "reset-peaks").code is ResultCode.REVOKED
 
 
+def test_a_challenge_names_the_list_of_each_issuer() -> None:
+    desk = make_desk()
+    lock, first = make_lock(desk), desk.issuer
+    anna = hire(desk, "service", tag="anna")
+    second = desk.new_issuer("Second", START)
+    berta = hire(desk, "service", tag="berta")
+    for _ in range(3):
+        high = desk.revocation_list(START, issuer=first)
+    assert do(lock, anna, "reset-alarms", lists=[high]).code is ResultCode.DONE
+    desk.revoke("berta", START)
+    low = desk.revocation_list(START + DAY, issuer=second)
+    result = do(lock, berta, "reset-alarms", lists=[low], now=START + DAY)
+    assert (result.code, result.detail[:8]) == (ResultCode.REVOKED, "revoked:")
+    assert greet(lock, START + DAY).lists == (
+        ListMark.of(second.certificate.subject_key_id or b"", 1),
+        ListMark.of(first.certificate.subject_key_id or b"", 3),
+    )
+    taken = [event.words for event in lock.state.events if event.kind is EventKind.LIST_TAKEN]
+    assert taken == ["revocation list 1 taken", "revocation list 3 taken"]
+
+
+def test_a_challenge_names_the_newest_lists_when_there_are_too_many() -> None:
+    desk = make_desk()
+    lock = make_lock(desk)
+    issuers = [desk.new_issuer(f"Issuer {number}", START) for number in range(MOST_MARKS + 2)]
+    lists = [desk.revocation_list(START + day * DAY, issuer=one) for day, one in enumerate(issuers)]
+    at = START + 20 * DAY
+    lock.tick(at)
+    lock.take_lists(lists, [one.certificate for one in issuers], at)
+    newest = [ListMark.of(one.certificate.subject_key_id or b"", 1) for one in issuers[:1:-1]]
+    assert list(greet(lock, at).lists) == newest
+    assert len(newest) == MOST_MARKS
+
+
 def test_lists_that_the_factory_puts_in() -> None:
     who, _, _, after = revoking_desk()
     lock = make_lock(make_desk())
     lock.take_lists([after], [make_desk().issuer.certificate], NOW)
-    assert greet(lock).list_number == 2
+    assert held_numbers(lock) == [2]
     assert do(lock, who, "reset-alarms").code is ResultCode.REVOKED
 
 

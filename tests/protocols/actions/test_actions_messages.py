@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -19,6 +21,7 @@ from protocols.actions.fragments import (
     cut,
     parse_fragment,
 )
+from protocols.actions.list_marks import HIGHEST_NUMBER, MOST_MARKS, ListMark, is_missing
 from protocols.actions.messages import (
     Challenge,
     Hello,
@@ -38,7 +41,9 @@ from protocols.model import Address
 from protocols.text import safe_text
 
 METER = Address.of("KAM", "12345678", 0x1B, 0x07)
-CHALLENGE = Challenge(b"SESS", bytes(range(32)), METER, 1_800_000_000, 30, 12, 3)
+CHALLENGE = Challenge(
+    b"SESS", bytes(range(32)), METER, 1_800_000_000, 30, 12, (ListMark(b"desk", 3), ListMark(b"\0\1\2\3", 0))
+)
 
 
 def of(length: int) -> st.SearchStrategy[bytes]:
@@ -51,9 +56,10 @@ def byte(bits: int = 8) -> st.SearchStrategy[int]:
 
 METERS = of(8).map(Address.from_wire)
 DETAILS = st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=80)
+MARKS = st.lists(st.builds(ListMark, of(4), byte(32)), max_size=MOST_MARKS).map(tuple)
 MESSAGES: st.SearchStrategy[Message] = st.one_of(
     st.builds(Hello, of(16)),
-    st.builds(Challenge, of(4), of(32), METERS, byte(32), byte(16), byte(), byte(32)),
+    st.builds(Challenge, of(4), of(32), METERS, byte(32), byte(16), byte(), MARKS),
     st.builds(
         Proof,
         of(4),
@@ -110,13 +116,39 @@ def test_the_bytes_of_each_field() -> None:
         b"\x02\x01SESS"
         + bytes(range(32))
         + bytes.fromhex("2D2C785634121B07")
-        + bytes.fromhex("6B49D200 001E 0C 00000003")
+        + bytes.fromhex("6B49D200 001E 0C 02 6465736B 00000003 00010203 00000000")
     )
     proof = Proof(b"SESS", b"\x51\x01\x7a\x05", (b"leaf", b"ca"), (), b"sig")
     assert proof.to_bytes() == b"\x03SESS\x00\x04\x51\x01\x7a\x05\x02\x00\x04leaf\x00\x02ca\x00\x03sig"
     result = Result(b"SESS", ResultCode.REVOKED, "gone", 4, b"\x78")
     assert result.to_bytes() == b"\x04SESS\x08\x04gone\x04\x00\x01\x78" + bytes(16)
     assert result.sealed(bytes(16)).mac == aes_cmac(bytes(16), b"\x04SESS\x08\x04gone\x04\x00\x01\x78")
+
+
+def test_a_challenge_names_eight_lists_at_most() -> None:
+    marks = tuple(ListMark.of(bytes((number,)), number) for number in range(MOST_MARKS + 1))
+    with pytest.raises(ValueError, match="at most 8 lists"):
+        replace(CHALLENGE, lists=marks).to_bytes()
+    whole = replace(CHALLENGE, lists=marks[:MOST_MARKS]).to_bytes()
+    at = len(whole) - 8 * MOST_MARKS - 1
+    assert whole[at] == MOST_MARKS
+    with pytest.raises(BadField, match="9 items, allowed are 0 to 8"):
+        parse_message(whole[:at] + b"\x09" + whole[at + 1 :] + bytes(8))
+
+
+@pytest.mark.parametrize("mark", [ListMark(b"abc", 1), ListMark(b"abcd", -1), ListMark(b"abcd", 1 << 32)], ids=repr)
+def test_a_mark_that_does_not_fit(mark: ListMark) -> None:
+    with pytest.raises(ValueError, match="a mark has a tag of 4 bytes"):
+        mark.to_bytes()
+
+
+def test_which_lists_a_meter_lacks() -> None:
+    marks = (ListMark.of(b"first", 5), ListMark.of(b"second", 2), ListMark.of(b"second", 9))
+    assert marks[0].issuer_tag == hashlib.sha256(b"first").digest()[:4]
+    assert [is_missing(marks, b"first", number) for number in (4, 5, 6)] == [False, False, True]
+    assert is_missing(marks, b"third", 0)
+    assert is_missing(marks, b"second", 3), "of two that look alike the older counts"
+    assert ListMark.of(b"first", 1 << 70).number == HIGHEST_NUMBER
 
 
 def test_what_is_signed_names_everything() -> None:

@@ -21,7 +21,7 @@ from fieldtool.errors import FieldToolError
 from fieldtool.replay.block_replay import Replayed
 from fieldtool.replay.capture import Block
 from fieldtool.replay.dealing import Deal, Dealer
-from fieldtool.replay.worker import (
+from fieldtool.replay.process_messages import (
     AskedForFormats,
     AskedForKeys,
     AskedForRevoked,
@@ -35,12 +35,12 @@ from fieldtool.replay.worker import (
     FoundKeys,
     HeardSessions,
     Message,
+    Question,
     Taken,
-    Task,
     TellSessions,
     Text,
-    work,
 )
+from fieldtool.replay.worker import Task, work
 from protocols.mbus.compact import FormatLibrary
 from protocols.model import Address, KeyLookup
 
@@ -243,22 +243,6 @@ class _Crew:
         except (EOFError, OSError) as ended:
             raise ProcessEnded("a process that decodes has ended", "try again, or without --jobs") from ended
         match message:
-            case AskedForKeys(addresses):
-                self._send(worker, tuple(map(self._found, addresses)))
-            case AskedForRevoked(address):
-                revoked = getattr(self._keys, "revoked", None)
-                self._send(worker, () if revoked is None else tuple(revoked(address)))
-            case AskedForRootKeys(dev_eui):
-                self._send(worker, tuple(self._lorawan.keys.root_keys(dev_eui)))
-            case AskedForSessionKeys(dev_addr):
-                self._send(worker, tuple(self._lorawan.keys.session_keys(dev_addr)))
-            case AskedForSessions():
-                keys = self._lorawan.keys
-                unavailable, how = getattr(keys, "unavailable", ""), getattr(keys, "how_to_unlock", "")
-                self._send(worker, BegunSessions(self._lorawan.begins_with, unavailable, how))
-            case AskedForRevokedDeviceKeys(identifier):
-                revoked = getattr(self._lorawan.keys, "revoked", None)
-                self._send(worker, () if revoked is None else tuple(revoked(identifier)))
             case HeardSessions(sessions):
                 worker.sessions, worker.has_told = sessions, True
             case AskedForFormats():
@@ -283,7 +267,27 @@ class _Crew:
                     self._formats = self._formats.joined(formats)
             case Failed(error):
                 raise error
+            case _:
+                self._send(worker, self._answer(message))
         self._answer_about_formats()
+
+    def _answer(self, question: Question) -> object:
+        """Answer what can be answered at once."""
+        match question:
+            case AskedForKeys(addresses):
+                return tuple(map(self._found, addresses))
+            case AskedForRevoked(address):
+                return _revoked(self._keys, address)
+            case AskedForRootKeys(dev_eui):
+                return tuple(self._lorawan.keys.root_keys(dev_eui))
+            case AskedForSessionKeys(dev_addr):
+                return tuple(self._lorawan.keys.session_keys(dev_addr))
+            case AskedForSessions():
+                keys = self._lorawan.keys
+                unavailable, how = getattr(keys, "unavailable", ""), getattr(keys, "how_to_unlock", "")
+                return BegunSessions(self._lorawan.begins_with, unavailable, how)
+            case AskedForRevokedDeviceKeys(identifier):
+                return _revoked(self._lorawan.keys, identifier)
 
     def _joined(self, dealt: _Dealt) -> Iterator[tuple[Replayed, FormatLibrary]]:
         """Yield what all processes made of a block, in the order of its lines, and give the memory back."""
@@ -325,6 +329,12 @@ class _Crew:
             worker.connection.send(message)
         except OSError as error:
             raise ProcessEnded("a process that decodes has ended", "try again, or without --jobs") from error
+
+
+def _revoked(keys: object, whose: object) -> tuple[str, ...]:
+    """The check values of revoked keys, from a look-up that knows of any."""
+    revoked = getattr(keys, "revoked", None)
+    return () if revoked is None else tuple(revoked(whose))
 
 
 def _in_order(dealt: _Dealt) -> Iterator[memoryview]:

@@ -13,11 +13,28 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from multiprocessing.shared_memory import SharedMemory
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias, cast
+from typing import TYPE_CHECKING, cast
 
 from fieldtool.replay.block_replay import BlockReplay, Replayed
 from fieldtool.replay.capture import Block, open_captures
 from fieldtool.replay.memory import settled
+from fieldtool.replay.process_messages import (
+    AskedForFormats,
+    AskedForKeys,
+    AskedForRevoked,
+    AskedForRevokedDeviceKeys,
+    AskedForRootKeys,
+    AskedForSessionKeys,
+    AskedForSessions,
+    BegunSessions,
+    Done,
+    Failed,
+    FoundKeys,
+    HeardSessions,
+    Taken,
+    TellSessions,
+    Text,
+)
 from fieldtool.replay.second_pass import SecondPass
 from fieldtool.user_profiles import load_profiles
 from protocols.learned import LearnedDecoder
@@ -27,7 +44,6 @@ from protocols.model import Address, Key
 if TYPE_CHECKING:
     from protocols.lorawan.follower import LorawanFollower
     from protocols.lorawan.keys import RootKeys, SessionKeys
-    from protocols.lorawan.sessions import Sessions
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,128 +60,6 @@ class Task:
     profiles: str | None = None
     formats: FormatLibrary | None = None
     again: tuple[Path, ...] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class AskedForKeys:
-    """A process wants the keys of these addresses, and is answered with a `FoundKeys` each."""
-
-    addresses: tuple[Address, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class FoundKeys:
-    """The keys of an address; without any, why none can be looked up and what to do, as the look-up says it."""
-
-    keys: tuple[Key, ...]
-    unavailable: str = ""
-    how_to_unlock: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class AskedForRevoked:
-    """A process wants the check values of an address's revoked keys."""
-
-    address: Address
-
-
-@dataclass(frozen=True, slots=True)
-class AskedForFormats:
-    """A process has a compact frame whose format it does not know."""
-
-
-@dataclass(frozen=True, slots=True)
-class AskedForRootKeys:
-    """A process wants the root keys of a LoRaWAN device."""
-
-    dev_eui: str
-
-
-@dataclass(frozen=True, slots=True)
-class AskedForSessionKeys:
-    """A process wants the session keys of a LoRaWAN address."""
-
-    dev_addr: str
-
-
-@dataclass(frozen=True, slots=True)
-class AskedForSessions:
-    """A process wants the LoRaWAN sessions to begin with."""
-
-
-@dataclass(frozen=True, slots=True)
-class AskedForRevokedDeviceKeys:
-    """A process wants the check values of the revoked keys under a DevEUI or DevAddr."""
-
-    identifier: str
-
-
-@dataclass(frozen=True, slots=True)
-class BegunSessions:
-    """The LoRaWAN sessions to begin with; why no keys can be looked up, and what to do then."""
-
-    sessions: Sessions
-    unavailable: str = ""
-    how_to_unlock: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class TellSessions:
-    """A process is to tell what it has heard of LoRaWAN devices."""
-
-
-@dataclass(frozen=True, slots=True)
-class HeardSessions:
-    """What a process has heard of LoRaWAN devices; None where there were none."""
-
-    sessions: Sessions | None
-
-
-@dataclass(frozen=True, slots=True)
-class Text:
-    """A process has put text into its shared memory; `whole` unless there is more of the same block."""
-
-    start: int
-    size: int
-    whole: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Taken:
-    """The text that starts there was taken out of the shared memory, which may be written to again."""
-
-    start: int
-
-
-@dataclass(frozen=True, slots=True)
-class Done:
-    """A block's share is done: what became of it, without its text, and all formats when there are new ones."""
-
-    replayed: Replayed
-    formats: FormatLibrary | None
-
-
-@dataclass(frozen=True, slots=True)
-class Failed:
-    """What ended a process."""
-
-    error: Exception
-
-
-Message: TypeAlias = (
-    AskedForKeys
-    | AskedForRevoked
-    | AskedForRootKeys
-    | AskedForSessionKeys
-    | AskedForRevokedDeviceKeys
-    | AskedForSessions
-    | AskedForFormats
-    | HeardSessions
-    | Text
-    | Done
-    | Failed
-)
-"""What a process says; what it is told are blocks, `Taken`, `TellSessions`, and answers."""
 
 
 def work(connection: Connection, memory: SharedMemory, task: Task) -> None:

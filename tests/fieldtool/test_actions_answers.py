@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -57,9 +58,9 @@ def test_an_answer_whose_proof_was_taken_off_is_told(bench: Bench) -> None:
     assert any("proves its answer" in note for note in outcome.notes)
 
 
-def test_a_proof_that_is_held_back_while_the_meter_is_asked_changes_nothing(bench: Bench) -> None:
-    """Somebody on the line answers the tool's HELLO himself, so that it cuts nothing, and delivers the proof later."""
-    old, honest = bench.lock.state.key, bench.link.exchange
+def hold_back(bench: Bench) -> list[bytes]:
+    """Put somebody on the line who keeps proofs, and then answers HELLO himself, so that it cuts no session."""
+    honest = bench.link.exchange
     held: list[bytes] = []
     made_up: list[bytes] = []
 
@@ -75,13 +76,39 @@ def test_a_proof_that_is_held_back_while_the_meter_is_asked_changes_nothing(benc
         return answer
 
     bench.link.exchange = between  # type: ignore[method-assign]
+    return held
+
+
+def deliver(bench: Bench, proof: bytes) -> ResultCode:
+    """What the meter says to a proof that comes from anybody, now."""
+    late = parse_message(bench.lock.receive(proof, bench.clock()))
+    assert isinstance(late, Result)
+    return late.code
+
+
+def test_a_proof_that_is_held_back_while_the_meter_is_asked_changes_nothing(bench: Bench) -> None:
+    old, held = bench.lock.state.key, hold_back(bench)
     with pytest.raises(LinkSilent):
         bench.change_key()
     assert not bench.vault.key_changes.pending()
-    late = parse_message(bench.lock.receive(held[0], bench.clock()))
-    assert isinstance(late, Result)
-    assert late.code is ResultCode.NO_SESSION
+    assert deliver(bench, held[0]) is ResultCode.NO_SESSION
     assert bench.lock.state.key == old
+
+
+def test_a_proof_that_is_held_back_is_good_for_as_long_as_its_challenge_and_the_next_visit_shows_it(
+    bench: Bench,
+) -> None:
+    honest = bench.link.exchange
+    for late_s, code in ((31, ResultCode.NO_SESSION), (20, ResultCode.DONE)):
+        held = hold_back(bench)
+        with pytest.raises(LinkSilent, match="it was not done"):
+            bench.do("customer-number", number="K-4711")
+        bench.clock.pass_by(timedelta(seconds=late_s))
+        assert deliver(bench, held[0]) is code
+        bench.link.exchange = honest  # type: ignore[method-assign]
+    assert deliver(bench, held[0]) is ResultCode.REPLAY
+    assert bench.service.plan("customer-number", bench.choice, {"number": "K-2"}).before == "customer: K-4711"
+    assert any("customer-number done" in event.words for event in bench.do("event-log").events)
 
 
 def test_a_key_change_that_cannot_begin_is_written_down(bench: Bench) -> None:

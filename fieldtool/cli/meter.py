@@ -75,8 +75,14 @@ def _run(arguments: Namespace) -> ExitCode:
         near = get_close_matches(word, WORDS, n=1)
         hint = f"did you mean `fieldtool meter {near[0]}`?" if near else "see: fieldtool meter actions"
         raise UsageError(f"there is no action {safe_text(word)!r}", hint)
-    if arguments.values and word not in FORMS:
-        raise UsageError(f"{word} takes no --set", "leave it out")
+    unused: dict[str, bool] = {
+        "--set": bool(arguments.values) and word not in FORMS,
+        "--dry-run": arguments.dry_run and word not in FORMS,
+        "--key-file": arguments.key_file is not None and word != CHANGE_KEY,
+    }
+    option = next((name for name, is_given in unused.items() if is_given), None)
+    if option is not None:
+        raise UsageError(f"{word} takes no {option}", "leave it out")
     if word == ACTIONS:
         return _list_actions(arguments)
     if arguments.at is None or arguments.meter is None:

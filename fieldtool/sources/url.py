@@ -70,7 +70,8 @@ def parse_url(text: str, kinds: tuple[str, ...], options: dict[str, tuple[str, .
         if re.fullmatch(r"/COM\d+", target, re.IGNORECASE):
             target = target[1:]
     if not target:
-        raise UsageError(f"{shown!r} names no port or file", f"as in {kind}:///dev/ttyUSB0?mode=c1,t1")
+        mode = "?mode=c1,t1" if "mode" in options.get(kind, ()) else ""
+        raise UsageError(f"{shown!r} names no port or file", f"as in {kind}:///dev/ttyUSB0{mode}")
     return ReceiverUrl(without_secrets(text), kind, target, _options(shown, query, options.get(kind, ())))
 
 

@@ -121,6 +121,5 @@ def _warnings(chain: VerifiedChain, now: datetime) -> tuple[str, ...]:
     if left > level_table().policy.warn_before:
         return ()
     whose = "the certificate" if first is chain.leaf else f"its issuer {first.common_name}"
-    days = left // _DAY
-    left_text = counted(days, "day")
-    return (f"{whose} expires {'today' if not days else f'in {left_text}'}",)
+    when = "today" if left < _DAY else f"in {counted(days_until(first.not_after, now), 'day')}"
+    return (f"{whose} expires {when}",)

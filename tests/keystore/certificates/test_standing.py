@@ -62,6 +62,8 @@ def test_a_certificate_warns_and_expires() -> None:
     assert standing(wallet, 334 * DAY).warnings == ()
     last_month = standing(wallet, 335 * DAY)
     assert (last_month.days_left, last_month.warnings) == (30, ("the certificate expires in 30 days",))
+    begun = standing(wallet, 335 * DAY + timedelta(hours=12))
+    assert (begun.days_left, begun.warnings) == (30, ("the certificate expires in 30 days",))
     assert standing(wallet, 365 * DAY).warnings == ("the certificate expires today",)
     assert standing(wallet, 365 * DAY).days_left == 0
     over = standing(wallet, 365 * DAY + timedelta(seconds=1))

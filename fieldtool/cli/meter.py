@@ -20,7 +20,11 @@ from fieldtool.actions.service import ActionService
 from fieldtool.cli import output
 from fieldtool.cli.asking import confirmed
 from fieldtool.cli.command import Command
-from fieldtool.cli.meter_text import (
+from fieldtool.cli.question import can_ask
+from fieldtool.enrolment import Enrolment
+from fieldtool.errors import ConfigError, UsageError
+from fieldtool.exit_codes import ExitCode
+from fieldtool.export.action_text import (
     action_facts,
     action_line,
     actions_help,
@@ -30,10 +34,6 @@ from fieldtool.cli.meter_text import (
     plan_lines,
     read_out_lines,
 )
-from fieldtool.cli.question import can_ask
-from fieldtool.enrolment import Enrolment
-from fieldtool.errors import ConfigError, UsageError
-from fieldtool.exit_codes import ExitCode
 from fieldtool.export.telegram_json import telegram_json
 from fieldtool.keys.keys_text import parse_key
 from fieldtool.keys.lazy_keys import LazyKeys

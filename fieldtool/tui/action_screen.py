@@ -13,13 +13,14 @@ from textual.widgets import Static
 
 from fieldtool.actions.links import LINKS, OPTIONS, MeterChoice, parse_meter
 from fieldtool.actions.plan import CHANGE_KEY, READ_OUT
+from fieldtool.export.action_text import outcome_lines, plan_lines
 from fieldtool.sources.url import parse_url
 from fieldtool.tui.action_list import ActionEntry, ActionList
 from fieldtool.tui.action_run import ActionRun, link_over
-from fieldtool.tui.action_text import outcome_lines, plan_lines, read_out_lines
 from fieldtool.tui.action_views import AnswerRow, ResultView
 from fieldtool.tui.certificate_access import CertificateAccess
 from fieldtool.tui.key_bar import KeyBar
+from fieldtool.tui.read_out_text import read_out_lines
 from fieldtool.tui.session import Session
 from fieldtool.tui.signs import ALARM_GLYPH
 from fieldtool.tui.store_screen import StoreScreen
@@ -210,12 +211,12 @@ class ActionScreen(StoreScreen):
         name = entry.action.name
         plan = await self.beside(lambda: run.plan(name, arguments))
         run.progress = ""
-        self._show_result("Plan", plan_lines(plan))
+        self._show_result("Plan", plan_lines(plan, with_refusal=False))
         if plan.why_not:
             # It is written down that somebody wanted it.
             await self.beside(lambda: run.check(plan))
         self.say("")
-        if entry.action.writes and not await self.yes(f"{name}: do it?", *plan_lines(plan)):
+        if entry.action.writes and not await self.yes(f"{name}: do it?", *plan_lines(plan, with_refusal=False)):
             self.say("nothing was sent", style="warning")
             return
         outcome = await self.beside(lambda: run.execute(plan))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from fieldtool.actions.action_log import Became
 from fieldtool.actions.links import LINKS
-from fieldtool.cli.meter_text import needs_text, parameter_texts
+from fieldtool.export.action_text import needs_text, parameter_texts
 from keystore.certificates.levels import Action, level_table
 from protocols.actions.table import FORMS
 

@@ -68,12 +68,10 @@ def test_a_customer_number_is_planned_shown_written_and_read_back(field: Field) 
     async def steps(app: FieldToolApp, pilot: Pilot[None]) -> None:
         await visit(app, pilot, field, "customer-number", "K-4711")
         await until(pilot, lambda: isinstance(app.screen, QuestionScreen))
-        await until(
-            pilot, says(app, "becomes K-4711", "needs Installer", "in use is Installer", "left", "bytes 51 0DFD11")
-        )
+        await until(pilot, says(app, "new K-4711", "needs Installer", "in use Installer", "left", "sent 51 0DFD11"))
         assert field.bench.lock.state.customer_number != "K-4711"
         await pilot.press("y")
-        await until(pilot, says(app, "now customer: K-4711", "read back as it was written", "customer-number done"))
+        await until(pilot, says(app, "now customer: K-4711", "read back and the same", "customer-number done"))
 
     on_actions(field, steps)
     assert field.bench.lock.state.customer_number == "K-4711"
@@ -177,7 +175,7 @@ def test_a_key_is_changed_and_never_shown(field: Field) -> None:
 
     async def steps(app: FieldToolApp, pilot: Pilot[None]) -> None:
         await visit(app, pilot, field, "change-key")
-        await until(pilot, says(app, "becomes a new random key", "24 bytes: the new key under the present one"))
+        await until(pilot, says(app, "new a new random key", "24 bytes: the new key under the present one"))
         await pilot.press("y")
         await until(pilot, says(app, "holds the new key"))
         seen.append(screen_text(app))

@@ -13,6 +13,7 @@ from protocols.mbus.compact import SIGNATURE_LENGTH, FormatLibrary, expand_compa
 from protocols.mbus.records import parse_records
 from protocols.mbus.selection import ADDRESS_SIZE, application_words, device_words
 from protocols.mbus.spans import UNDECODED, application_spans
+from protocols.mbus.tables import MANUFACTURER_DATA_MORE
 from protocols.model import Record, Span
 from protocols.plural import counted
 from protocols.profiles.model import PayloadRule, Where
@@ -92,6 +93,10 @@ class Application:
             return None
         start = self.start + _fillers_at(plain, self.start, self.end)
         return int.from_bytes(plain[start : start + SIGNATURE_LENGTH], "little")
+
+    def more_follows(self, plain: bytes) -> bool:
+        """Whether the meter has more records for its next telegram (DIF 1F; EN 13757-3, 6.3.7)."""
+        return self.tail is not None and plain[self.tail[0]] == MANUFACTURER_DATA_MORE
 
     def spans(self, plain: bytes) -> tuple[Span, ...]:
         """Fields, records, fillers, manufacturer's bytes; what is not decoded is a leaf as well."""

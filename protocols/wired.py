@@ -8,6 +8,7 @@ from protocols.decoding import Decoding
 from protocols.mbus.fixed import CI_LSB_FIRST, CI_MSB_FIRST, FIXED_LENGTH, FixedData, parse_fixed
 from protocols.mbus.wired import (
     ACKNOWLEDGE,
+    LONG_OVERHEAD,
     LONG_START,
     SHORT_LENGTH,
     SHORT_START,
@@ -15,13 +16,14 @@ from protocols.mbus.wired import (
     Acknowledge,
     LongFrame,
     WiredFrame,
+    checksum,
     control_words,
     parse_wired,
 )
 from protocols.model import Address, Rung, Security, Span, Status
 from protocols.plural import counted
 from protocols.wmbus.decoder import decode_transport
-from protocols.wmbus.link import tile
+from protocols.wmbus.link import HEADER_SIZE, tile
 from protocols.wmbus.transport import status_flags
 
 BODY_START = 4
@@ -32,12 +34,20 @@ FOOTER_SIZE = 2
 
 
 def is_wired(data: bytes) -> bool:
-    """Whether the bytes are shaped as a wired frame: E5 alone, `10 .. 16` of five bytes, or `68 L L 68`."""
+    """Whether the bytes are shaped as a wired frame: E5 alone, `10 .. 16` of five bytes, or `68 L L 68`.
+
+    Of a long frame that is all there, one byte of its start may be damaged; bytes may follow a good short frame.
+    """
     if data[:1] == bytes((ACKNOWLEDGE,)):
         return len(data) == 1
     if data[:1] == bytes((SHORT_START,)):
-        return len(data) == SHORT_LENGTH and data[-1] == STOP
-    return len(data) >= BODY_START and data[0] == data[3] == LONG_START and data[1] == data[2]
+        return data[SHORT_LENGTH - 1 : SHORT_LENGTH] == bytes((STOP,)) and (
+            len(data) == SHORT_LENGTH or (len(data) < HEADER_SIZE and checksum(data[1:3]) == data[3])
+        )
+    if len(data) < BODY_START or data[0] != LONG_START:
+        return False
+    agree = (data[1] == data[2], data[3] == LONG_START)
+    return all(agree) or (any(agree) and data[-1] == STOP and len(data) - LONG_OVERHEAD in data[1:3])
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +128,8 @@ def decode_wired(decoding: Decoding) -> None:
         decoding.layers.append(WiredLink(frame, frame.length))
         for rung in (Rung.ADDRESS, Rung.KEY, Rung.DECRYPTION, Rung.RECORDS):
             decoding.ladder.passed(rung, "none in this kind of frame")
+        if not isinstance(frame, Acknowledge):
+            decoding.ladder.passed(Rung.ADDRESS, f"primary address {frame.address}")
         return
     decoding.message = control_words(frame.control)
     decoding.size = frame.length - FOOTER_SIZE

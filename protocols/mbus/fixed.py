@@ -8,7 +8,7 @@ from decimal import Decimal
 from protocols.errors import Truncated
 from protocols.mbus.spans import data_words
 from protocols.mbus.tables import OUR_UNITS
-from protocols.mbus.values import bcd
+from protocols.mbus.values import bcd, integer
 from protocols.model import Function, Quality, Record, Span, Value
 
 LAYER = "wired"
@@ -127,7 +127,7 @@ def _counter(data: bytes, index: int, start: int, code: int, status: int, *, msb
     if code in _DIGIT_FIELDS:
         value = ordered[::-1].hex()
     else:
-        number = int.from_bytes(ordered, "little", signed=True) if status & _BINARY_BIT else bcd(ordered)
+        number = integer(ordered, signed=True) if status & _BINARY_BIT else bcd(ordered)
         value = None if number is None else _scaled(number, unit, exponent)
     return Record(
         index=index,

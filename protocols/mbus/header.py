@@ -201,6 +201,8 @@ class _Meaning:
                 self.offset = step if self.offset is None else self.offset + step
             case Effect.UNIT:
                 self.unit = f"{self.unit or '1'}{vife.unit}"
+            case Effect.CODING if vife.coding is Coding.BITS:
+                self._replace("", vife.coding)
             case Effect.CODING:
                 self.coding = vife.coding
             case Effect.QUALITY:

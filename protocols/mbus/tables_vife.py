@@ -35,7 +35,7 @@ class Effect(StrEnum):
     UNITLESS = "unitless"
     """The value is no longer in the VIF's unit, and its own is not known here."""
     CODING = "coding"
-    """The data are read as `coding`, in the VIF's unit and scale."""
+    """The data are read as `coding`, in the VIF's unit and scale; bits have neither."""
     REPLACE = "replace"
     """The data are `coding` in `unit`, whatever the VIF says."""
     QUALITY = "quality"

@@ -176,9 +176,14 @@ def _variable(data: bytes, *, signed: bool) -> Raw:
     return integer(content, signed=signed)
 
 
-def _text(content: bytes) -> str:
-    """Return a string, which is transmitted last character first."""
-    return text_from_bytes(content[::-1])
+def _text(content: bytes) -> str | None:
+    """Return a string, which is transmitted last character first, without the zero bytes that fill it up.
+
+    None for one that was never written.
+    """
+    if content and content.count(0xFF) == len(content):
+        return None
+    return text_from_bytes(content[::-1].strip(b"\0"))
 
 
 def _scaled(header: RecordHeader, raw: Raw) -> Result:
@@ -255,7 +260,7 @@ def _digits(header: RecordHeader, data: bytes) -> Result:
             return str(int.from_bytes(data, "little")), Quality.GOOD
         case Form.VARIABLE if data[0] in _BCD_POSITIVE:
             return _digit_text(data[1:])
-        case Form.VARIABLE if data[0] <= LVAR_TEXT_LAST and not _is_printable(data[1:]):
+        case Form.VARIABLE if data[0] <= LVAR_TEXT_LAST and not _is_text(data[1:]):
             return _raw_bytes(header, data)
         case _:
             raw = raw_number(header.field, data)
@@ -267,8 +272,9 @@ def _digit_text(data: bytes) -> Result:
     return (digits, Quality.GOOD) if digits.isdecimal() else INVALID
 
 
-def _is_printable(content: bytes) -> bool:
-    return content.decode("latin-1").isprintable()
+def _is_text(content: bytes) -> bool:
+    filled = content.strip(b"\0")
+    return filled.decode("latin-1").isprintable() and (bool(filled) or not content)
 
 
 def _manufacturer(header: RecordHeader, data: bytes) -> Result:

@@ -24,6 +24,7 @@ from protocols.wmbus.transport import TransportLayer, parse_transport, status_of
 _CI_RECORDS = 0x78
 """Records without a header before them."""
 
+MORE_FOLLOW = "; more follow in the next telegram"
 UNSUPPORTED_NEXT = "keep the telegram; what it needs is named above"
 NETWORK_SIZE = 2
 CRC_SIZE = 2
@@ -159,7 +160,8 @@ def _application(decoding: Decoding, transport: TransportLayer) -> None:
     address = decoding.identity or decoding.meter
     decoding.profile = decoding.profiles.find(address) if address is not None else None
     application = _read_application(decoding, transport)
-    if isinstance(application.problem, Truncated) and not decoding.cut:
+    # What has a footer of its own, a wired frame's checksum or a tag, ends there and not with a CRC.
+    if isinstance(application.problem, Truncated) and not decoding.cut and not decoding.footers:
         application = _without_last_crc(decoding, transport, application)
     decoding.layers.append(application)
     if decoding.cut:
@@ -171,7 +173,8 @@ def _application(decoding: Decoding, transport: TransportLayer) -> None:
     decoding.notes.extend(application.notes)
     problem = application.problem
     if problem is None:
-        decoding.ladder.passed(Rung.RECORDS, _count(len(application.records), transport.ci_field.name))
+        more = MORE_FOLLOW if application.more_follows(decoding.plain) else ""
+        decoding.ladder.passed(Rung.RECORDS, _count(len(application.records), transport.ci_field.name) + more)
     elif isinstance(problem, Unsupported):
         decoding.ladder.failed(Rung.RECORDS, Outcome.UNSUPPORTED, str(problem), UNSUPPORTED_NEXT)
     else:

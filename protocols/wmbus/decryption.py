@@ -375,6 +375,13 @@ def _why_no_key(decoding: Decoding, protection: str, number: str) -> tuple[str, 
             f"encrypted with {protection}, and {_tried(revoked)} of {number} {are} revoked",
             f"import the new key of {number}; to use the old one again, mark it as active",
         )
+    others = _candidates(decoding)
+    if others:
+        size = len(others[0].value)
+        return (
+            f"encrypted with {protection}, and the key of {number} has {size} bytes, not the size for it",
+            f"import the key of {number} from its portal's export",
+        )
     return (
         f"encrypted with {protection}, and no key is filed for {number}",
         f"import the key of {number} from its portal's export",

@@ -8,6 +8,7 @@ see `fieldtool.replay.lorawan_request`.
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -85,15 +86,19 @@ def _lorawan(request: dict[str, Any], data: bytes) -> Telegram:
 def _request(line: str) -> dict[str, Any]:
     if len(line) > LINE_LIMIT:
         raise _Refused(f"the line is longer than {LINE_LIMIT} characters")
+    text = line.removeprefix("\ufeff")
+    if not text.strip():
+        raise _Refused("the line is empty")
     try:
-        request = json.loads(line)
+        request = json.loads(text)
     except json.JSONDecodeError as error:
         # The text of the error quotes nothing of the line, which may hold a key.
-        raise _Refused(f"not JSON: {error.msg} at character {error.pos + 1}") from None
+        raise _Refused(f"not JSON: {error.msg.removesuffix(' at')} at character {error.pos + 1}") from None
     except RecursionError:
         raise _Refused("not JSON: nested too deeply") from None
-    except ValueError as error:
-        raise _Refused(f"not JSON: {error}") from None
+    except ValueError:
+        # The only other thing that `json` refuses is an integer that Python does not convert.
+        raise _Refused(f"a number of more than {sys.get_int_max_str_digits()} digits") from None
     if not isinstance(request, dict):
         raise _Refused("the line is no JSON object")
     return request

@@ -72,18 +72,24 @@ def test_the_id_passes_through(id_: object) -> None:
     assert ask({"id": id_, "hex": GAS_HEX})["id"] == id_
 
 
+def test_a_byte_order_mark_in_front_is_passed_over() -> None:
+    assert ask("\ufeff" + json.dumps({"id": 1, "hex": "E5"}))["ok"]
+
+
 def test_without_an_id_there_is_none() -> None:
     assert "id" not in ask({"hex": GAS_HEX})
 
 
 HOSTILE: list[tuple[str, str]] = [
-    ("", "not JSON"),
-    ("   ", "not JSON"),
+    ("", "the line is empty"),
+    ("   ", "the line is empty"),
+    ("\ufeff", "the line is empty"),
     ("{", "not JSON"),
     ("null", "no JSON object"),
     ("[]", "no JSON object"),
     ('"text"', "no JSON object"),
-    ("1" * 5000, "not JSON"),
+    ("1" * 5000, "a number of more than 4300 digits"),
+    ('{"id": "\x00"}', "not JSON: Invalid control character at character 9"),
     ("[" * 100_000, "not JSON: nested too deeply"),
     ('{"id": ' + "[" * 400 + "]" * 400 + ', "hex": "0"}', "odd number"),
     ('{"id": NaN, "hex": ""}', "id: holds a number"),

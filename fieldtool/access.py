@@ -171,7 +171,8 @@ def new_passphrase(file: Path | None, policy: PassphrasePolicy, what: str = "a n
                 f"{what} needs a passphrase, and there is no terminal to ask for it", "give a file with it"
             )
         passphrase = ask_judged(f"new passphrase for {what}: ", policy, names)
-        if passphrase and getpass.getpass("the same again: ") != passphrase:
+        allowed = judge(passphrase, policy, names).ok
+        if allowed and getpass.getpass("the same again: ") != passphrase:
             raise AccessError("the two passphrases differ", "try again")
     judgement = judge(passphrase, policy, names)
     if judgement.ok and judgement.is_weak:

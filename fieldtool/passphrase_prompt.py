@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import getpass
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -28,7 +29,7 @@ def ask_judged(prompt: str, policy: PassphrasePolicy, names: tuple[str, ...] = (
     typed = ""
 
     def draw() -> None:
-        sys.stderr.write(f"\r\x1b[K{prompt}{judge(typed, policy, names).line if typed else policy.text}")
+        sys.stderr.write(f"\r\x1b[K{_in_one_line(prompt, judge(typed, policy, names).line if typed else policy.text)}")
         sys.stderr.flush()
 
     with _keys() as read_key:
@@ -44,6 +45,17 @@ def ask_judged(prompt: str, policy: PassphrasePolicy, names: tuple[str, ...] = (
         finally:
             sys.stderr.write("\r\n")
             sys.stderr.flush()
+
+
+def _in_one_line(prompt: str, judgement: str) -> str:
+    """Leave out the prompt, then cut, where the terminal is too narrow: only one line can be drawn over."""
+    try:
+        columns = os.get_terminal_size(sys.stderr.fileno()).columns
+    except OSError:
+        columns = 0
+    if columns == 0 or len(prompt) + len(judgement) < columns:
+        return prompt + judgement
+    return judgement if len(judgement) < columns else f"{judgement[: columns - 2]}…"
 
 
 def _after(typed: str, key: str) -> str:
@@ -79,7 +91,6 @@ def _keys() -> Iterator[ReadKey | None]:
 def _posix_keys(number: int) -> Iterator[ReadKey | None]:
     if sys.platform == "win32":
         return
-    import os
     import termios
     import tty
 

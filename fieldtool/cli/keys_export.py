@@ -76,10 +76,12 @@ def _run(arguments: Namespace) -> ExitCode:
 
 
 def _format_of(path: Path) -> str:
-    """Return the only format whose usual ending a file name has; raises `UsageError`."""
-    fitting = [name for name, writer in WRITERS.items() if writer.suffix and path.name.endswith(writer.suffix)]
+    """Return the only format whose usual name ends as this one; raises `UsageError` that names the choice."""
+    ending = path.suffix.lower()
+    fitting = [name for name, writer in WRITERS.items() if ending and writer.suffix.endswith(ending)]
     if len(fitting) != 1:
-        raise UsageError("the name does not say which format is meant", "say it with --format; see --help")
+        names = ", ".join(fitting or WRITERS)
+        raise UsageError("the name does not say which format is meant", f"add --format NAME: {names}")
     return fitting[0]
 
 

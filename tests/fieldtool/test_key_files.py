@@ -337,6 +337,19 @@ def test_a_selection_leaves_and_nothing_else(run: Run, filled: Path, tmp_path: P
     assert not (tmp_path / "none.csv").exists()
 
 
+@pytest.mark.parametrize(
+    ("name", "written"), [("a.keys", True), ("a.zip.kem2", True), ("a.KEM2", True), ("a.csv", False), ("a", False)]
+)
+def test_an_ending_that_only_one_format_has_says_what_to_write(
+    run: Run, filled: Path, tmp_path: Path, password_file: Path, name: str, written: bool
+) -> None:
+    ran = run("keys", "export", tmp_path / name, "--yes", "--password-file", password_file)
+    assert (tmp_path / name).exists() == written
+    assert (ran.code == 2) == (not written)
+    assert written or "--format NAME: " in ran.err
+    assert name != "a.csv" or ("the_things_stack_csv" in ran.err and "kem2" not in ran.err)
+
+
 def test_meter_files_go_into_a_folder(run: Run, filled: Path, tmp_path: Path) -> None:
     folder = tmp_path / "meters"
     ran = run("keys", "export", folder, "--format", "wmbusmeters", "--yes")

@@ -94,5 +94,7 @@ def unknown_command(words: list[str]) -> UsageError:
         return UsageError("hex digits are no command", "to decode a telegram: fieldtool decode HEX [--key HEX]")
     known = [*COMMANDS, *GROUPS]
     near = get_close_matches(word, known, n=1) or get_close_matches(words[0], known, n=1)
-    hint = f"did you mean `fieldtool {near[0]}`?" if near else "see `fieldtool --help`"
+    group = f"{words[0]} " if words[0] in GROUPS else ""
+    useful = near and near[0] != words[0]
+    hint = f"did you mean `fieldtool {near[0]}`?" if useful else f"see `fieldtool {group}--help`"
     return UsageError(f"there is no command {safe_text(word)!r}", hint)

@@ -61,7 +61,9 @@ def _mark(arguments: Namespace) -> ExitCode:
 def _configure_remove(parser: ArgumentParser) -> None:
     parser.add_argument("number", metavar="NUMBER", help="number, printed serial or DevEUI, in any spelling")
     parser.add_argument("--manufacturer", metavar="CODE", help="only keys of this maker's meter")
-    parser.add_argument("--role", choices=[str(role) for role in KeyRole], help="only keys of this role")
+    parser.add_argument(
+        "--role", choices=list(map(str, KeyRole)), metavar="ROLE", help="only this role, as in keys list"
+    )
     parser.add_argument("--key-check-value", metavar="KCV", help="only the key with this check value")
     parser.add_argument("--yes", action="store_true", help="remove without asking")
 

@@ -73,7 +73,13 @@ def test_groups_take_their_options_anywhere() -> None:
 
 @pytest.mark.parametrize(
     ("argv", "hint"),
-    [(["decodr"], "fieldtool decode"), (["keys", "impor"], "fieldtool keys import"), (["qqq"], "--help")],
+    [
+        (["decodr"], "fieldtool decode"),
+        (["keys", "impor"], "fieldtool keys import"),
+        (["keyz"], "fieldtool keys"),
+        (["keys", "qqq"], "see `fieldtool keys --help`"),
+        (["qqq"], "see `fieldtool --help`"),
+    ],
 )
 def test_unknown_commands(argv: list[str], hint: str) -> None:
     with pytest.raises(UsageError) as caught:

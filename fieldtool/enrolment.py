@@ -62,7 +62,7 @@ def read_source(text: str) -> Source:
             return Source(safe_text(path.name), file.read(LONGEST_PICTURE + 1))
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else "no such name"
-        raise InputError(f"{safe_text(text)}: {reason}", "name a file, paste the code, or use - to pipe it") from error
+        raise InputError(f"{safe_text(text)}: {reason}", "name a file, or paste the code") from error
 
 
 @dataclass(frozen=True, slots=True)

@@ -169,7 +169,7 @@ def test_refusals_are_told_in_one_line(office: Office) -> None:
     Image.new("RGB", (64, 48), "green").save(holiday)
     refusals = {
         str(holiday): "no QR code can be read in the picture: fill most of the picture",
-        str(office.folder / "nothing.jpg"): "No such file or directory: name a file, paste the code",
+        str(office.folder / "nothing.jpg"): "No such file or directory: name a file, or paste the code",
         write_payload(PayloadKind.TOKEN, b"nonsense"): "this is a token for a request, not a certificate",
         code[:-9]: "the text of a certificate is damaged or not complete: copy all of it",
     }

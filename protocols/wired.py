@@ -47,7 +47,7 @@ def is_wired(data: bytes) -> bool:
     if len(data) < BODY_START or data[0] != LONG_START:
         return False
     agree = (data[1] == data[2], data[3] == LONG_START)
-    return all(agree) or (any(agree) and data[-1] == STOP and len(data) - LONG_OVERHEAD in data[1:3])
+    return all(agree) or (any(agree) and data[-1] == STOP and len(data) - LONG_OVERHEAD in (data[1], data[2]))
 
 
 @dataclass(frozen=True, slots=True)

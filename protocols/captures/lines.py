@@ -20,7 +20,12 @@ from protocols.captures.model import (
 from protocols.captures.paste import recognise
 from protocols.captures.plausible import length_fits
 from protocols.captures.rtl_433 import is_heading
+from protocols.mbus.wired import Acknowledge
 from protocols.model import Link, RawFrame
+from protocols.plural import counted
+
+_ACKNOWLEDGE = Acknowledge().to_bytes()
+"""The one frame of the wired bus that is shorter than five bytes."""
 
 
 def parse_lines(lines: Iterable[str], source: str = "") -> Iterator[CaptureItem]:
@@ -84,8 +89,10 @@ class LineReader:
 
     def _entry(self, number: int, pasted: Pasted) -> CaptureItem:
         frame = pasted.frame
-        if len(frame.data) < MIN_FRAME and frame.link is Link.MBUS:
-            return BadLine(number, f"{len(frame.data)} bytes are too few for a telegram", self._unit)
+        size = len(frame.data)
+        if size < MIN_FRAME and frame.link is Link.MBUS and frame.data != _ACKNOWLEDGE:
+            are = "is" if size == 1 else "are"
+            return BadLine(number, f"{counted(size, 'byte')} {are} too few for a telegram", self._unit)
         offset_s = pasted.offset_s
         if offset_s is None and pasted.local_at is not None and self._first is not None:
             offset_s = (pasted.local_at - self._first).total_seconds()

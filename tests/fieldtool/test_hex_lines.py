@@ -101,6 +101,13 @@ def test_a_bad_line_never_ends_the_file() -> None:
     assert "2 bytes are too few" in repr(items[3])
 
 
+def test_what_a_wired_meter_acknowledges_with_is_a_telegram() -> None:
+    acknowledge, other = parse_lines(["E5", "E4"])
+    assert isinstance(acknowledge, CaptureEntry)
+    assert isinstance(other, BadLine)
+    assert other.problem == "1 byte is too few for a telegram"
+
+
 def test_other_lines_of_a_file_with_marks_are_skipped() -> None:
     items = list(parse_lines([f"telegram=|{HEX}|", '{"media":"water"}', f"telegram=|{HEX}|+1"]))
     assert [item.line for item in items] == [1, 3]

@@ -59,6 +59,11 @@ def test_a_wired_frame_with_one_byte_of_its_start_damaged_stays_one(at: int, val
     assert telegram.problem == words
 
 
+@pytest.mark.parametrize("data", [bytes.fromhex("6800000816"), bytes.fromhex("68010268") + bytes(400) + b"\x16"])
+def test_what_only_begins_as_a_wired_frame_does_not_decode(data: bytes) -> None:
+    assert decode(data).outcome is not Outcome.OK
+
+
 def test_bytes_behind_a_short_frame_are_ignored() -> None:
     telegram = decode(bytes.fromhex("105B015C1600"))
     assert telegram.ok

@@ -22,7 +22,7 @@ from protocols.mbus.wired import (
 )
 from protocols.model import Address, Rung, Security, Span, Status
 from protocols.plural import counted
-from protocols.wmbus.decoder import decode_transport
+from protocols.wmbus.decoder import decode_layers
 from protocols.wmbus.link import HEADER_SIZE, tile
 from protocols.wmbus.transport import status_flags
 
@@ -139,7 +139,7 @@ def decode_wired(decoding: Decoding) -> None:
     if frame.ci == CI_MSB_FIRST or (frame.ci == CI_LSB_FIRST and len(frame.data) == FIXED_LENGTH):
         _fixed(decoding, frame.ci)
     else:
-        decode_transport(decoding, CI_OFFSET)
+        decode_layers(decoding)
 
 
 def _fixed(decoding: Decoding, ci: int) -> None:

@@ -43,6 +43,11 @@ FORMAT_DETAIL = {
 def decode_wireless(decoding: Decoding) -> None:
     """Walk the layers of a wireless frame from the L field on."""
     _link(decoding)
+    decode_layers(decoding)
+
+
+def decode_layers(decoding: Decoding) -> None:
+    """Walk the layers behind the link layer, from the first CI field on."""
     seen: set[Content] = set()
     while True:
         position = decoding.position

@@ -8,7 +8,7 @@ from dataclasses import replace
 from protocols.application import Opaque
 from protocols.crypto import BLOCK, key_check_value
 from protocols.decoding import Decoding
-from protocols.errors import BadField, DecryptFailed, Unsupported
+from protocols.errors import BadChecksum, BadField, DecryptFailed, Unsupported
 from protocols.mbus.records import parse_records
 from protocols.model import Address, Key, Outcome, Rung, Security
 from protocols.wmbus.diagnosis import extended_link_next_step, reads_whole, transport_next_step
@@ -89,6 +89,11 @@ def _open_with_first(
         except DecryptFailed as failure:
             reason = str(failure)
             continue
+        except BadChecksum:
+            tried = tuple(key_check_value(other.value) for other in keys[: keys.index(key) + 1])
+            decoding.security = replace(base, tried=tried)
+            decoding.ladder.passed(Rung.KEY, _tried(tried))
+            raise
         decoding.replace_plain(opened)
         _accept_key(decoding, base, key, keys, opened)
         return None
@@ -375,17 +380,10 @@ def _why_no_key(decoding: Decoding, protection: str, number: str) -> tuple[str, 
             f"encrypted with {protection}, and {_tried(revoked)} of {number} {are} revoked",
             f"import the new key of {number}; to use the old one again, mark it as active",
         )
-    others = _candidates(decoding)
-    if others:
-        size = len(others[0].value)
-        return (
-            f"encrypted with {protection}, and the key of {number} has {size} bytes, not the size for it",
-            f"import the key of {number} from its portal's export",
-        )
-    return (
-        f"encrypted with {protection}, and no key is filed for {number}",
-        f"import the key of {number} from its portal's export",
-    )
+    lacking = f"no key is filed for {number}"
+    for other in _candidates(decoding)[:1]:
+        lacking = f"the key of {number} has {len(other.value)} bytes, not the size for it"
+    return f"encrypted with {protection}, and {lacking}", f"import the key of {number} from its portal's export"
 
 
 def _tried(check_values: Sequence[str]) -> str:

@@ -5,10 +5,13 @@ from __future__ import annotations
 from decimal import Decimal
 
 import pytest
+from Crypto.Cipher import AES
+from Crypto.Hash import CMAC
 
 from protocols.decode import decode
+from protocols.learned import LearnedDecoder
 from protocols.mbus.wired import LongFrame
-from protocols.model import Key, Outcome, Quality, RawFrame, Rung, Telegram
+from protocols.model import Key, Outcome, Quality, RawFrame, Rung, RungState, Telegram
 from protocols.model import Value as ReadValue
 
 HEADER = bytes.fromhex("7856341293153304") + bytes.fromhex("2A000000")
@@ -107,3 +110,53 @@ def test_a_key_of_another_size_is_not_called_missing() -> None:
     telegram = decode(RawFrame(frame), lambda _: (Key(bytes(range(8)), "given"),))
     assert telegram.outcome is Outcome.NO_KEY
     assert telegram.problem == "encrypted with AES-128-CBC, and the key of 12345678 has 8 bytes, not the size for it"
+
+
+MASTER_KEY = bytes(range(16))
+COUNTER = bytes.fromhex("B30A0000")
+
+
+def derived(purpose: int) -> bytes:
+    """KDF-A for this meter's number and counter (EN 13757-7, 9.6)."""
+    mac = CMAC.new(MASTER_KEY, ciphermod=AES)
+    mac.update(bytes((purpose,)) + COUNTER + HEADER[:4] + b"\x07" * 7)
+    return mac.digest()
+
+
+def authenticated_answer(damage: int = 0) -> bytes:
+    """Mode 7 behind an authentication layer, as wired OMS meters with security profile B send it."""
+    plain = b"\x2f\x2f" + bytes.fromhex(VOLUME) + b"\x2f" * 8
+    cipher = AES.new(derived(0), AES.MODE_CBC, bytes(16)).encrypt(plain)
+    transport = b"\x72" + HEADER[:-2] + bytes.fromhex("100710") + cipher
+    mac = CMAC.new(derived(1), ciphermod=AES)
+    mac.update(b"\x25" + COUNTER + transport)
+    tag = bytes((mac.digest()[0] ^ damage,)) + mac.digest()[1:8]
+    return LongFrame(0x08, 1, 0x90, bytes.fromhex("0F002C25") + COUNTER + tag + transport).to_bytes()
+
+
+def test_an_authenticated_answer_of_a_wired_meter_is_read() -> None:
+    telegram = decode(authenticated_answer(), lambda _: (Key(bytes(16)), Key(MASTER_KEY)))
+    assert telegram.ok
+    assert telegram.security is not None
+    assert telegram.security.authenticated
+    assert [reading.value for reading in telegram.readings] == [Decimal("0.001")]
+
+
+def test_a_mac_that_does_not_fit_says_which_key_was_tried() -> None:
+    telegram = decode(authenticated_answer(damage=1), lambda _: (Key(bytes(16)), Key(MASTER_KEY)))
+    assert telegram.outcome is Outcome.DAMAGED
+    assert telegram.readings == ()
+    assert telegram.security is not None
+    assert telegram.security.tried == ("763cbc", "be7ed6")
+    states = {step.rung: step.state for step in telegram.verdict}
+    assert states[Rung.KEY] is RungState.PASSED
+    assert states[Rung.DECRYPTION] is RungState.FAILED
+
+
+def test_a_fragment_of_a_wired_meter_is_named() -> None:
+    frame = LongFrame(0x08, 1, 0x90, bytes.fromhex("0201407A2A000000") + bytes.fromhex(VOLUME)).to_bytes()
+    decoder = LearnedDecoder()
+    for _ in range(2):
+        telegram = decoder.decode(frame)
+        assert telegram.outcome is Outcome.UNSUPPORTED
+        assert (telegram.problem or "").startswith("fragment 1 of a message")

@@ -93,6 +93,11 @@ def test_a_text_that_was_never_written_is_none(record: str) -> None:
     assert read(record) == [(None, "", Quality.INVALID)]
 
 
+@pytest.mark.parametrize("record", ["42FD60FFFF", "41FD61FF"])
+def test_a_counter_in_a_storage_that_was_never_written_is_none(record: str) -> None:
+    assert read(record) == [(None, "", Quality.NOT_AVAILABLE)]
+
+
 def test_a_bit_field_has_no_unit() -> None:
     assert read("0293FC120180") == [(32769, "", Quality.GOOD)]
 

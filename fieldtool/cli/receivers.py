@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from fieldtool.cli import output
 from fieldtool.cli.command import Command
 from fieldtool.cli.mqtt_option import add_mqtt_option, receiver_defaults
-from fieldtool.errors import ReceiverError, UsageError
+from fieldtool.errors import ReceiverError
 from fieldtool.exit_codes import ExitCode
 from fieldtool.pipeline.listening import Listening
 from fieldtool.sources.events import SourceEvent, SourceState
@@ -59,19 +59,24 @@ def _configure_probe(parser: ArgumentParser) -> None:
 def _probe(arguments: Namespace) -> ExitCode:
     text = arguments.receiver
     urls = [text] if ":" in text else [f"{kind}://{text}" for kind in REGISTRY]
-    last: ReceiverError | None = None
+    failed: list[ReceiverError] = []
     for url in urls:
         try:
             event = _first_event(url, receiver_defaults(arguments))
         except ReceiverError as error:
-            last = error
+            failed.append(error)
             continue
         if arguments.json:
             output.data(json.dumps({"receiver": url, "answer": event.detail}))
         else:
             output.data(f"{safe_text(url)}: {safe_text(event.detail)}")
         return ExitCode.OK
-    raise last or UsageError("no receiver to probe", "as in: fieldtool receivers probe /dev/ttyUSB0")
+    if len({str(error) for error in failed}) == 1:
+        raise failed[0]
+    raise ReceiverError(
+        f"no known receiver answered on {safe_text(text)}; tried: {', '.join(REGISTRY)}",
+        f"check that it is the right port; for more of one kind: fieldtool receivers probe {safe_text(urls[0])}",
+    )
 
 
 def _first_event(url: str, defaults: Mapping[str, str]) -> SourceEvent:

@@ -12,10 +12,13 @@ from pathlib import Path
 
 import pytest
 
+from fieldtool.errors import ReceiverError
 from fieldtool.replay.capture import lines_of
 from fieldtool.replay.run import paced
+from fieldtool.sources.events import SourceEvent
 from protocols.captures.lines import parse_lines
 from protocols.model import RawFrame
+from protocols.receivers.registry import REGISTRY
 from simulators.bench import Bench
 from simulators.scenario import Scenario
 from tests.fieldtool.conftest import GAS_HEX, GAS_KEY, START, Run
@@ -209,6 +212,18 @@ def test_probing(run: Run, scenario: Scenario) -> None:
         ran = run("receivers", "probe", "--json", bench.url())
         assert ran.code == 0
         assert "iM871A 00102030" in json.loads(ran.out)["answer"]
+
+
+def test_a_port_alone_on_which_no_kind_answers_is_told_once(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def silent(url: str, _: object) -> SourceEvent:
+        raise ReceiverError(f"/dev/ttyS7: no {url} answered", f"check that it is an {url}")
+
+    monkeypatch.setattr("fieldtool.cli.receivers._first_event", silent)
+    ran = run("receivers", "probe", "/dev/ttyS7")
+    assert ran.code == 3
+    assert "no known receiver answered on /dev/ttyS7" in ran.err
+    assert all(kind in ran.err for kind in REGISTRY)
+    assert "no im871a:///dev/ttyS7 answered" in run("receivers", "probe", "im871a:///dev/ttyS7").err
 
 
 def test_ports_are_listed(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

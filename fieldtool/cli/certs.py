@@ -18,6 +18,7 @@ from fieldtool.enrolment import Enrolment, read_source, write_request
 from fieldtool.exit_codes import ExitCode
 from fieldtool.export.certificate_text import certificate_facts, standing_line
 from keystore.certificates.clock import ClockState
+from keystore.certificates.enrolment import remove
 from keystore.certificates.errors import CertificateRejected, RejectReason
 from keystore.certificates.levels import level_title
 from keystore.certificates.standing import Standing
@@ -124,6 +125,7 @@ def _configure_remove(parser: ArgumentParser) -> None:
 def _remove(arguments: Namespace) -> ExitCode:
     with opened(arguments) as certificates:
         name = safe_text(arguments.name)
+        remove(certificates.wallet, arguments.name)  # raises before anything is asked; nothing is stored by it
         if not confirmed(f"{name} and its key will be gone for good", yes=arguments.yes):
             return ExitCode.SOME_FAILED
         standing = certificates.remove(arguments.name)

@@ -21,6 +21,13 @@ LINE_LIMIT = 1 << 20
 MIN_FRAME = 5
 """The shortest frame there is: a wired short frame (EN 13757-2, 5.2)."""
 
+WIRED_STARTS = (0x10, 0x68)
+"""What wired frames begin with."""
+
+KEY_SIZE = 16
+NUMBER_SIZE = 4
+"""Bytes of a key, and at least of a meter's number beside it, read as hex."""
+
 MARK = "telegram="
 """What stands in front of the hex in simulation files."""
 
@@ -153,4 +160,13 @@ def _parse_columns(text: str, source: str) -> RawFrame:
     data = max(candidates, key=len, default=b"")
     if len(data) < MIN_FRAME:
         raise problem or ValueError("there is no telegram in the line")
+    if _is_row_of_keys(data, candidates):
+        raise ValueError(f"a number and {KEY_SIZE} bytes that are no telegram: is this a table of keys?")
     return RawFrame(data, at=at, source=source, mode=mode, rssi_dbm=rssi_dbm)
+
+
+def _is_row_of_keys(data: bytes, columns: list[bytes]) -> bool:
+    """Whether a line looks like a number and a key, which must not be shown as what a meter has sent."""
+    if len(data) != KEY_SIZE or data[0] == KEY_SIZE - 1 or data[0] in WIRED_STARTS:
+        return False
+    return sum(len(column) >= NUMBER_SIZE for column in columns) > 1

@@ -114,6 +114,15 @@ def test_other_lines_of_a_file_with_marks_are_skipped() -> None:
     assert all(isinstance(item, CaptureEntry) for item in items)
 
 
+@pytest.mark.parametrize("between", [";", ","])
+def test_a_row_of_a_key_table_is_no_telegram(between: str) -> None:
+    with pytest.raises(ValueError, match="is this a table of keys") as refused:
+        parse_line(f"63001468{between}2A44010203040506070809AABBCCDDEE")
+    assert "2A44" not in str(refused.value)
+    assert parse_line(f"63001468{between}0F44010203040506070809AABBCCDDEE") is not None
+    assert parse_line("2A44010203040506070809AABBCCDDEE") is not None, "a frame that was cut"
+
+
 def test_no_piece_of_a_refused_text_longer_than_a_character_is_repeated() -> None:
     with pytest.raises(ValueError, match="no hex digit") as caught:
         parse_hex("not-a-telegram-but-a-secret")

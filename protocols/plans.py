@@ -17,7 +17,7 @@ from protocols.mbus.crc import crc16_en13757
 from protocols.mbus.layouts import Layout, learn_layout
 from protocols.model import Address, Key, Security, Telegram
 from protocols.profiles.apply import Recipe, recipe_of
-from protocols.profiles.model import Profile
+from protocols.profiles.model import Profile, Where
 from protocols.wmbus.ci import Content, Header
 from protocols.wmbus.decoder import address_detail
 from protocols.wmbus.decryption import key_detail
@@ -188,7 +188,7 @@ def plan_of(telegram: Telegram, profile: Profile | None, formats: FormatLibrary)
     `profile` is that of the meter, `formats` are the compact-frame formats that the telegram was read with.
     """
     shape = _shape(telegram)
-    if shape is None:
+    if shape is None or _may_hold_payload(telegram, profile):
         return None
     layout = _layout(telegram, shape)
     if layout is None:
@@ -259,6 +259,14 @@ def _shape(telegram: Telegram) -> _Shape | None:
     if encrypting is not None and (transport.ci_field.header is not Header.NONE or encrypting.receiver is not None):
         return None
     return _Shape(transport, application, encrypting, extended)
+
+
+def _may_hold_payload(telegram: Telegram, profile: Profile | None) -> bool:
+    """Whether a payload decoder looks at such telegrams: what it makes of the next one, no layout tells."""
+    if profile is None or not profile.payloads:
+        return False
+    headers = {record.source for record in telegram.records}
+    return any(rule.where is Where.WHOLE or rule.record in headers for rule in profile.payloads)
 
 
 def _clear_mask(telegram: Telegram, shape: _Shape) -> bytes:

@@ -258,6 +258,18 @@ def test_forgetting_drops_the_plans() -> None:
     assert isinstance(decoder.sight(RawFrame(mode_5(3, 0))), Telegram)
 
 
+def test_a_record_that_a_payload_decoder_did_not_know_teaches_nothing() -> None:
+    decoder = LearnedDecoder()
+    block = "00{}3A0000600107C113FFFF29970300FF2C580303001E3B269703000A006500750073005B0070007D0061005B004200160000002F"
+    head, tail = "49449344954933131706780DFF5F35", "046D1E0F113C"
+    unknown, walk_by = (bytes.fromhex(head + block.format(first) + tail) for first in ("5E", "82"))
+    assert len(decode(walk_by).readings) > len(decode(unknown).readings)
+    for frame in (unknown, unknown, walk_by):
+        seen = decoder.sight(RawFrame(frame))
+        assert isinstance(seen, Telegram)
+        assert seen.readings == decode(frame).readings
+
+
 def test_the_makers_bytes_behind_the_records_may_differ() -> None:
     decoder = LearnedDecoder(keys)
     for acc, tail in ((1, b"\x0f\x01\x02"), (2, b"\x0f\x33\x44")):

@@ -50,6 +50,7 @@ _SYNONYMS: Final[dict[ColumnMeaning, tuple[str, ...]]] = {
         *("device id", "device number", "id", "id number", "identification number", "seriennummer", "zählernummer"),
         *("zähler", "zähler nr", "serien nr", "gerätenummer", "geräte nr", "fabriknummer", "numéro de série"),
         *("numéro compteur", "serienummer", "målernummer", "mätarnummer", "numero di serie", "número de serie"),
+        *("number", "nummer", "numéro", "número", "numero"),
     ),
     Column.MANUFACTURER: (
         *("manufacturer", "manufacturer id", "manufacturer code", "mfct", "man", "maker", "vendor", "vendor id"),
@@ -125,6 +126,15 @@ def header_key(header: str) -> str:
 
 
 _MEANINGS: Final = {header_key(text): meaning for meaning, texts in _SYNONYMS.items() for text in texts}
+
+
+_VAGUE: Final = frozenset(map(header_key, ("id", "meter", "zähler", "number", "nummer", "numéro", "número", "numero")))
+"""Headers of a meter's number, where no other column says more plainly that it is that."""
+
+
+def is_vague(header: str) -> bool:
+    """True for a header that names a meter's number only where nothing else does: not `ID` beside `Serial number`."""
+    return header_key(header) in _VAGUE
 
 
 def meaning_of(header: str) -> ColumnMeaning | None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from keystore.formats.batch import ImportRow, quarantined
 from keystore.formats.csv_cells import cell_text
-from keystore.formats.csv_columns import Column, ColumnMeaning, KeyColumn, meaning_of
+from keystore.formats.csv_columns import Column, ColumnMeaning, KeyColumn, is_vague, meaning_of
 from keystore.formats.device_rows import RowReader
 from keystore.formats.key_text import NO_KEY_WORDS, shown_text
 from keystore.formats.mapping import ColumnMapping
@@ -21,6 +21,8 @@ def columns_of_header(cells: Sequence[str], mapping: ColumnMapping | None) -> Co
     if mapping is not None:
         return mapping.columns(texts)
     meanings = [meaning_of(text) for text in texts]
+    if any(meaning is Column.SERIAL and not is_vague(text) for text, meaning in zip(texts, meanings, strict=True)):
+        meanings = [None if is_vague(text) else meaning for text, meaning in zip(texts, meanings, strict=True)]
     # Of two columns of one meaning the first counts.
     return tuple(None if meaning in meanings[:i] else meaning for i, meaning in enumerate(meanings))
 

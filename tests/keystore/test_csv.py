@@ -47,6 +47,13 @@ def test_any_delimiter_with_columns_in_any_order(delimiter: str, declared: bool,
     assert record.source.row == (3 if declared else 2)
 
 
+@pytest.mark.parametrize("header", ["Number", "ID", "Nummer", "Zähler", "numéro"])
+def test_a_vague_header_is_the_number_where_no_other_column_is(header: str) -> None:
+    (alone,) = read(f"{header};Key\n63001468;{KEY}\n").ready
+    (beside,) = read(f"{header};Serial number;Key\n1;63001468;{KEY}\n").ready
+    assert (alone.number, beside.number) == ("63001468", "63001468")
+
+
 def test_the_delimiter_that_knows_most_columns_wins() -> None:
     (record,) = read(f"Serial number;Key;Label, Name;Order\n63001468;{KEY};a, b;7\n").ready
     assert (record.order, record.label) == ("7", "")

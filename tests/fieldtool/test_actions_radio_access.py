@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import pytest
@@ -13,55 +13,17 @@ from fieldtool.actions.links import LinkContext, MeterChoice
 from fieldtool.actions.radio_access import MeterRefused, Patience, RadioAccess
 from fieldtool.actions.radio_stick import RadioStick
 from fieldtool.errors import ReceiverSilent
-from protocols.model import Address, Key
+from protocols.model import Key
 from protocols.receivers.im871a.settings import LinkMode
-from protocols.wmbus.two_way import CI_RECORDS, REQ_UD2, SND_NKE, SND_UD, carry
+from protocols.wmbus.two_way import REQ_UD2, SND_NKE, SND_UD, carry
 from simulators.air import Air
 from simulators.bench.lockstep import Lockstep
 from simulators.field_meter.radio import RadioMeter, RadioSettings
 from simulators.receivers.im871a import Im871aStick
 from simulators.scenario import Faults, Scenario
+from tests.simulators.small_meter import KEY, METER, OTHER, SmallMeter
 
 STARTS = datetime(2026, 11, 20, 8, 0, tzinfo=UTC)
-METER = Address.of("SIM", "10002345", 1, 7)
-OTHER = Address.of("SIM", "10009999", 1, 7)
-KEY = bytes(range(16))
-RECORDS = bytes.fromhex("0C1378563412")
-
-
-@dataclass
-class SmallMeter:
-    """An application that remembers what it was told."""
-
-    address: Address = METER
-    key: bytes | None = KEY
-    status: int = 0
-    transmits: bool = True
-    installing: bool = False
-    interval_s: float = 16.0
-    takes: bool | None = True
-    told: list[bytes] = field(default_factory=list)
-    asked: int = 0
-    accesses: int = 0
-    confirmed: int = 0
-
-    def records(self, now: datetime) -> bytes:
-        return RECORDS
-
-    def begin_access(self, now: datetime) -> None:
-        self.accesses += 1
-
-    def command(self, application: bytes, now: datetime) -> bool | None:
-        self.told.append(application)
-        return self.takes
-
-    def response(self, now: datetime) -> tuple[int, bytes]:
-        self.asked += 1
-        return CI_RECORDS, RECORDS + bytes((0x02, 0xFD, 0x08, self.asked, 0))
-
-    def confirm_installation(self, now: datetime) -> None:
-        self.confirmed += 1
-        self.installing = False
 
 
 @dataclass

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -13,7 +12,6 @@ from protocols.wmbus.control import control_name
 from protocols.wmbus.encode import with_crcs
 from protocols.wmbus.link import FrameFormat
 from protocols.wmbus.two_way import (
-    CI_RECORDS,
     CNF_IR,
     FCB,
     REQ_UD1,
@@ -26,53 +24,17 @@ from protocols.wmbus.two_way import (
 )
 from simulators.air.two_way import Downlink, Uplink, time_on_air
 from simulators.field_meter.radio import FRAME_FORMATS, RadioMeter, RadioSettings
+from tests.simulators.small_meter import KEY, METER, OTHER, RECORDS, SmallMeter
 
 STARTS = datetime(2026, 11, 20, 8, 0, tzinfo=UTC)
-METER = Address.of("SIM", "10002345", 1, 7)
-OTHER = Address.of("SIM", "10009999", 1, 7)
 GATEWAY = Address.of("QDS", "00101517", 1, 0x31)
-KEY = bytes(range(16))
-RECORDS = bytes.fromhex("0C1378563412")
-
-
-@dataclass
-class Application:
-    """Remembers what it was told; its answers count."""
-
-    address: Address = METER
-    key: bytes | None = KEY
-    status: int = 0x10
-    transmits: bool = True
-    installing: bool = False
-    interval_s: float = 16.0
-    told: list[bytes] = field(default_factory=list)
-    answers: int = 0
-    confirmed: int = 0
-    begun: int = 0
-
-    def records(self, now: datetime) -> bytes:
-        return RECORDS
-
-    def begin_access(self, now: datetime) -> None:
-        self.begun += 1
-
-    def command(self, application: bytes, now: datetime) -> bool | None:
-        self.told.append(application.rstrip(b"\x2f"))
-        return True
-
-    def response(self, now: datetime) -> tuple[int, bytes]:
-        self.answers += 1
-        return CI_RECORDS, bytes((0x01, 0xFD, 0x08, self.answers))
-
-    def confirm_installation(self, now: datetime) -> None:
-        self.confirmed += 1
 
 
 class OnAir:
     """A meter, and a gateway that may choose the very moment at which it sends."""
 
-    def __init__(self, application: Application | None = None, settings: RadioSettings | None = None) -> None:
-        self.application = application or Application()
+    def __init__(self, application: SmallMeter | None = None, settings: RadioSettings | None = None) -> None:
+        self.application = application or SmallMeter(status=0x10)
         self.meter = RadioMeter(self.application, STARTS, settings)
         self.ends = STARTS
 
@@ -179,7 +141,7 @@ def test_data_are_acknowledged_with_the_number_of_the_request() -> None:
     assert at == sent.ends + timedelta(seconds=0.1)
     ack = air.uplink()
     assert (ack.name, ack.acc, ack.application) == ("ACK", 77, b"")
-    assert air.application.told == [b"\x01\x7a\x05"]
+    assert [told.rstrip(b"\x2f") for told in air.application.told] == [b"\x01\x7a\x05"]
 
 
 @pytest.mark.parametrize("fast", [True, False], ids=["fast", "slow"])
@@ -199,7 +161,7 @@ def test_an_answer_is_repeated_every_two_seconds_until_the_time_is_over(fast: bo
     assert len(frames) == 1
     assert {later - earlier for earlier, later in itertools.pairwise(times)} == {timedelta(seconds=2)}
     assert timedelta(seconds=27) < times[-1] - heard.ends <= timedelta(seconds=30)
-    assert air.application.answers == 1
+    assert air.application.asked == 1
 
 
 def test_the_same_request_gets_the_same_answer_and_a_new_one_the_next() -> None:
@@ -208,7 +170,7 @@ def test_the_same_request_gets_the_same_answer_and_a_new_one_the_next() -> None:
     answers = []
     for frame in (request(1), request(1), request(2, fcb=0), request(2, fcb=0)):
         air.answer(frame)
-        answers.append(air.uplink().application[3])
+        answers.append(air.uplink().application[len(RECORDS) + 3])
     assert answers == [1, 1, 2, 2]
     assert air.meter.counters.repeated == 2
 
@@ -234,11 +196,11 @@ def test_the_link_reset_ends_the_access_and_the_memory() -> None:
     assert air.uplink().name == "SND-NR"
     air.answer(command())
     assert len(air.application.told) == 2
-    assert air.application.begun == 2
+    assert air.application.accesses == 2
 
 
 def test_installation_telegrams_until_confirmed() -> None:
-    air = OnAir(Application(installing=True), RadioSettings(installation_interval_s=5, jitter=0))
+    air = OnAir(SmallMeter(installing=True), RadioSettings(installation_interval_s=5, jitter=0))
     first = air.meter.next_at
     assert air.uplink().name == "SND-IR"
     second = air.meter.next_at
@@ -292,7 +254,7 @@ def test_an_access_keeps_the_key_that_it_began_with() -> None:
 
 
 def test_a_radio_that_is_off_sends_nothing_and_hears_nothing() -> None:
-    air = OnAir(Application(transmits=False))
+    air = OnAir(SmallMeter(transmits=False))
     assert air.silent_or_uplink() is None
     air.answer(command())
     assert air.application.told == []

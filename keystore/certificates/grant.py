@@ -34,6 +34,9 @@ _ORGANISATION: Final = der.context(0)
 _MANUFACTURERS: Final = der.context(1, constructed=True)
 _FAMILIES: Final = der.context(2, constructed=True)
 _NUMBERS: Final = der.context(3, constructed=True)
+_CAPABILITIES: Final = {one.value.bit_length() - 1: one for one in Capability}
+"""By the bit's number. Looked up here: Python 3.11.2 makes `Capability(1 << 40)` an empty flag instead of an error."""
+
 _MANUFACTURER: Final = re.compile(r"[A-Z]{3}")
 _NUMBER: Final = re.compile(r"[0-9]{8}")
 
@@ -128,7 +131,7 @@ def encode_grant(grant: Grant) -> bytes:
     scope = grant.scope
     parts = [
         der.write_integer(GRANT_VERSION),
-        der.write_bits(one.value.bit_length() - 1 for one in grant.capabilities),
+        der.write_bits(bit for bit, one in _CAPABILITIES.items() if one in grant.capabilities),
     ]
     if scope.organisation is not None:
         parts.append(der.write(_ORGANISATION, scope.organisation.encode()))
@@ -158,10 +161,9 @@ def _decode(data: bytes) -> Grant:
         raise DerError(f"version {version} is not known")
     capabilities = NOTHING
     for bit in der.read_bits(reader.read(der.BIT_STRING)):
-        try:
-            capabilities |= Capability(1 << bit)
-        except ValueError:
-            raise DerError(f"capability {bit} is not known") from None
+        if bit not in _CAPABILITIES:
+            raise DerError(f"capability {bit} is not known")
+        capabilities |= _CAPABILITIES[bit]
     organisation = reader.optional(_ORGANISATION)
     manufacturers = _names(reader.optional(_MANUFACTURERS), der.PRINTABLE_STRING, 3)
     families = _names(reader.optional(_FAMILIES), der.UTF8_STRING, FAMILY_LENGTH)

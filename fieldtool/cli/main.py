@@ -8,7 +8,8 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from argparse import Namespace
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -103,14 +104,13 @@ def _run(words: list[str]) -> ExitCode:
     arguments = parse(name, rest)
     if arguments.verbose:
         logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(name)s: %(message)s")
-    return _keystore_errors_told(arguments)
+    return _keystore_errors_told(arguments.run, arguments)
 
 
-def _keystore_errors_told(arguments: object) -> ExitCode:
+def _keystore_errors_told(run: Callable[[Namespace], ExitCode], arguments: Namespace) -> ExitCode:
     """Run a command; the keystore's errors are known only when the command has loaded the keystore."""
-    run = arguments.run  # type: ignore[attr-defined]
     try:
-        code: ExitCode = run(arguments)
+        code = run(arguments)
     except Exception as error:
         keystore_errors = sys.modules.get("keystore.errors")
         if keystore_errors is not None and isinstance(error, keystore_errors.KeystoreError):
@@ -132,7 +132,7 @@ def _without_command(words: list[str]) -> ExitCode:
     arguments = parser.parse_args(words)
     from fieldtool.cli.screens import open_screens
 
-    return open_screens(arguments)
+    return _keystore_errors_told(open_screens, arguments)
 
 
 def _unexpected(error: Exception) -> int:

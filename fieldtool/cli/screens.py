@@ -6,6 +6,7 @@ import sys
 from argparse import Namespace
 from collections.abc import Callable
 from contextlib import ExitStack, closing
+from dataclasses import replace
 
 from fieldtool.access import IDLE_LOCK_S, choose_store
 from fieldtool.cli.formats_option import keep_formats
@@ -30,10 +31,13 @@ WITHOUT_NEWS = 0
 
 
 def open_screens(arguments: Namespace) -> ExitCode:
-    """Open the screens without a receiver; the simulator can be started from there."""
+    """Open the screens without a receiver; the simulator can be started from there.
+
+    A store that was named must be there; without one of that name nobody would see which keys are used.
+    """
     _need_terminal()
     choice = choose_store(arguments.store, arguments.passphrase_file)
-    if not choice.path.exists():
+    if not choice.chosen and not choice.path.exists():
         run(Session(Reception(), keystore=lambda: "none yet", start_simulator=_start_demo))
         return ExitCode.OK
     with closing(LazyKeys(arguments.store, arguments.passphrase_file, idle_lock_s=IDLE_LOCK_S)) as store:
@@ -41,17 +45,15 @@ def open_screens(arguments: Namespace) -> ExitCode:
             store.open()
         else:
             store.open_locked()
-        run(
-            Session(
-                Reception(),
-                keystore=lambda: store.state_text,
-                start_simulator=_start_demo,
-                touch=store.touch,
-                lock_keystore=store.lock,
-                unlock_keystore=store.unlock,
-                certificates=CertificateAccess(lambda: store.vault),
-            )
+        own = Session(
+            Reception(),
+            keystore=lambda: store.state_text,
+            touch=store.touch,
+            lock_keystore=store.lock,
+            unlock_keystore=store.unlock,
+            certificates=CertificateAccess(lambda: store.vault),
         )
+        run(replace(own, start_simulator=lambda: _demo_beside(own)))
     return ExitCode.OK
 
 
@@ -112,6 +114,19 @@ def _demo_session(demo: Demo, close: Callable[[], None] = lambda: None) -> Sessi
 def _start_demo() -> Session:
     stack = ExitStack()
     return _demo_session(stack.enter_context(running_demo(news_size=WITHOUT_NEWS)), stack.close)
+
+
+def _demo_beside(own: Session) -> Session:
+    """Start simulated meters over the user's own store: it stays open, their keys are known to this session only."""
+    demo = _start_demo()
+    return replace(
+        own,
+        reception=demo.reception,
+        sources=demo.sources,
+        keystore=lambda: f"{own.keystore()} + demo keys",
+        start_simulator=None,
+        close=demo.close,
+    )
 
 
 def _need_terminal() -> None:

@@ -125,7 +125,7 @@ def create_file(path: Path) -> None:
 def connect(path: Path, busy_timeout_s: float) -> sqlite3.Connection:
     """Open an existing store's file with the settings of the format; `NotFound` when there is none."""
     if not path.is_file():
-        raise NotFound(f"there is no keystore at {path}", "make one with: fieldtool store create")
+        raise NotFound(f"there is no keystore at {path}", "check its name, or make one with: fieldtool store create")
     with faults_named(path):
         connection = sqlite3.connect(
             f"{path.absolute().as_uri()}?mode=rw",

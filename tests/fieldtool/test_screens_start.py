@@ -1,0 +1,84 @@
+"""What the screens are opened with: a store that was named must be there, and it stays while meters are simulated."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from fieldtool.cli import screens
+from fieldtool.pipeline.reception import Reception
+from fieldtool.tui.session import Session
+from keystore.vault import Vault
+from tests.fieldtool.conftest import PASSPHRASE, Run
+
+
+@pytest.fixture
+def opened(monkeypatch: pytest.MonkeyPatch) -> list[Session]:
+    """The sessions that screens would have shown, at a terminal."""
+    shown: list[Session] = []
+    monkeypatch.setattr(screens, "_need_terminal", lambda: None)
+    monkeypatch.setattr(screens, "run", shown.append)
+    return shown
+
+
+def test_a_named_store_that_is_not_there_is_told_before_any_screen(
+    run: Run, opened: list[Session], tmp_path: Path
+) -> None:
+    for named in (tmp_path / "nosuch", tmp_path / "no" / "such.vault"):
+        ran = run("--store", named)
+        assert (ran.code, opened, ran.out) == (4, [], "")
+        assert ran.err.splitlines()[0] == f"fieldtool: there is no keystore at {named}"
+        assert "fieldtool store create" in ran.err
+
+
+def test_what_is_no_store_is_told_before_any_screen(run: Run, opened: list[Session], tmp_path: Path) -> None:
+    picture = tmp_path / "picture.png"
+    picture.write_bytes(b"\x89PNG\r\n\x1a\n" * 100)
+    for named in (picture, tmp_path):
+        ran = run("--store", named)
+        assert (ran.code, opened) == (4, [])
+        assert "internal error" not in ran.err
+        assert str(named) in ran.err.splitlines()[0]
+
+
+def test_without_a_store_the_screens_open_for_the_first_look(run: Run, opened: list[Session]) -> None:
+    assert run().code == 0
+    assert opened[0].certificates is None
+    assert opened[0].start_simulator is not None
+
+
+def test_simulated_meters_leave_the_own_store_open(
+    run: Run, store: Path, opened: list[Session], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed: list[str] = []
+    heard = Reception()
+    simulated = Session(heard, keystore=lambda: "throw-away store", close=lambda: closed.append("demo"))
+    monkeypatch.setattr(screens, "_start_demo", lambda: simulated)
+    seen: list[str] = []
+
+    def look(own: Session) -> None:
+        start: Callable[[], Session] | None = own.start_simulator
+        assert start is not None
+        assert own.certificates is not None
+        beside = start()
+        assert (beside.reception, beside.start_simulator) == (heard, None)
+        assert (beside.certificates, beside.visited) == (own.certificates, own.visited)
+        assert beside.lock_keystore is not None
+        assert beside.unlock_keystore is not None
+        seen.append(beside.keystore())
+        beside.lock_keystore()
+        seen.append(beside.keystore())
+        beside.unlock_keystore(PASSPHRASE)
+        assert not own.certificates.is_locked
+        beside.close()
+
+    monkeypatch.setattr(screens, "run", look)
+    assert run().code == 0
+    assert seen[0].startswith("unlocked")
+    assert seen[1] == "locked + demo keys"
+    assert closed == ["demo"]
+    with Vault.open(store) as vault:
+        vault.unlock(PASSPHRASE)
+        assert list(vault.records()) == [], "the simulated meters' keys are filed nowhere"

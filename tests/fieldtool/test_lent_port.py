@@ -5,10 +5,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from random import Random
 
 import pytest
 
@@ -26,19 +24,15 @@ from protocols.receivers.im871a import Im871a
 from simulators.bench import Bench as StickBench
 from simulators.field_meter.radio_bench import radio_bench
 from simulators.field_meter.shared_lock import SharedLock
-from tests.fieldtool.action_bench import Bench, make_bench, make_vault
-from tests.fieldtool.test_actions_radio_ports import RunningClock
+from tests.fieldtool.actions.action_bench import Bench, RunningClock, open_bench, share_lock
 from tests.fieldtool.test_sources import Told, wait_for
 
 
 @pytest.fixture
 def bench(tmp_path: Path) -> Iterator[Bench]:
-    clock = RunningClock()
-    with make_vault(tmp_path / "vault", clock) as vault:
-        made = make_bench(vault, clock)
-        state = replace(made.lock.state, radio_on=True, transport_mode=False, installed=True, radio_interval_s=1)
-        made.lock = SharedLock(made.meter, state, made.lock.anchors, Random(3).randbytes)
-        yield made
+    with open_bench(tmp_path / "vault", RunningClock()) as opened:
+        share_lock(opened, 1)
+        yield opened
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from fieldtool.tui.app import FieldToolApp
 from fieldtool.tui.certificate_access import CertificateAccess
 from fieldtool.tui.session import Session
 from keystore.certificates.levels import level_table
-from tests.fieldtool.action_bench import Bench
+from tests.fieldtool.actions.action_bench import Bench
 from tests.fieldtool.tui.tui_scenes import (
     NARROW,
     Steps,

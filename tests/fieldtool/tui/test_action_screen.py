@@ -25,7 +25,7 @@ from fieldtool.tui.unlock_screen import UnlockScreen
 from simulators.field_meter.wired import WiredMeter
 from simulators.field_meter.wired_bench import DEFAULT_BAUD, WiredBench
 from simulators.ports import open_port
-from tests.fieldtool.action_bench import Clock, make_bench, make_vault
+from tests.fieldtool.actions.action_bench import Clock, open_bench
 from tests.fieldtool.test_sources import wait_for
 from tests.fieldtool.tui.action_scenes import LINK, Field, begin, on_actions, says, visit
 from tests.fieldtool.tui.test_tui_snapshots import check_snapshot
@@ -43,8 +43,8 @@ from tests.fieldtool.tui.tui_scenes import (
 def field(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Field]:
     clock = Clock()
     monkeypatch.setattr("fieldtool.enrolment.now", clock)
-    with make_vault(tmp_path / "keys.vault", clock) as vault:
-        yield Field(make_bench(vault, clock), [])
+    with open_bench(tmp_path / "keys.vault", clock) as bench:
+        yield Field(bench, [])
 
 
 def test_the_table_says_what_is_allowed_and_why_not(field: Field) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
@@ -17,16 +16,9 @@ from keystore.certificates.levels import level_table
 from protocols.actions.parameters import Argument
 from protocols.actions.results import ResultCode
 from protocols.actions.table import FORMS
-from tests.fieldtool.action_bench import Bench, Clock, make_bench, make_vault
+from tests.fieldtool.actions.action_bench import Bench, open_bench
 
 EVERYTHING = "service+test"
-
-
-@pytest.fixture
-def bench(tmp_path: Path) -> Iterator[Bench]:
-    clock = Clock()
-    with make_vault(tmp_path / "keys.vault", clock) as vault:
-        yield make_bench(vault, clock)
 
 
 WRITES: dict[str, tuple[dict[str, Argument], str, object]] = {
@@ -173,9 +165,7 @@ def test_a_meter_that_shows_something_else_afterwards_is_told(bench: Bench) -> N
 
 
 def test_an_answer_that_no_filed_key_proves_is_told(tmp_path: Path) -> None:
-    clock = Clock()
-    with make_vault(tmp_path / "keys.vault", clock) as vault:
-        bench = make_bench(vault, clock, with_key=False)
+    with open_bench(tmp_path / "keys.vault", with_key=False) as bench:
         bench.enrol("installer")
         outcome = bench.do("customer-number", number="4711")
         assert (outcome.ok, outcome.authentic) == (True, False)

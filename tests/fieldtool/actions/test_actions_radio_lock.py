@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -18,14 +19,13 @@ from fieldtool.actions.radio_link import RadioLink
 from fieldtool.actions.service import ActionService
 from protocols.decode import decode
 from protocols.wmbus.two_way import CI_APPLICATION_ERROR, REQ_UD2, SND_UD
-from simulators.air import Air
 from simulators.bench.lockstep import Lockstep
 from simulators.field_meter.lock import AFTER_APPLIED, AFTER_RECEIVED, MeterLock
 from simulators.field_meter.radio import RadioMeter, RadioSettings
 from simulators.field_meter.radio_lock import RADIO_LIFETIME_S, LockOnAir
 from simulators.receivers.im871a import Im871aStick
-from simulators.scenario import Faults, Scenario
-from tests.fieldtool.action_bench import Bench, Clock, make_bench, make_vault
+from simulators.scenario import Faults
+from tests.fieldtool.actions.action_bench import Bench, Clock, one_meter_air, open_bench, sending
 
 
 @dataclass
@@ -60,7 +60,8 @@ Make = Callable[..., Radio]
 
 @pytest.fixture
 def make(tmp_path: Path) -> Iterator[Make]:
-    made: list[Radio] = []
+    stack = ExitStack()
+    count = itertools.count()
 
     def build(
         *,
@@ -71,11 +72,11 @@ def make(tmp_path: Path) -> Iterator[Make]:
         mode: str = "c2",
     ) -> Radio:
         clock = AirClock()
-        bench = make_bench(make_vault(tmp_path / f"vault{len(made)}", clock), clock)
-        state = replace(bench.lock.state, radio_on=True, transport_mode=False, installed=installed)
+        bench = stack.enter_context(open_bench(tmp_path / f"vault{next(count)}", clock))
+        state = sending(bench, installed=installed)
         bench.lock = MeterLock(bench.meter, state, bench.lock.anchors, Random(3).randbytes, lifetime_s=RADIO_LIFETIME_S)
         starts = clock()
-        air = Air(Scenario("one meter", "test", seed, starts, faults or Faults(), ()), starts)
+        air = one_meter_air(starts, seed=seed, faults=faults)
         application = LockOnAir(bench.lock)
         meter = RadioMeter(application, starts, settings or RadioSettings(mode=mode.upper()), seed=seed)
         air.join(meter)
@@ -85,13 +86,11 @@ def make(tmp_path: Path) -> Iterator[Make]:
         said: list[str] = []
         context = LinkContext(bench.vault.keys_for, said.append, clock)
         link = RadioLink(port, bench.choice, context, mode=mode, patience=Patience(120, 120), clock=port.clock)
-        made.append(Radio(bench, application, meter, port, stick, link, said))
-        return made[-1]
+        stack.callback(link.close)
+        return Radio(bench, application, meter, port, stick, link, said)
 
-    yield build
-    for one in made:
-        one.link.close()
-        one.bench.vault.close()
+    with stack:
+        yield build
 
 
 def test_an_action_goes_through_stick_air_and_lock_and_back(make: Make) -> None:

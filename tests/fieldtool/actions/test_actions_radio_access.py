@@ -16,11 +16,11 @@ from fieldtool.errors import ReceiverSilent
 from protocols.model import Key
 from protocols.receivers.im871a.settings import LinkMode
 from protocols.wmbus.two_way import REQ_UD2, SND_NKE, SND_UD, carry
-from simulators.air import Air
 from simulators.bench.lockstep import Lockstep
 from simulators.field_meter.radio import RadioMeter, RadioSettings
 from simulators.receivers.im871a import Im871aStick
-from simulators.scenario import Faults, Scenario
+from simulators.scenario import Faults
+from tests.fieldtool.actions.action_bench import one_meter_air
 from tests.simulators.small_meter import KEY, METER, OTHER, SmallMeter
 
 STARTS = datetime(2026, 11, 20, 8, 0, tzinfo=UTC)
@@ -55,7 +55,7 @@ def build(
     patience: Patience | None = None,
 ) -> Set:
     application = application or SmallMeter()
-    air = Air(Scenario("one meter", "test", seed, STARTS, faults or Faults(), ()), STARTS)
+    air = one_meter_air(STARTS, seed=seed, faults=faults)
     meter = RadioMeter(application, STARTS, settings or RadioSettings(mode=mode.upper()), seed=seed)
     air.join(meter)
     air.join(RadioMeter(SmallMeter(OTHER, key=None, interval_s=5.0), STARTS, RadioSettings(), seed=seed))

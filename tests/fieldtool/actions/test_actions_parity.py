@@ -7,7 +7,6 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,7 +17,7 @@ from fieldtool.actions.links import MeterChoice, open_link
 from fieldtool.actions.read_out import take_read_out
 from protocols.decode import no_keys
 from simulators.field_meter.wired import WiredMeter
-from tests.fieldtool.action_bench import Clock, make_bench, make_vault
+from tests.fieldtool.actions.action_bench import Bench, Clock
 
 WAKE = 0x55
 
@@ -98,16 +97,13 @@ class SocketWriter:
 @pytest.mark.filterwarnings("ignore:set:DeprecationWarning")
 @pytest.mark.parametrize("optical", [False, True], ids=["wired", "optical"])
 def test_frames_go_with_even_parity_and_the_wake_up_with_none(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, optical: bool
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, optical: bool
 ) -> None:
     # Long enough for the meter; its full length is another test's.
     monkeypatch.setattr("fieldtool.actions.wired_master.WAKE_S", 0.5)
-    clock = Clock()
     seen: list[tuple[str, int, bytes]] = []
-    with make_vault(tmp_path / "keys.vault", clock) as vault:
-        bench = make_bench(vault, clock)
     meter = WiredMeter(bench.lock, optical=optical)
-    with serial_server(meter, clock, seen) as target:
+    with serial_server(meter, bench.clock, seen) as target:
         kind, rest = "optical" if optical else "mbus", target.removeprefix("rfc2217:")
         with closing(open_link(f"{kind}+rfc2217:{rest}?baud=4800", MeterChoice("10002345"))) as link:
             assert take_read_out(link, no_keys).meter == bench.meter.address

@@ -10,7 +10,7 @@ from fieldtool.export.action_text import needs_text, parameter_texts
 from keystore.certificates.levels import Action, level_table
 from protocols.actions.table import FORMS
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "actions.md"
+PAGE = Path(__file__).resolve().parents[3] / "docs" / "actions.md"
 
 
 def row_of(action: Action) -> str:

@@ -42,7 +42,7 @@ from protocols.actions.parameters import Argument
 from protocols.actions.table import FORMS
 from simulators.certificate_desk.desk import CertificateDesk
 from simulators.field_meter.state import MeterState
-from tests.fieldtool.action_bench import PASSPHRASE, Bench, Clock, bench_around, make_bench, make_vault
+from tests.fieldtool.actions.action_bench import PASSPHRASE, Bench, Clock, bench_around, make_bench, make_vault
 from tests.keystore.certificates.desks import DAY, START, make_desk
 
 PROOF = 3

@@ -16,7 +16,7 @@ from protocols.actions.messages import Result
 from simulators.field_meter.wired import WiredMeter
 from simulators.field_meter.wired_bench import WiredBench
 from simulators.ports import TcpPort
-from tests.fieldtool.action_bench import PASSPHRASE, Bench, Clock, make_bench, make_vault
+from tests.fieldtool.actions.action_bench import PASSPHRASE, Bench, Clock, open_bench
 from tests.fieldtool.conftest import Ran, Run
 
 NEW = "CA9A41CA9A41F00DCA9A41CA9A41F00D"
@@ -57,8 +57,8 @@ def site(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[
     monkeypatch.setenv("FIELDTOOL_STORE", str(tmp_path / "keys.vault"))
     monkeypatch.setenv("FIELDTOOL_PASSPHRASE_FILE", str(tmp_path / "passphrase"))
     monkeypatch.setattr("fieldtool.enrolment.now", lambda: clock())
-    with make_vault(tmp_path / "keys.vault", clock) as vault:
-        bench = make_bench(vault, clock)
+    with open_bench(tmp_path / "keys.vault", clock) as bench:
+        """The command opens the store by itself."""
     with WiredBench([WiredMeter(bench.lock)], TcpPort(), clock=clock) as line:
         yield Site(run, tmp_path, clock, bench, line)
 

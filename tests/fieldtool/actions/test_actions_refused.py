@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from threading import Event
 
 import pytest
@@ -26,15 +24,8 @@ from protocols.actions.messages import Proof, parse_message
 from protocols.actions.results import ResultCode
 from protocols.model import Address
 from simulators.certificate_desk.issuing import issue_list
-from tests.fieldtool.action_bench import Bench, Clock, make_bench, make_vault
+from tests.fieldtool.actions.action_bench import Bench
 from tests.keystore.certificates.desks import DAY, ORGANISATION
-
-
-@pytest.fixture
-def bench(tmp_path: Path) -> Iterator[Bench]:
-    clock = Clock()
-    with make_vault(tmp_path / "keys.vault", clock) as vault:
-        yield make_bench(vault, clock)
 
 
 def test_a_level_that_is_too_low_is_refused_by_the_tool(bench: Bench) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,19 +16,13 @@ from keystore.model import KeyStatus, key_check_value
 from keystore.vault import Vault
 from protocols.actions.messages import KeyProof, Result, parse_message
 from protocols.actions.results import ResultCode
-from tests.fieldtool.action_bench import PASSPHRASE, Bench, Clock, make_bench, make_vault
+from tests.fieldtool.actions.action_bench import PASSPHRASE, Bench
 
 PROOF = 3
 NEW = bytes(range(100, 116))
 
 
-@pytest.fixture
-def bench(tmp_path: Path) -> Iterator[Bench]:
-    clock = Clock()
-    with make_vault(tmp_path / "keys.vault", clock) as vault:
-        made = make_bench(vault, clock)
-        made.enrol("service")
-        yield made
+pytestmark = pytest.mark.usefixtures("serviced")
 
 
 def old_key(bench: Bench) -> bytes:

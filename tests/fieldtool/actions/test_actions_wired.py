@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import ExitStack, closing
-from pathlib import Path
 from random import Random
 
 import pytest
@@ -32,7 +31,7 @@ from simulators.field_meter.meter import factory_state, make_meter
 from simulators.field_meter.wired import WiredMeter
 from simulators.field_meter.wired_bench import WiredBench
 from simulators.ports import PtyPort, TcpPort
-from tests.fieldtool.action_bench import Bench, Clock, make_bench, make_vault
+from tests.fieldtool.actions.action_bench import Bench
 
 ASK = ShortFrame(0x7B, 253)
 ANSWER = LongFrame(RSP_UD, 5, 0x78, b"\x0c\x13\x01\x00\x00\x00")
@@ -195,13 +194,6 @@ def test_addresses_that_do_not_fit_are_refused(url: str, why: str) -> None:
 def test_a_port_that_is_not_there_is_told() -> None:
     with pytest.raises(PortGone):
         open_link("mbus+socket://127.0.0.1:1", MeterChoice("63001468"))
-
-
-@pytest.fixture
-def bench(tmp_path: Path) -> Iterator[Bench]:
-    clock = Clock()
-    with make_vault(tmp_path / "keys.vault", clock) as vault:
-        yield make_bench(vault, clock)
 
 
 def wired(bench: Bench, port: TcpPort | PtyPort, *, optical: bool = False) -> WiredBench:

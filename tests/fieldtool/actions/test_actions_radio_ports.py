@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import json
 import sys
-import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
-from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from contextlib import ExitStack, closing
 from pathlib import Path
-from random import Random
 
 import pytest
 
@@ -24,20 +20,9 @@ from protocols.decode import decode
 from protocols.model import Key
 from simulators.bench import Bench as StickBench
 from simulators.field_meter.radio_bench import radio_bench
-from simulators.field_meter.shared_lock import SharedLock
-from tests.fieldtool.action_bench import Bench, Clock, make_bench, make_vault
+from tests.fieldtool.actions.action_bench import Bench, RunningClock, open_bench, share_lock
 
 posix_only = pytest.mark.skipif(sys.platform == "win32", reason="pseudo terminals are POSIX")
-
-
-@dataclass
-class RunningClock(Clock):
-    """A time that passes as it really does, from the moment on when the desk was set up."""
-
-    began_s: float = field(default_factory=time.monotonic)
-
-    def __call__(self) -> datetime:
-        return self.now + timedelta(seconds=time.monotonic() - self.began_s)
 
 
 Start = Callable[[str], tuple[Bench, StickBench]]
@@ -45,22 +30,14 @@ Start = Callable[[str], tuple[Bench, StickBench]]
 
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Start]:
-    running: list[tuple[Bench, StickBench]] = []
+    with ExitStack() as running:
 
-    def begin(at: str) -> tuple[Bench, StickBench]:
-        clock = RunningClock()
-        bench = make_bench(make_vault(tmp_path / "vault", clock), clock)
-        state = replace(bench.lock.state, radio_on=True, transport_mode=False, installed=True, radio_interval_s=2)
-        lock = SharedLock(bench.meter, state, bench.lock.anchors, Random(3).randbytes)
-        bench.lock = lock
-        stick = radio_bench(lock, at, starts=clock()).start()
-        running.append((bench, stick))
-        return running[-1]
+        def begin(at: str) -> tuple[Bench, StickBench]:
+            bench = running.enter_context(open_bench(tmp_path / "vault", RunningClock()))
+            lock = share_lock(bench, 2)
+            return bench, running.enter_context(radio_bench(lock, at, starts=bench.clock()))
 
-    yield begin
-    for bench, stick in running:
-        stick.stop()
-        bench.vault.close()
+        yield begin
 
 
 def test_a_guarded_action_over_tcp(start: Start) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -24,9 +26,13 @@ from protocols.actions.event_log import EventKind
 from protocols.actions.fragments import MOST_FRAGMENTS, RADIO_PAYLOAD
 from protocols.actions.parameters import Argument
 from protocols.mbus.wired import RSP_UD, LongFrame
+from simulators.air import Air
 from simulators.certificate_desk.desk import CertificateDesk
 from simulators.field_meter.lock import CableCut, MeterLock
 from simulators.field_meter.meter import FieldMeter, factory_state, make_meter
+from simulators.field_meter.shared_lock import SharedLock
+from simulators.field_meter.state import MeterState
+from simulators.scenario import Faults, Scenario
 from tests.keystore.certificates.desks import ORGANISATION, START, bytes_of, make_desk, trusting
 
 PASSPHRASE = "four words and a number 4"
@@ -43,6 +49,16 @@ class Clock:
 
     def pass_by(self, time: timedelta) -> None:
         self.now += time
+
+
+@dataclass
+class RunningClock(Clock):
+    """A time that passes as it really does, from the moment on when the desk was set up."""
+
+    began_s: float = field(default_factory=time.monotonic)
+
+    def __call__(self) -> datetime:
+        return self.now + timedelta(seconds=time.monotonic() - self.began_s)
 
 
 class LockLink:
@@ -190,3 +206,28 @@ def make_bench(vault: Vault, clock: Clock, desk: CertificateDesk | None = None, 
         )
         vault.put([record])
     return bench
+
+
+@contextmanager
+def open_bench(path: Path, clock: Clock | None = None, *, with_key: bool = True) -> Iterator[Bench]:
+    """A new vault at that path, and a meter that trusts the same desk; the vault is closed afterwards."""
+    clock = clock or Clock()
+    with make_vault(path, clock) as vault:
+        yield make_bench(vault, clock, with_key=with_key)
+
+
+def sending(bench: Bench, *, installed: bool = True) -> MeterState:
+    """The meter's state with its radio on."""
+    return replace(bench.lock.state, radio_on=True, transport_mode=False, installed=installed)
+
+
+def share_lock(bench: Bench, interval_s: int) -> SharedLock:
+    """Give the bench's meter, which sends then, a lock that threads may share."""
+    state = replace(sending(bench), radio_interval_s=interval_s)
+    bench.lock = lock = SharedLock(bench.meter, state, bench.lock.anchors, Random(3).randbytes)
+    return lock
+
+
+def one_meter_air(starts: datetime, *, seed: int = 1, faults: Faults | None = None) -> Air:
+    """An air on which nobody sends yet."""
+    return Air(Scenario("one meter", "test", seed, starts, faults or Faults(), ()), starts)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
@@ -14,18 +12,12 @@ from fieldtool.errors import AccessError
 from protocols.actions.messages import NO_MAC, Challenge, Hello, Result, WhichKey, parse_message
 from protocols.actions.results import ResultCode
 from protocols.model import Address
-from tests.fieldtool.action_bench import Bench, Clock, make_bench, make_vault
+from tests.fieldtool.actions.action_bench import Bench
 
 PROOF = 3
 
 
-@pytest.fixture
-def bench(tmp_path: Path) -> Iterator[Bench]:
-    clock = Clock()
-    with make_vault(tmp_path / "keys.vault", clock) as vault:
-        made = make_bench(vault, clock)
-        made.enrol("service")
-        yield made
+pytestmark = pytest.mark.usefixtures("serviced")
 
 
 def test_a_session_that_was_recorded_proves_no_answer(bench: Bench) -> None:

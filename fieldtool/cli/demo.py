@@ -35,9 +35,9 @@ def _run(arguments: Namespace) -> ExitCode:
         return demo_screens()
     with running_demo() as demo:
         _introduce(demo)
-        show_news(demo.listening, shower(json=arguments.json), arguments.seconds or DEFAULT_SECONDS)
+        code = show_news(demo.listening, shower(json=arguments.json), arguments.seconds or DEFAULT_SECONDS)
     sum_up(demo.listening)
-    return ExitCode.OK
+    return code
 
 
 def _introduce(demo: Demo) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -79,22 +80,35 @@ def _run(arguments: Namespace) -> ExitCode:
         raise UsageError("--assign asks for every key, and there is no terminal", "add --yes to the command")
     tried = _tried(arguments)
     with open_store(choose_store(arguments.store, arguments.passphrase_file)) as vault:
-        heard, devices = _from_captures(arguments.capture) if arguments.capture else _from_air(arguments)
+        air = _Air()
+        if arguments.capture:
+            _from_captures(arguments.capture, air)
+        else:
+            _from_air(arguments, air)
         progress = output.Progress("keys tried")
-        meters = check(vault, heard, tried, lambda count: progress.step(count=count))
-        lorawan = check_devices(vault, devices, lambda count: progress.step(count=count)) if devices.frames else []
+        meters = check(vault, air.telegrams, tried, lambda count: progress.step(count=count))
+        lorawan = (
+            check_devices(vault, air.devices, lambda count: progress.step(count=count)) if air.devices.frames else []
+        )
         progress.end()
         results: list[MeterCheck | DeviceCheck] = [*meters, *lorawan]
+        if not results and air.interrupted:
+            output.talk("no meter was heard")
+            return ExitCode.INTERRUPTED
         if not results:
             raise InputError("no meter was heard", "listen longer, or give another capture")
         for one in results:
             output.data(json.dumps(_facts(one)) if arguments.json else _line(one))
-        if arguments.assign:
+        if arguments.assign and air.interrupted:
+            output.talk("interrupted: no key was assigned")
+        elif arguments.assign:
             results = [*_assign(vault, meters, arguments), *_assign_devices(vault, lorawan, arguments)]
     needy = sum(one.state not in IN_ORDER for one in results)
     whole = counted(len(results), "meter")
     attention = f"{needy} need attention" if needy > 1 else "1 needs attention"
     output.talk(f"{whole}, {attention}" if needy else f"{whole}, all in order")
+    if air.interrupted:
+        return ExitCode.INTERRUPTED
     return ExitCode.SOME_FAILED if needy else ExitCode.OK
 
 
@@ -117,24 +131,31 @@ def _tried(arguments: Namespace) -> list[Candidate]:
     return found
 
 
-def _from_captures(paths: Sequence[Path]) -> tuple[HeardTelegrams, HeardDevices]:
-    heard, devices = HeardTelegrams(), HeardDevices()
+@dataclass(slots=True)
+class _Air:
+    """What was heard; `interrupted` when the user did not want to listen to the end."""
+
+    telegrams: HeardTelegrams = field(default_factory=HeardTelegrams)
+    devices: HeardDevices = field(default_factory=HeardDevices)
+    interrupted: bool = False
+
+
+def _from_captures(paths: Sequence[Path], air: _Air) -> None:
     progress = output.Progress("telegrams")
     for path in paths:
         for item in open_capture(path):
             if not isinstance(item, CaptureEntry):
                 continue
             if item.frame.link is Link.MBUS:
-                heard.add(decode(item.frame))
+                air.telegrams.add(decode(item.frame))
             else:
-                devices.add(item.frame)
+                air.devices.add(item.frame)
             progress.step()
     progress.end()
-    return heard, devices
 
 
-def _from_air(arguments: Namespace) -> tuple[HeardTelegrams, HeardDevices]:
-    heard, devices = HeardTelegrams(), HeardDevices()
+def _from_air(arguments: Namespace, air: _Air) -> None:
+    """Listen until the time is over; Ctrl-C ends the listening, and what was heard by then is checked."""
     defaults = receiver_defaults(arguments)
     sources = [open_source(text, defaults=defaults) for text in arguments.receivers]
     listening = Listening(sources, LearnedDecoder(lambda _: ()))
@@ -142,18 +163,19 @@ def _from_air(arguments: Namespace) -> tuple[HeardTelegrams, HeardDevices]:
 
     def take(news: Heard) -> None:
         if news.telegram.frame.link is Link.MBUS:
-            heard.add(news.telegram)
+            air.telegrams.add(news.telegram)
         else:
-            devices.add(news.telegram.frame)
+            air.devices.add(news.telegram.frame)
         progress.step()
 
     listening.start()
     try:
-        show_news(listening, take, arguments.seconds)
+        air.interrupted = show_news(listening, take, arguments.seconds) is ExitCode.INTERRUPTED
     finally:
         listening.stop()
         progress.end()
-    return heard, devices
+    if air.interrupted:
+        output.talk("interrupted: what was heard so far is checked")
 
 
 def _assign(vault: Vault, results: list[MeterCheck], arguments: Namespace) -> list[MeterCheck]:

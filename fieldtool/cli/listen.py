@@ -79,9 +79,9 @@ def _run(arguments: Namespace) -> ExitCode:
         stack.callback(listening.stop)
         if store.reason:
             output.talk(store.reason)
-        show_news(listening, shower(json=arguments.json, record=record), arguments.seconds)
+        code = show_news(listening, shower(json=arguments.json, record=record), arguments.seconds)
     sum_up(listening)
-    return ExitCode.OK
+    return code
 
 
 def _wants_screens(arguments: Namespace) -> bool:
@@ -103,11 +103,20 @@ def shower(*, json: bool, record: TextIO | None = None) -> Callable[[Heard], Non
     return show
 
 
-def show_news(listening: Listening, show: Callable[[Heard], None], limit_s: float | None) -> None:
+def show_news(listening: Listening, show: Callable[[Heard], None], limit_s: float | None) -> ExitCode:
     """Show what comes until the time is over or all sources have ended; source events are talk.
 
-    Raises `ReceiverError` when no source could ever be connected, or all broke off for good.
+    Ctrl-C ends the listening, not the command: what was heard by then is still to be summed up. Raises `ReceiverError`
+    when no source could ever be connected, or all broke off for good.
     """
+    try:
+        _show_until(listening, show, limit_s)
+    except KeyboardInterrupt:
+        return ExitCode.INTERRUPTED
+    return ExitCode.OK
+
+
+def _show_until(listening: Listening, show: Callable[[Heard], None], limit_s: float | None) -> None:
     deadline = None if limit_s is None else time.monotonic() + limit_s
     while deadline is None or time.monotonic() < deadline:
         wait_s = WAIT_S if deadline is None else min(WAIT_S, max(0.0, deadline - time.monotonic()))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import argparse
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from protocols.profiles.index import collect, index_text
@@ -30,11 +33,12 @@ def generated() -> dict[Path, str]:
     }
 
 
-def main() -> None:
+def main(argv: Sequence[str]) -> None:
     """Write the files."""
+    argparse.ArgumentParser(prog="python -m tools.profiles", description=__doc__).parse_args(argv)
     for path, text in generated().items():
         path.write_text(text, encoding="utf-8", newline="\n")
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

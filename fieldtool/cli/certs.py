@@ -127,6 +127,7 @@ def _remove(arguments: Namespace) -> ExitCode:
         name = safe_text(arguments.name)
         remove(certificates.wallet, arguments.name)  # raises before anything is asked; nothing is stored by it
         if not confirmed(f"{name} and its key will be gone for good", yes=arguments.yes):
+            output.talk("nothing was removed")
             return ExitCode.SOME_FAILED
         standing = certificates.remove(arguments.name)
     output.data(f"removed {name}")

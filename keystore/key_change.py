@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final
 
 from keystore.errors import Damaged, NewerFormat
 from keystore.model import KeyRole
+from keystore.time_text import time_of, time_text
 from protocols.model import Address
 
 JOURNAL_VERSION: Final = 1
@@ -64,7 +65,7 @@ def encode_changes(changes: Iterable[KeyChange]) -> bytes:
                 "role": str(one.role),
                 "old_key": one.old_key.hex(),
                 "new_key": one.new_key.hex(),
-                "begun_at": one.begun_at.astimezone(UTC).isoformat(),
+                "begun_at": time_text(one.begun_at),
                 "begun_by": one.begun_by,
                 "serial": one.serial,
             }
@@ -87,9 +88,9 @@ def decode_changes(data: bytes) -> tuple[KeyChange, ...]:
 
 def _change(entry: dict[str, Any]) -> KeyChange:
     address = bytes.fromhex(entry["address"])
-    begun_at = datetime.fromisoformat(entry["begun_at"])
-    if len(address) != 8 or begun_at.tzinfo is None:
-        raise ValueError("no address, or a time without offset")
+    begun_at = time_of(entry["begun_at"])
+    if len(address) != 8:
+        raise ValueError("no address")
     return KeyChange(
         Address.from_wire(address),
         KeyRole(entry["role"]),

@@ -10,7 +10,7 @@ import base64
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final
 
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -27,6 +27,7 @@ from keystore.certificates.levels import Capability
 from keystore.certificates.revocation import RevocationList, read_list
 from keystore.certificates.token import Token
 from keystore.errors import Damaged, NewerFormat
+from keystore.time_text import time_of, time_text
 
 WALLET_VERSION: Final = 1
 
@@ -129,12 +130,12 @@ def encode_wallet(wallet: Wallet) -> bytes:
                 "organisation": one.token.organisation,
                 "capabilities": one.token.capabilities.value,
                 "order": one.token.order,
-                "expires_at": _time_text(one.token.expires_at),
+                "expires_at": time_text(one.token.expires_at),
                 "address": one.token.address,
                 "tag": one.tag,
                 "key": _text(one.key.pkcs8),
                 "request": _text(one.request),
-                "made_at": _time_text(one.made_at),
+                "made_at": time_text(one.made_at),
             }
             for one in wallet.requests
         ],
@@ -146,13 +147,13 @@ def encode_wallet(wallet: Wallet) -> bytes:
                 "tag": one.tag,
                 "ordered": one.ordered.value,
                 "token_identity": one.token_identity,
-                "imported_at": _time_text(one.imported_at),
+                "imported_at": time_text(one.imported_at),
             }
             for one in wallet.credentials
         ],
         "lists": [_text(one.data) for one in wallet.lists],
         "active": wallet.active,
-        "latest_seen": None if wallet.latest_seen is None else _time_text(wallet.latest_seen),
+        "latest_seen": None if wallet.latest_seen is None else time_text(wallet.latest_seen),
     }
     return json.dumps(document, separators=(",", ":")).encode()
 
@@ -171,7 +172,7 @@ def decode_wallet(data: bytes) -> Wallet:
             credentials=_all(_credential, document.pop("credentials")),
             lists=tuple(read_list(_bytes(text)) for text in document.pop("lists")),
             active=document.pop("active"),
-            latest_seen=None if latest is None else _time(latest),
+            latest_seen=None if latest is None else time_of(latest),
         )
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise _damaged() from None
@@ -190,11 +191,11 @@ def _request(entry: dict[str, Any]) -> PendingRequest:
         organisation=entry["organisation"],
         capabilities=Capability(entry["capabilities"]),
         order=entry["order"],
-        expires_at=_time(entry["expires_at"]),
+        expires_at=time_of(entry["expires_at"]),
         address=entry["address"],
     )
     key = SigningKey(_bytes(entry["key"]))
-    return PendingRequest(token, entry["tag"], key, _bytes(entry["request"]), _time(entry["made_at"]))
+    return PendingRequest(token, entry["tag"], key, _bytes(entry["request"]), time_of(entry["made_at"]))
 
 
 def _credential(entry: dict[str, Any]) -> Credential:
@@ -205,7 +206,7 @@ def _credential(entry: dict[str, Any]) -> Credential:
         tag=entry["tag"],
         ordered=Capability(entry["ordered"]),
         token_identity=entry["token_identity"],
-        imported_at=_time(entry["imported_at"]),
+        imported_at=time_of(entry["imported_at"]),
     )
 
 
@@ -215,17 +216,6 @@ def _text(data: bytes) -> str:
 
 def _bytes(text: str) -> bytes:
     return base64.b64decode(text, validate=True)
-
-
-def _time_text(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat()
-
-
-def _time(text: str) -> datetime:
-    moment = datetime.fromisoformat(text)
-    if moment.tzinfo is None:
-        raise ValueError("a time without offset")
-    return moment
 
 
 def _damaged() -> Damaged:

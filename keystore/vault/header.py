@@ -9,11 +9,12 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Final
 
 from keystore.errors import Damaged, NewerFormat
 from keystore.passphrase_policy import POLICIES, PassphrasePolicy, PolicyName
+from keystore.time_text import time_of, time_text
 from keystore.vault import kdf
 from keystore.vault.kdf import KdfParameters
 from keystore.vault.primitives import DIGEST_BYTES, FORMAT_VERSION, NONCE_BYTES, STORE_ID_BYTES
@@ -60,7 +61,7 @@ def encode_header(header: Header) -> bytes:
     document = {
         "format": FORMAT_VERSION,
         "store_id": header.store_id.hex(),
-        "created_at": _time_text(header.created_at),
+        "created_at": time_text(header.created_at, "seconds"),
         "policy": header.policy_name,
         "slots": [_slot_document(slot) for slot in header.slots],
     }
@@ -84,7 +85,7 @@ def decode_header(body: bytes) -> Header:
             )
         header = Header(
             bytes.fromhex(document["store_id"]),
-            _time(document["created_at"]),
+            time_of(document["created_at"]),
             tuple(_slot(fields) for fields in document["slots"]),
             _text(document, "policy"),
         )
@@ -113,7 +114,7 @@ def _slot_document(slot: AnySlot) -> dict[str, object]:
         return {"id": slot.slot_id, "kind": slot.kind, **slot.fields}
     document: dict[str, object] = {"id": slot.slot_id, "kind": str(slot.kind), "label": slot.label}
     if slot.created_at is not None:
-        document["created_at"] = _time_text(slot.created_at)
+        document["created_at"] = time_text(slot.created_at, "seconds")
     if slot.parameters is not None:
         document |= {
             "kdf": kdf.KDF_NAME,
@@ -141,19 +142,8 @@ def _slot(fields: dict[str, object]) -> AnySlot:
         wrapped,
         KdfParameters(*cost) if cost else None,
         _text(fields, "label"),
-        _time(_text(fields, "created_at")) if "created_at" in fields else None,
+        time_of(_text(fields, "created_at")) if "created_at" in fields else None,
     )
-
-
-def _time_text(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat(timespec="seconds")
-
-
-def _time(text: str) -> datetime:
-    moment = datetime.fromisoformat(text)
-    if moment.tzinfo is None:
-        raise ValueError("a time without offset")
-    return moment
 
 
 def _integer(fields: dict[str, object], name: str) -> int:

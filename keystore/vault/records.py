@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import IntEnum
 from typing import Any, Final
 
@@ -12,6 +12,7 @@ from keystore.audit import MAX_TEXT, AuditEntry
 from keystore.errors import Damaged, NewerFormat
 from keystore.matching import normal_number
 from keystore.model import KeyRecord, KeyRole, KeyStatus, Ownership, Provenance, SignatureState
+from keystore.time_text import time_text
 
 ITEM_VERSION: Final = 1
 
@@ -66,7 +67,7 @@ class PlainRecord:
         try:
             for name in _TIME_FIELDS:
                 if name in fields:
-                    fields[name] = _time(fields[name])
+                    fields[name] = datetime.fromisoformat(fields[name])
             return KeyRecord(
                 number=fields.pop("number"),
                 role=KeyRole(fields.pop("role")),
@@ -106,7 +107,7 @@ def encode_source(source: Provenance) -> bytes:
         if value := getattr(source, name):
             document[name] = value
     if source.imported_at is not None:
-        document["imported_at"] = _time_text(source.imported_at)
+        document["imported_at"] = time_text(source.imported_at)
     return _encode(document)
 
 
@@ -117,7 +118,7 @@ def decode_source(plain: bytes) -> Provenance:
         imported_at = document.get("imported_at")
         return Provenance(
             system=document["system"],
-            imported_at=None if imported_at is None else _time(imported_at),
+            imported_at=None if imported_at is None else datetime.fromisoformat(imported_at),
             signature=SignatureState(document["signature"]),
             **{name: document[name] for name in _SOURCE_TEXTS if name in document},
         )
@@ -144,7 +145,7 @@ def encode_record(record: KeyRecord, source_item: int) -> bytes:
     for name in _TIME_FIELDS:
         moment = getattr(record, name)
         if moment is not None:
-            document[name] = _time_text(moment)
+            document[name] = time_text(moment)
     if record.no_key:
         document["no_key"] = True
     if record.status is not KeyStatus.ACTIVE:
@@ -168,7 +169,7 @@ def decode_record(plain: bytes) -> PlainRecord:
 
 def encode_entry(entry: AuditEntry) -> bytes:
     """Return an audit entry's plain text; its number is its row's."""
-    document: dict[str, object] = {"v": ITEM_VERSION, "at": _time_text(entry.at), "action": str(entry.action)}
+    document: dict[str, object] = {"v": ITEM_VERSION, "at": time_text(entry.at), "action": str(entry.action)}
     for name, text in (("subject", entry.subject), ("by", entry.by)):
         if text:
             document[name] = text[:MAX_TEXT]
@@ -184,7 +185,7 @@ def decode_entry(plain: bytes, number: int) -> AuditEntry:
         detail = {str(name): str(text) for name, text in document.get("detail", {}).items()}
         return AuditEntry(
             number,
-            _time(document["at"]),
+            datetime.fromisoformat(document["at"]),
             str(document["action"]),
             str(document.get("subject", "")),
             str(document.get("by", "")),
@@ -192,14 +193,6 @@ def decode_entry(plain: bytes, number: int) -> AuditEntry:
         )
     except (KeyError, ValueError, TypeError, AttributeError):
         raise _unreadable() from None
-
-
-def _time_text(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat()
-
-
-def _time(text: str) -> datetime:
-    return datetime.fromisoformat(text)
 
 
 def _encode(document: dict[str, object]) -> bytes:

@@ -13,11 +13,12 @@ import os
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
 
+from keystore.time_text import time_of, time_text
 from keystore.vault import primitives
 from keystore.vault.primitives import DIGEST_BYTES, Subkeys
 
@@ -105,7 +106,7 @@ class WitnessFolder:
     def add_event(self, store_id: bytes, path: Path, event: LockedEvent) -> None:
         """Remember what happened while the store was locked, for its audit log; the newest are kept."""
         file = self._file(store_id, path, "events")
-        events = [*self._events(file), {"action": event.action, "at": _text(event.at), "detail": event.detail}]
+        events = [*self._events(file), {"action": event.action, "at": time_text(event.at), "detail": event.detail}]
         self._replace(file, json.dumps(events[-MAX_EVENTS:]))
 
     def events(self, store_id: bytes, path: Path) -> Sequence[LockedEvent]:
@@ -113,7 +114,7 @@ class WitnessFolder:
         found = []
         for one in self._events(self._file(store_id, path, "events")):
             with suppress(KeyError, ValueError, TypeError):
-                found.append(LockedEvent(str(one["action"]), _time(str(one["at"])), str(one.get("detail", ""))))
+                found.append(LockedEvent(str(one["action"]), time_of(str(one["at"])), str(one.get("detail", ""))))
         return found
 
     def forget_events(self, store_id: bytes, path: Path) -> None:
@@ -155,14 +156,3 @@ class WitnessFolder:
     def _fault(self, error: Exception) -> None:
         reason = error.strerror if isinstance(error, OSError) else "it cannot be read"
         self.faults.append(f"the witness in {self._folder} cannot be used: {reason}")
-
-
-def _text(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat()
-
-
-def _time(text: str) -> datetime:
-    moment = datetime.fromisoformat(text)
-    if moment.tzinfo is None:
-        raise ValueError("a time without offset")
-    return moment

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,6 +22,7 @@ from cryptography.hazmat.primitives.serialization import (
 from keystore.certificates.certificate import read_certificate
 from keystore.certificates.errors import CertificateRejected
 from keystore.certificates.grant import decode_grant, encode_grant
+from keystore.time_text import time_of, time_text
 from simulators.certificate_desk.books import DeskBooks, IssuedEntry, Order, TokenEntry, TokenState
 from simulators.certificate_desk.desk import CertificateDesk
 from simulators.certificate_desk.issuing import Authority, RandomBytes
@@ -113,8 +113,8 @@ def _books_document(desk: CertificateDesk) -> dict[str, object]:
             {
                 "number": order.number,
                 "grant": encode_grant(order.grant).hex(),
-                "ordered_at": _time_text(order.ordered_at),
-                "expires_at": _time_text(order.expires_at),
+                "ordered_at": time_text(order.ordered_at),
+                "expires_at": time_text(order.expires_at),
                 "tokens": [
                     {"identity": one.identity, "state": str(one.state), "serial": one.serial} for one in order.tokens
                 ],
@@ -130,8 +130,8 @@ def _books_document(desk: CertificateDesk) -> dict[str, object]:
                 "level": one.level,
                 "key": one.key,
                 "issuer": one.issuer,
-                "not_after": _time_text(one.not_after),
-                "revoked_at": None if one.revoked_at is None else _time_text(one.revoked_at),
+                "not_after": time_text(one.not_after),
+                "revoked_at": None if one.revoked_at is None else time_text(one.revoked_at),
             }
             for one in books.issued
         ],
@@ -144,8 +144,8 @@ def _books(document: dict[str, Any]) -> DeskBooks:
         Order(
             entry["number"],
             decode_grant(bytes.fromhex(entry["grant"])),
-            _time(entry["ordered_at"]),
-            _time(entry["expires_at"]),
+            time_of(entry["ordered_at"]),
+            time_of(entry["expires_at"]),
             tuple(TokenEntry(one["identity"], TokenState(one["state"]), one["serial"]) for one in entry["tokens"]),
         )
         for entry in document["orders"]
@@ -154,21 +154,10 @@ def _books(document: dict[str, Any]) -> DeskBooks:
         IssuedEntry(
             **{
                 **entry,
-                "not_after": _time(entry["not_after"]),
-                "revoked_at": None if entry["revoked_at"] is None else _time(entry["revoked_at"]),
+                "not_after": time_of(entry["not_after"]),
+                "revoked_at": None if entry["revoked_at"] is None else time_of(entry["revoked_at"]),
             }
         )
         for entry in document["issued"]
     )
     return DeskBooks(document["address"], orders, issued, tuple(document["list_numbers"].items()))
-
-
-def _time_text(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat()
-
-
-def _time(text: str) -> datetime:
-    moment = datetime.fromisoformat(text)
-    if moment.tzinfo is None:
-        raise ValueError("a time without offset")
-    return moment

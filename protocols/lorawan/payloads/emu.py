@@ -21,20 +21,11 @@ from protocols.lorawan.payloads.numbers import (
     ascii_text,
 )
 from protocols.lorawan.payloads.tagged import Entry, read_tagged
+from protocols.lorawan.payloads.tariff_energies import TARIFF_ENERGIES
 
 TENTH, HUNDREDTH, THOUSANDTH = Decimal("0.1"), Decimal("0.01"), Decimal("0.001")
 POLYNOMIAL = 0x07
 
-REGISTERS = (
-    ("total_energy_import_tariff_1", "energy", "kWh"),
-    ("total_energy_import_tariff_2", "energy", "kWh"),
-    ("total_energy_export_tariff_1", "energy", "kWh"),
-    ("total_energy_export_tariff_2", "energy", "kWh"),
-    ("total_reactive_energy_import_tariff_1", "reactive_energy", "kvarh"),
-    ("total_reactive_energy_import_tariff_2", "reactive_energy", "kvarh"),
-    ("total_reactive_energy_export_tariff_1", "reactive_energy", "kvarh"),
-    ("total_reactive_energy_export_tariff_2", "reactive_energy", "kvarh"),
-)
 PHASES = ("", "_l1", "_l2", "_l3", "_n")
 
 
@@ -46,7 +37,7 @@ def _year(data: bytes) -> int | None:
 
 
 def _registers(first: int, number: Number, scale: Decimal | None) -> Iterator[tuple[int, Entry]]:
-    for place, (name, quantity, unit) in enumerate(REGISTERS):
+    for place, (name, quantity, unit) in enumerate(TARIFF_ENERGIES):
         yield first + place, (Field(0, number, name, quantity, unit, scale),)
 
 

@@ -19,6 +19,7 @@ from protocols.lorawan.payloads.numbers import (
     hexadecimal,
 )
 from protocols.lorawan.payloads.tagged import Entry
+from protocols.lorawan.payloads.tariff_energies import TARIFF_ENERGIES
 from protocols.text import text_from_bytes
 
 TENTH, HUNDREDTH, THOUSANDTH = Decimal("0.1"), Decimal("0.01"), Decimal("0.001")
@@ -27,17 +28,6 @@ DATA_PORTS = range(1, 11)
 STATE_PORT, INFO_PORT, EVENT_PORT = 11, 50, 60
 MODBUS_ERROR = (0x0B, 0x0A)
 """Index and type of the byte that says how the last readout of the meter went."""
-
-ENERGIES = (
-    ("total_energy_import_tariff_1", "energy", "kWh"),
-    ("total_energy_import_tariff_2", "energy", "kWh"),
-    ("total_energy_export_tariff_1", "energy", "kWh"),
-    ("total_energy_export_tariff_2", "energy", "kWh"),
-    ("total_reactive_energy_import_tariff_1", "reactive_energy", "kvarh"),
-    ("total_reactive_energy_import_tariff_2", "reactive_energy", "kvarh"),
-    ("total_reactive_energy_export_tariff_1", "reactive_energy", "kvarh"),
-    ("total_reactive_energy_export_tariff_2", "reactive_energy", "kvarh"),
-)
 
 
 def _phases(
@@ -59,7 +49,7 @@ METER: Mapping[int, Entry] = dict(
         (0x03, (Field(0, UNIX_BE, "reading_datetime", "datetime"),)),
         *(
             (0x04 + place, (Field(0, U32BE, name, quantity, unit, THOUSANDTH),))
-            for place, (name, quantity, unit) in enumerate(ENERGIES)
+            for place, (name, quantity, unit) in enumerate(TARIFF_ENERGIES)
         ),
         *_phases(0x0C, I32BE, "voltage", "V", TENTH),
         *_phases(0x0F, I32BE, "current", "A", THOUSANDTH, (*PHASES, "_n")),

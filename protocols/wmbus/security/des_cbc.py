@@ -33,12 +33,10 @@ def des_region(protected: Protected) -> tuple[bytes, int]:
     return available[:whole], len(available) - whole
 
 
-@dataclass(frozen=True, slots=True)
-class DesCbcZero:
-    """DES-CBC with an initial vector of zeros."""
+class _DesCbc:
+    """What both modes tell by the header and by the first bytes behind it."""
 
-    number: int = 2
-    key_sizes: tuple[int, ...] = (8,)
+    __slots__ = ()
 
     def encrypts(self, protected: Protected) -> bool:
         """Whether the header counts encrypted bytes."""
@@ -47,6 +45,14 @@ class DesCbcZero:
     def in_clear(self, protected: Protected) -> bool:
         """Whether the check bytes stand there unencrypted."""
         return starts_with_check_bytes(protected)
+
+
+@dataclass(frozen=True, slots=True)
+class DesCbcZero(_DesCbc):
+    """DES-CBC with an initial vector of zeros."""
+
+    number: int = 2
+    key_sizes: tuple[int, ...] = (8,)
 
     def open(self, protected: Protected, key: bytes) -> Opened:
         """Decrypt and compare the check bytes; `DecryptFailed` when they differ."""
@@ -58,7 +64,7 @@ class DesCbcZero:
 
 
 @dataclass(frozen=True, slots=True)
-class DesCbcDate:
+class DesCbcDate(_DesCbc):
     """DES-CBC with an initial vector of identification number, manufacturer and the meter's date.
 
     Sources differ on the order of the fields and on how the date is packed: all are tried, and which one fitted is
@@ -67,14 +73,6 @@ class DesCbcDate:
 
     number: int = 3
     key_sizes: tuple[int, ...] = (8,)
-
-    def encrypts(self, protected: Protected) -> bool:
-        """Whether the header counts encrypted bytes."""
-        return bool((protected.transport.configuration or 0) & 0xFF)
-
-    def in_clear(self, protected: Protected) -> bool:
-        """Whether the check bytes stand there unencrypted."""
-        return starts_with_check_bytes(protected)
 
     def open(self, protected: Protected, key: bytes) -> Opened:
         """Decrypt and compare the check bytes, then find the day.

@@ -18,6 +18,7 @@ from simulators.receivers.device import device
 from simulators.receivers.rn2483 import Rn2483Stick
 from simulators.scenario import Faults, Scenario
 from tests.fieldtool.conftest import Run
+from tests.simulators.lora_scenarios import axioma, dev_eui
 
 STARTS = datetime(2026, 11, 20, 8, tzinfo=UTC)
 PASSPHRASE = "correct horse battery"
@@ -27,37 +28,15 @@ PORTS = [
 ]
 SECONDS = "3"
 SPEED = 30.0
-FIXED, JOINS = "8c83fc0500000001", "8c83fc0500000002"
+FIXED, JOINS = dev_eui(1), dev_eui(2)
 
-SCENARIO = f"""
-[scenario]
-seed = 188
-
-[[device]]
-name = "fixed session"
-kind = "axioma_w1"
-dev_eui = "{FIXED}"
-join_eui = "8c83fc0500000000"
-dev_addr = "26011234"
-manufacturer = "AXI"
-number = "00000001"
-version = 1
-medium = 7
-interval_s = 2
-unheard = 70000
-
-[[device]]
-name = "joins"
-kind = "axioma_w1"
-dev_eui = "{JOINS}"
-join_eui = "8c83fc0500000000"
-manufacturer = "AXI"
-number = "00000002"
-version = 1
-medium = 7
-interval_s = 6
-rejoin_after = 3
-"""
+SCENARIO = "".join(
+    (
+        "[scenario]\nseed = 188\n",
+        axioma("fixed session", 1, dev_addr="26011234", interval_s=2, unheard=70000),
+        axioma("joins", 2, interval_s=6, rejoin_after=3),
+    )
+)
 
 
 @pytest.fixture

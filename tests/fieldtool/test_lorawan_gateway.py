@@ -31,39 +31,19 @@ from simulators.portals.the_things_stack import export_devices
 from simulators.ports import UdpPort
 from simulators.receivers.gwmp import GATEWAY, PacketForwarder
 from simulators.scenario import Faults, Scenario
+from tests.simulators.lora_scenarios import axioma, dev_eui
 
 STARTS = datetime(2026, 11, 20, 8, 0, tzinfo=UTC)
 CHEAP = KdfParameters(memory_kib=8 * 1024, iterations=1, lanes=1)
 PATIENCE_S = 20.0
 
-SCENARIO = """
-[[device]]
-name = "rollover"
-kind = "axioma_w1"
-dev_eui = "8c83fc0500000001"
-join_eui = "8c83fc0500000000"
-manufacturer = "AXI"
-number = "00000001"
-version = 1
-medium = 7
-interval_s = 10
-jitter = 0.0
-rejoin_after = 8
-unheard = 65533
-
-[[device]]
-name = "wrong"
-kind = "axioma_w1"
-dev_eui = "8c83fc0500000002"
-join_eui = "8c83fc0500000000"
-manufacturer = "AXI"
-number = "00000002"
-version = 1
-medium = 7
-interval_s = 20
-key = "wrong"
-"""
-ROLLOVER, WRONG = "8c83fc0500000001", "8c83fc0500000002"
+SCENARIO = "".join(
+    (
+        axioma("rollover", 1, interval_s=10, jitter=0.0, rejoin_after=8, unheard=65533),
+        axioma("wrong", 2, interval_s=20, key="wrong"),
+    )
+)
+ROLLOVER, WRONG = dev_eui(1), dev_eui(2)
 
 
 @pytest.fixture

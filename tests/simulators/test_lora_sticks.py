@@ -21,6 +21,7 @@ from simulators.bench import Bench
 from simulators.receivers.device import Device, device
 from simulators.receivers.rn2483 import Rn2483Stick
 from simulators.scenario import Faults, Scenario
+from tests.simulators.lora_scenarios import axioma
 
 STARTS = datetime(2026, 11, 20, 8, tzinfo=UTC)
 STEP_S = 0.01
@@ -35,19 +36,7 @@ BOTH_WAYS = tuple(kind for kind in LORA if any(mode.endswith("/down") for mode i
 TELLS_OF_WRONG_CRC = frozenset({"rn2483"})
 """The others drop such a packet without a word."""
 
-SCENARIO = """
-[[device]]
-name = "x"
-kind = "axioma_w1"
-dev_eui = "8c83fc0500000001"
-join_eui = "8c83fc0500000000"
-manufacturer = "AXI"
-number = "00000001"
-version = 1
-medium = 7
-interval_s = 1
-rejoin_after = 4
-"""
+SCENARIO = axioma(interval_s=1, rejoin_after=4)
 
 Wire = Callable[[bytes], list[bytes]]
 WIRES: dict[str, Wire] = {

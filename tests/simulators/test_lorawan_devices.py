@@ -19,20 +19,10 @@ from simulators.air import Air, Transmission
 from simulators.errors import ScenarioError
 from simulators.portals.the_things_stack import export_devices
 from simulators.scenario import Faults, Scenario
+from tests.simulators.lora_scenarios import axioma
 
 STARTS = datetime(2026, 11, 20, 8, 0, tzinfo=UTC)
-DEVICE = """
-[[device]]
-name = "x"
-kind = "axioma_w1"
-dev_eui = "8c83fc0500000001"
-join_eui = "8c83fc0500000000"
-manufacturer = "AXI"
-number = "00000001"
-version = 1
-medium = 7
-interval_s = 10
-"""
+DEVICE = axioma(interval_s=10)
 
 
 def heard(scenario: Scenario, span: timedelta) -> list[Transmission]:

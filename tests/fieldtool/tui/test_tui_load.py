@@ -13,6 +13,7 @@ from fieldtool.tui.app import FieldToolApp
 from fieldtool.tui.live_screen import PULL_INTERVAL_S
 from fieldtool.tui.meter_list import MeterList
 from fieldtool.tui.reception_screen import ReceptionScreen
+from fieldtool.tui.session import Session
 from protocols.model import Telegram
 from tests.fieldtool.tui.tui_scenes import NARROW, NOW, address, run_app, session_of, telegram, until
 
@@ -44,16 +45,27 @@ def _busy_second() -> Iterator[list[Telegram]]:
         yield [telegram(address(number), access_number=2, value="99.001", at=at) for number in numbers]
 
 
+def many_meters() -> Session:
+    return session_of(telegram(address(number)) for number in range(METERS))
+
+
+async def at_rest(app: FieldToolApp, pilot: Pilot[None], drawn: list[int], *keys: str) -> ReceptionScreen:
+    """Wait for all meters, press the keys, stop looking for news, and forget what was drawn until then."""
+    screen = app.screen
+    assert isinstance(screen, ReceptionScreen)
+    await until(pilot, lambda: len(screen.meters.table) == METERS)
+    await pilot.press(*keys)
+    screen.on_screen_suspend()
+    await pilot.pause()
+    drawn.clear()
+    return screen
+
+
 def test_a_busy_second_draws_no_more_than_the_visible_lines(drawn: list[int]) -> None:
-    session = session_of(telegram(address(number)) for number in range(METERS))
+    session = many_meters()
 
     async def steps(app: FieldToolApp, pilot: Pilot[None]) -> None:
-        screen = app.screen
-        assert isinstance(screen, ReceptionScreen)
-        await until(pilot, lambda: len(screen.meters.table) == METERS)
-        screen.on_screen_suspend()
-        await pilot.pause()
-        drawn.clear()
+        screen = await at_rest(app, pilot, drawn)
         for telegrams in _busy_second():
             for one in telegrams:
                 session.reception.accept(one)
@@ -68,15 +80,10 @@ def test_a_busy_second_draws_no_more_than_the_visible_lines(drawn: list[int]) ->
 
 
 def test_nothing_is_drawn_for_meters_out_of_sight(drawn: list[int]) -> None:
-    session = session_of(telegram(address(number)) for number in range(METERS))
+    session = many_meters()
 
     async def steps(app: FieldToolApp, pilot: Pilot[None]) -> None:
-        screen = app.screen
-        assert isinstance(screen, ReceptionScreen)
-        await until(pilot, lambda: len(screen.meters.table) == METERS)
-        screen.on_screen_suspend()
-        await pilot.pause()
-        drawn.clear()
+        screen = await at_rest(app, pilot, drawn)
         for number in range(1_000, 3_000):
             session.reception.accept(telegram(address(number), access_number=2, at=NOW))
         screen.pull()
@@ -91,16 +98,10 @@ def test_nothing_is_drawn_for_meters_out_of_sight(drawn: list[int]) -> None:
 
 
 def test_moving_the_cursor_draws_two_lines(drawn: list[int]) -> None:
-    session = session_of(telegram(address(number)) for number in range(METERS))
+    session = many_meters()
 
     async def steps(app: FieldToolApp, pilot: Pilot[None]) -> None:
-        screen = app.screen
-        assert isinstance(screen, ReceptionScreen)
-        await until(pilot, lambda: len(screen.meters.table) == METERS)
-        await pilot.press("home")
-        screen.on_screen_suspend()
-        await pilot.pause()
-        drawn.clear()
+        await at_rest(app, pilot, drawn, "home")
         await pilot.press("down")
         await pilot.pause()
         assert sorted(drawn) == [0, 1]

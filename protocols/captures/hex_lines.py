@@ -11,6 +11,7 @@ import re
 from dataclasses import replace
 from datetime import UTC, datetime
 
+from protocols.captures.key_rows import IS_KEY_ROW, is_key_among, is_row_of_keys
 from protocols.captures.times import TIME, utc_of
 from protocols.model import Link, RawFrame
 from protocols.text import safe_text
@@ -20,13 +21,6 @@ LINE_LIMIT = 1 << 20
 
 MIN_FRAME = 5
 """The shortest frame there is: a wired short frame (EN 13757-2, 5.2)."""
-
-WIRED_STARTS = (0x10, 0x68)
-"""What wired frames begin with."""
-
-KEY_SIZE = 16
-NUMBER_SIZE = 4
-"""Bytes of a key, and at least of a meter's number beside it, read as hex."""
 
 MARK = "telegram="
 """What stands in front of the hex in simulation files."""
@@ -79,6 +73,8 @@ def parse_line(text: str, source: str = "") -> tuple[RawFrame, float | None] | N
         # Behind a time of day, `+0100` is its zone.
         offset_s = float(found.group(1))
         rest = rest[: found.start()]
+    if is_row_of_keys(rest):
+        raise ValueError(IS_KEY_ROW)
     try:
         return RawFrame(parse_hex(rest), source=source), offset_s
     except ValueError:
@@ -152,7 +148,8 @@ def _parse_columns(text: str, source: str) -> RawFrame:
         text = f"{text[: found.start()]};{text[found.end() :]}"
     candidates: list[bytes] = []
     problem: ValueError | None = None
-    for column in sorted((c for c in _COLUMNS.split(text) if c.strip(" |_")), key=len, reverse=True):
+    columns = [column for column in _COLUMNS.split(text) if column.strip(" |_")]
+    for column in sorted(columns, key=len, reverse=True):
         try:
             candidates.append(parse_hex(column))
         except ValueError as error:
@@ -160,13 +157,6 @@ def _parse_columns(text: str, source: str) -> RawFrame:
     data = max(candidates, key=len, default=b"")
     if len(data) < MIN_FRAME:
         raise problem or ValueError("there is no telegram in the line")
-    if _is_row_of_keys(data, candidates):
-        raise ValueError(f"a number and {KEY_SIZE} bytes that are no telegram: is this a table of keys?")
+    if is_key_among(data, columns):
+        raise ValueError(IS_KEY_ROW)
     return RawFrame(data, at=at, source=source, mode=mode, rssi_dbm=rssi_dbm)
-
-
-def _is_row_of_keys(data: bytes, columns: list[bytes]) -> bool:
-    """Whether a line looks like a number and a key, which must not be shown as what a meter has sent."""
-    if len(data) != KEY_SIZE or data[0] == KEY_SIZE - 1 or data[0] in WIRED_STARTS:
-        return False
-    return sum(len(column) >= NUMBER_SIZE for column in columns) > 1

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from protocols.captures.hex_lines import LINE_LIMIT, MARK, MIN_FRAME, parse_own_line
+from protocols.captures.key_rows import is_row_of_keys
 from protocols.captures.model import (
     LINE,
     BadLine,
@@ -109,7 +110,7 @@ def _quickly(text: str, source: str) -> RawFrame | None:
         frame = parse_own_line(text, source)
         sure = frame is not None and (frame.link is Link.LORAWAN or length_fits(frame.data))
         return frame if sure else None
-    return RawFrame(data, source=source) if length_fits(data) else None
+    return RawFrame(data, source=source) if length_fits(data) and not is_row_of_keys(text) else None
 
 
 def _recognise(text: str) -> Pasted | None:

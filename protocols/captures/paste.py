@@ -28,6 +28,7 @@ from protocols.captures import (
 )
 from protocols.captures.base64_text import base64_bytes
 from protocols.captures.hex_lines import parse_hex, parse_line
+from protocols.captures.key_rows import IS_KEY_ROW, is_row_of_keys
 from protocols.captures.loose_hex import runs_of_hex, spelled_bytes
 from protocols.captures.lorawan_frame import looks_like_lorawan
 from protocols.captures.model import PLAIN_HEX, NotRecognised, Pasted, SeveralFrames
@@ -78,6 +79,8 @@ def recognise(text: str) -> Pasted:
     JSON with several frames in it raises `SeveralFrames`, which is one.
     """
     bare = text.lstrip("\ufeff").strip()
+    if any(is_row_of_keys(line.partition("#")[0]) for line in bare.splitlines()[:MAX_LINES]):
+        raise NotRecognised(IS_KEY_ROW, "keys are filed with fieldtool keys import")
     try:
         data = parse_hex(bare)
     except ValueError:
@@ -313,7 +316,7 @@ def _words(text: str) -> Pasted | None:
 def _seen(text: str, problem: str) -> str:
     """Say what a text is that no form fits."""
     data = base64_bytes(text)
-    if data is None or len(data) <= MIN_LENGTH:
+    if data is None or len(data) <= MIN_LENGTH or problem == IS_KEY_ROW:
         return problem
     return f"{problem}, and as Base64 it is {len(data)} bytes that are no whole frame"
 

@@ -192,7 +192,7 @@ class Key:
 
 
 KeyLookup: TypeAlias = Callable[[Address], Sequence[Key]]
-"""The keys filed for an address, best first; empty when there is none."""
+"""The keys filed for an address, best first; empty when there is none. `protocols.lookups` has what else one may offer."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from protocols.crypto import key_check_value
+from protocols.lookups import revoked_keys, why_unavailable
 from protocols.lorawan import counter
 from protocols.lorawan.identifiers import reversed_text
 from protocols.lorawan.keys import V1_0, LorawanKeys, RootKeys, SessionKeys
@@ -34,12 +35,10 @@ class Mistake:
 
 def why_no_key(keys: LorawanKeys, identifier: str) -> Mistake | None:
     """Say why there is no key for a DevEUI or DevAddr, where the look-up knows: it is locked, or they are revoked."""
-    unavailable = getattr(keys, "unavailable", "")
-    if unavailable:
-        how = getattr(keys, "how_to_unlock", "") or "unlock the keystore"
-        return Mistake(f"{identifier}: no key can be looked up: {unavailable}", how)
-    asked = getattr(keys, "revoked", None)
-    values: Sequence[str] = () if asked is None else asked(identifier)
+    unavailable = why_unavailable(keys)
+    if unavailable is not None:
+        return Mistake(f"{identifier}: no key can be looked up: {unavailable.reason}", unavailable.next)
+    values = revoked_keys(keys, identifier)
     if not values:
         return None
     revoked = f"key {values[0]} is" if len(values) == 1 else f"keys {', '.join(values)} are"

@@ -9,6 +9,7 @@ from protocols.application import Opaque
 from protocols.crypto import BLOCK, key_check_value
 from protocols.decoding import Decoding
 from protocols.errors import BadChecksum, BadField, DecryptFailed, Unsupported
+from protocols.lookups import revoked_keys, why_unavailable
 from protocols.mbus.records import parse_records
 from protocols.model import Address, Key, Outcome, Rung, Security
 from protocols.wmbus.diagnosis import extended_link_next_step, reads_whole, transport_next_step
@@ -296,11 +297,8 @@ def _addresses(decoding: Decoding) -> Sequence[Address | None]:
 
 def _revoked(decoding: Decoding) -> list[str]:
     """Check values of the meter's keys that are not to be used any more, where the look-up knows of them."""
-    asked = getattr(decoding.keys, "revoked", None)
-    if asked is None:
-        return []
-    addresses = _addresses(decoding)
-    return list(dict.fromkeys(value for address in addresses if address is not None for value in asked(address)))
+    addresses = [address for address in _addresses(decoding) if address is not None]
+    return list(dict.fromkeys(value for address in addresses for value in revoked_keys(decoding.keys, address)))
 
 
 def _not_encrypted(decoding: Decoding, security: Security | None) -> None:
@@ -367,12 +365,9 @@ def _refuse(
 
 def _why_no_key(decoding: Decoding, protection: str, number: str) -> tuple[str, str]:
     """Say why there is no key to try, and what to do."""
-    unavailable = getattr(decoding.keys, "unavailable", "")
-    if unavailable:
-        return (
-            f"encrypted with {protection}, and no key can be looked up: {unavailable}",
-            getattr(decoding.keys, "how_to_unlock", "") or "unlock the keystore",
-        )
+    unavailable = why_unavailable(decoding.keys)
+    if unavailable is not None:
+        return f"encrypted with {protection}, and no key can be looked up: {unavailable.reason}", unavailable.next
     revoked = _revoked(decoding)
     if revoked:
         are = "are" if len(revoked) > 1 else "is"

@@ -192,7 +192,7 @@ class Key:
 
 
 KeyLookup: TypeAlias = Callable[[Address], Sequence[Key]]
-"""The keys filed for an address, best first; empty when there is none. `protocols.lookups` has what else one may offer."""
+"""The keys filed for an address, best first; empty when there is none. What else one may offer: `protocols.lookups`."""
 
 
 @dataclass(frozen=True, slots=True)

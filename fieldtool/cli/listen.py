@@ -145,12 +145,14 @@ def sum_up(listening: Listening) -> None:
     """Say what was received, as talk."""
     counters = listening.reception.counters
     meters = sum(row.sender is not None for row in listening.reception.rows())
-    dropped = f", {counters.dropped} dropped" if counters.dropped else ""
+    lost = f", {counters.dropped} dropped" if counters.dropped else ""
+    if counters.unusable:
+        lost += f"; {counted(counters.unusable, 'packet')} could not be used (--verbose says why)"
     output.talk(
         f"{counted(counters.received, 'telegram')} of {counted(meters, 'meter')}: "
         f"{counters.shown} ok, {counters.no_key} no key, {counters.wrong_key} wrong key, "
         f"{counters.unsupported} unsupported, {counters.damaged} damaged, "
-        f"{counted(counters.duplicates, 'duplicate')}{dropped}"
+        f"{counted(counters.duplicates, 'duplicate')}{lost}"
     )
 
 

@@ -81,7 +81,7 @@ class Pipeline:
     def _decode_all(self) -> None:
         while not self._frames.finished:
             frame = self._frames.get(POLL_S)
-            self._reception.add_dropped(self._frames.take_dropped())
+            self._count_losses()
             self._follow_keys()
             if frame is not None:
                 telegram = self._decoder.decode(frame)
@@ -92,8 +92,12 @@ class Pipeline:
                 if telegram.lorawan is not None and telegram.lorawan.join_nonce is not None and telegram.ok:
                     self._keep_sessions()
             elif self._stop.is_set():
-                return
-        _log.debug("the queue is closed and empty")
+                break
+        self._count_losses()
+        _log.debug("nothing more comes")
+
+    def _count_losses(self) -> None:
+        self._reception.add_lost(self._frames.take_dropped(), self._frames.take_unusable())
 
     def _follow_keys(self) -> None:
         """Forget what this thread remembers of keys when they may have changed: a locked store opens nothing."""

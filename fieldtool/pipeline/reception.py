@@ -76,7 +76,10 @@ class MeterRow:
 
 @dataclass(frozen=True, slots=True)
 class Counters:
-    """Sums since the start; `received` is `shown` + every other outcome + `duplicates`."""
+    """Sums since the start; `received` is `shown` + every other outcome + `duplicates`.
+
+    `dropped` are frames that came too fast, `unusable` what receivers handed over and is no frame: not `received`.
+    """
 
     received: int = 0
     shown: int = 0
@@ -87,6 +90,7 @@ class Counters:
     not_permitted: int = 0
     duplicates: int = 0
     dropped: int = 0
+    unusable: int = 0
     no_address: int = 0
 
 
@@ -123,7 +127,7 @@ def _utc_now() -> datetime:
 class Reception:
     """Collects telegrams into rows, counters and history.
 
-    One thread calls `accept` and `add_dropped`; any thread reads. `version` grows with every change: who draws
+    One thread calls `accept` and `add_lost`; any thread reads. `version` grows with every change: who draws
     compares it and leaves at once when it is the one drawn last. `now` gives the time of telegrams that carry none.
     """
 
@@ -174,12 +178,13 @@ class Reception:
             self._rows[sender] = _row(telegram, sender, meter)
             return True
 
-    def add_dropped(self, count: int) -> None:
-        """Count frames that a full queue had to let go."""
-        if count:
+    def add_lost(self, dropped: int, unusable: int = 0) -> None:
+        """Count frames that a full queue had to let go, and what receivers handed over that is no frame."""
+        if dropped or unusable:
             with self._lock:
                 self._version += 1
-                self._counters = replace(self._counters, dropped=self._counters.dropped + count)
+                before = self._counters
+                self._counters = replace(before, dropped=before.dropped + dropped, unusable=before.unusable + unusable)
 
     @property
     def version(self) -> int:

@@ -105,6 +105,7 @@ class GatewaySource:
         try:
             datagram = parse_datagram(data)
         except ProtocolError as error:
+            frames.count_unusable()
             _log.info("%s: datagram of %d bytes: %s", self.name, len(data), error)
             return
         answer = acknowledge(datagram)
@@ -120,10 +121,12 @@ class GatewaySource:
         try:
             received = parse_push(datagram.body)
         except ProtocolError as error:
+            frames.count_unusable()
             _log.info("%s: gateway %s: %s", self.name, datagram.gateway, error)
             return
         for packet in received:
             if isinstance(packet, Damaged):
+                frames.count_unusable()
                 _log.info("%s: gateway %s: %s", self.name, datagram.gateway, packet.reason)
             else:
                 frames.put(self._frame(packet, datagram.gateway))

@@ -25,6 +25,7 @@ class BoundedQueue(Generic[T]):
         self._size = size
         self._changed = threading.Condition()
         self._dropped = 0
+        self._unusable = 0
         self._closed = False
 
     def put(self, value: T) -> bool:
@@ -71,6 +72,17 @@ class BoundedQueue(Generic[T]):
         with self._changed:
             dropped, self._dropped = self._dropped, 0
             return dropped
+
+    def count_unusable(self) -> None:
+        """Count what a receiver handed over and no value could be made of: damaged packets, noise on its line."""
+        with self._changed:
+            self._unusable += 1
+
+    def take_unusable(self) -> int:
+        """Return how many such pieces were counted since the last call."""
+        with self._changed:
+            unusable, self._unusable = self._unusable, 0
+            return unusable
 
     @property
     def finished(self) -> bool:

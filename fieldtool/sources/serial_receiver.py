@@ -136,6 +136,7 @@ class SerialReceiver:
         elif isinstance(event, Send):
             port.write(event.data)
         elif isinstance(event, Damaged):
+            frames.count_unusable()
             _log.info("%s: damaged piece of %d bytes: %s", self.name, len(event.raw), event.reason)
         elif isinstance(event, Ready):
             info = event.info

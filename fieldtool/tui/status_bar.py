@@ -25,9 +25,13 @@ _COUNTS: tuple[tuple[str, str, str], ...] = (
     ("damaged", "damaged", "plain"),
     ("no_key", "no key", "plain"),
     ("wrong_key", "wrong key", "plain"),
+    ("unusable", "unusable", "plain"),
     ("dropped", "dropped", "plain"),
 )
-"""Field of `Counters`, word, style of the number. A number of frames that were lost here is shown as bad."""
+"""Field of `Counters`, word, style of the number."""
+
+_LOSSES = ("unusable", "dropped")
+"""Shown as bad where there are any; of both, only those that there are, so that 80 columns suffice."""
 
 _SEPARATOR = " · "
 
@@ -93,9 +97,11 @@ def _count_cells(counters: Counters) -> list[Cell]:
     cells: list[Cell] = []
     for field, word, style in _COUNTS:
         number: int = getattr(counters, field)
+        if not number and (field == "unusable" or (field == "dropped" and counters.unusable)):
+            continue
         if cells:
             cells.append((_SEPARATOR, "muted"))
-        cells += [(f"{word} ", "muted"), (str(number), "bad" if field == "dropped" and number else style)]
+        cells += [(f"{word} ", "muted"), (str(number), "bad" if field in _LOSSES and number else style)]
     return cells
 
 

@@ -73,7 +73,7 @@ def test_counters_add_up() -> None:
         reception.accept(telegram(WATER, bytes([number]), outcome))
     reception.accept(telegram(WATER, b"\x00"))
     reception.accept(telegram(None, b"\xff", Outcome.DAMAGED))
-    reception.add_dropped(3)
+    reception.add_lost(3)
     counters = reception.counters
     assert counters.received == 8
     assert counters.shown == counters.no_key == counters.wrong_key == counters.unsupported == 1
@@ -183,9 +183,9 @@ def test_version_grows_with_every_change() -> None:
     versions.append(reception.version)
     reception.accept(telegram())
     versions.append(reception.version)
-    reception.add_dropped(1)
+    reception.add_lost(1)
     versions.append(reception.version)
-    reception.add_dropped(0)
+    reception.add_lost(0)
     assert versions == sorted(set(versions))
     assert reception.version == versions[-1]
 

@@ -77,7 +77,7 @@ def test_new_telegrams_come_in_by_themselves() -> None:
         await until(pilot, lambda: "63001468" in screen_text(app))
         session.reception.accept(telegram(address(63001468), value="77.001", access_number=2))
         await until(pilot, lambda: "77.001 m³" in screen_text(app))
-        session.reception.add_dropped(3)
+        session.reception.add_lost(3)
         await until(pilot, lambda: "dropped 3" in screen_text(app))
 
     run_app(session, steps)

@@ -11,10 +11,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+from fieldtool.kept.session_book import SessionBook
 from fieldtool.keys.key_import import Imported, import_files, read_key_file
 from fieldtool.keys.lorawan_keys import FiledLorawanKeys
 from fieldtool.pipeline.listening import Listening
-from fieldtool.session_book import SessionBook
 from fieldtool.sources.simulated import KIND, SimulatedSource, load_scenario, make_bench
 from keystore.formats import ReadOptions
 from keystore.vault import KdfParameters, Vault, VaultSettings

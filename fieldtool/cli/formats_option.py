@@ -6,7 +6,7 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Callable
 
 from fieldtool.cli import output
-from fieldtool.formats_file import FormatsFile, choose_formats, load_formats, save_formats
+from fieldtool.kept.formats_file import FormatsFile, choose_formats, load_formats, save_formats
 from protocols.mbus.compact import FormatLibrary
 
 

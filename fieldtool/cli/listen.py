@@ -22,9 +22,9 @@ from fieldtool.errors import OutputError, ReceiverError, UsageError
 from fieldtool.exit_codes import ExitCode
 from fieldtool.export.lines import outcome_text, telegram_line
 from fieldtool.export.telegram_json import telegram_json
+from fieldtool.kept.session_book import SessionBook
 from fieldtool.keys.lazy_keys import LazyKeys, follower_maker
 from fieldtool.pipeline.listening import Heard, Listening, News
-from fieldtool.session_book import SessionBook
 from fieldtool.sources.events import SourceEvent
 from fieldtool.sources.registry import open_source
 from protocols.captures.hex_lines import format_line

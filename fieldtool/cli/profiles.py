@@ -13,8 +13,8 @@ from fieldtool.cli.profiles_option import add_profiles_option, told
 from fieldtool.errors import UsageError
 from fieldtool.exit_codes import ExitCode
 from fieldtool.export.profile_text import profile_json, profile_line, profile_lines, profile_summary
-from fieldtool.profile_check import CheckedFile, check_files, profile_files
-from fieldtool.user_profiles import load_profiles
+from fieldtool.profiles.profile_check import CheckedFile, check_files, profile_files
+from fieldtool.profiles.user_profiles import load_profiles
 from protocols.plural import counted
 from protocols.text import safe_text
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 
 from fieldtool.cli import output
-from fieldtool.user_profiles import LoadedProfiles, load_profiles
+from fieldtool.profiles.user_profiles import LoadedProfiles, load_profiles
 from protocols.profiles.registry import ProfileRegistry
 
 

@@ -13,11 +13,11 @@ from fieldtool.cli.formats_option import keep_formats
 from fieldtool.demo import Demo, running_demo
 from fieldtool.errors import UsageError
 from fieldtool.exit_codes import ExitCode
-from fieldtool.formats_file import FormatsFile
+from fieldtool.kept.formats_file import FormatsFile
+from fieldtool.kept.session_book import SessionBook
 from fieldtool.keys.lazy_keys import LazyKeys, follower_maker
 from fieldtool.pipeline.listening import Listening
 from fieldtool.pipeline.reception import Reception
-from fieldtool.session_book import SessionBook
 from fieldtool.sources.events import Source
 from fieldtool.tui.app import run
 from fieldtool.tui.certificate_access import CertificateAccess

@@ -13,9 +13,9 @@ from datetime import datetime
 from itertools import islice
 from typing import Final
 
+from fieldtool.kept.session_book import SessionBook
 from fieldtool.keys.key_check import SYSTEM, CheckState
 from fieldtool.keys.lorawan_keys import FiledLorawanKeys
-from fieldtool.session_book import SessionBook
 from keystore.model import LORAWAN_ROLES, KeyRecord, KeyRole, KeyStatus, Provenance
 from keystore.vault import Vault
 from protocols.crypto import BLOCK

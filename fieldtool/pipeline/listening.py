@@ -17,7 +17,7 @@ from protocols.learned import LearnedDecoder
 from protocols.model import Telegram
 
 if TYPE_CHECKING:
-    from fieldtool.session_book import SessionBook
+    from fieldtool.kept.session_book import SessionBook
 
 
 @dataclass(frozen=True, slots=True)

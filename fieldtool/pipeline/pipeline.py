@@ -15,7 +15,7 @@ from protocols.model import Telegram
 from protocols.plausibility import Judge, with_findings
 
 if TYPE_CHECKING:
-    from fieldtool.session_book import SessionBook
+    from fieldtool.kept.session_book import SessionBook
 
 POLL_S = 0.1
 JOIN_S = 5.0

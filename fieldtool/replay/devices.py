@@ -9,7 +9,7 @@ from fieldtool.keys.lazy_keys import LazyKeys, follower_maker
 from protocols.model import Key
 
 if TYPE_CHECKING:
-    from fieldtool.session_book import SessionBook
+    from fieldtool.kept.session_book import SessionBook
     from keystore.vault.documents import DocumentShelf
     from protocols.lorawan.follower import LorawanFollower
 
@@ -28,7 +28,7 @@ class FollowedDevices:
     def follower(self) -> LorawanFollower:
         """What follows the devices; always the same."""
         if self._made is None:
-            from fieldtool.session_book import SessionBook
+            from fieldtool.kept.session_book import SessionBook
 
             follower = follower_maker(self._store, self._given)()
             book = None if self._given else SessionBook(self._documents)

@@ -15,6 +15,7 @@ from multiprocessing.shared_memory import SharedMemory
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+from fieldtool.profiles.user_profiles import load_profiles
 from fieldtool.replay.block_replay import BlockReplay, Replayed
 from fieldtool.replay.capture import Block, open_captures
 from fieldtool.replay.memory import settled
@@ -36,7 +37,6 @@ from fieldtool.replay.process_messages import (
     Text,
 )
 from fieldtool.replay.second_pass import SecondPass
-from fieldtool.user_profiles import load_profiles
 from protocols.learned import LearnedDecoder
 from protocols.mbus.compact import FormatLibrary
 from protocols.model import Address, Key

@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 
 from fieldtool.errors import PortBusy, UsageError
+from fieldtool.kept.session_book import DOCUMENT, SessionBook
+from fieldtool.kept.session_document import decode_sessions, encode_sessions
 from fieldtool.keys.key_import import import_files, read_key_file
 from fieldtool.keys.lorawan_keys import FiledLorawanKeys, given_lorawan_keys
 from fieldtool.pipeline.listening import Heard, Listening
-from fieldtool.session_book import DOCUMENT, SessionBook
-from fieldtool.session_document import decode_sessions, encode_sessions
 from fieldtool.sources.gateway import GatewaySource
 from fieldtool.sources.registry import open_source
 from keystore.formats import ReadOptions

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
+from fieldtool.kept.session_book import DOCUMENT
 from fieldtool.replay.capture import Block, open_capture
 from fieldtool.replay.dealing import Dealer
-from fieldtool.session_book import DOCUMENT
 from keystore.vault import KdfParameters, Vault
 from protocols.captures.hex_lines import format_line
 from protocols.captures.model import CaptureEntry

@@ -11,7 +11,7 @@ import pytest
 from protocols.profiles.schema import parse_profile
 from tests.fieldtool.conftest import GAS_HEX, Run
 
-PAGE = (Path(__file__).resolve().parents[2] / "docs" / "add-a-profile.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).resolve().parents[3] / "docs" / "add-a-profile.md").read_text(encoding="utf-8")
 FILE = "els_gas.toml"
 SHORTENED = "2E4493…EBF3"
 LEFT_OUT = "…"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Final
 
-from fieldtool.session_document import decode_sessions, merge_sessions
+from fieldtool.kept.session_document import decode_sessions, merge_sessions
 from protocols.lorawan.follower import LorawanFollower
 from protocols.lorawan.sessions import Sessions
 

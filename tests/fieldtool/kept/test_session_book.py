@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from fieldtool.session_book import SessionBook
-from fieldtool.session_document import MAX_FIXED, decode_sessions, encode_sessions, merge_sessions
+from fieldtool.kept.session_book import SessionBook
+from fieldtool.kept.session_document import MAX_FIXED, decode_sessions, encode_sessions, merge_sessions
 from protocols.lorawan.bridges import PayloadState, Pieces
 from protocols.lorawan.encode import Message, data_frame
 from protocols.lorawan.facts import LoraReception

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from fieldtool.user_profiles import SIZE_LIMIT, choose_folder, load_profiles
+from fieldtool.profiles.user_profiles import SIZE_LIMIT, choose_folder, load_profiles
 from protocols.model import Address
 from protocols.profiles.registry import shipped_profiles
 from tests.fieldtool.conftest import GAS_HEX, GAS_KEY, Run
@@ -117,7 +117,7 @@ def test_the_data_folder_needs_no_option(run: Run, folder: Path, monkeypatch: py
     place, named = choose_folder(None)
     assert not named
     assert place.name == "profiles"
-    monkeypatch.setattr("fieldtool.user_profiles._default_folder", lambda: folder)
+    monkeypatch.setattr("fieldtool.profiles.user_profiles._default_folder", lambda: folder)
     assert json.loads(run("decode", "--json", "--key", GAS_KEY, GAS_HEX).out)["profile"] == "my_gas"
     assert load_profiles(None).registry.profiles["my_gas"].title.startswith("The gas meter")
 

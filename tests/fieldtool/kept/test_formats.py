@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from fieldtool.formats_file import choose_formats, load_formats, save_formats
+from fieldtool.kept.formats_file import choose_formats, load_formats, save_formats
 from fieldtool.replay.capture import Block
 from fieldtool.replay.processes import replay_in_processes
 from fieldtool.replay.second_pass import SecondPass

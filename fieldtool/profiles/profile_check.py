@@ -8,7 +8,7 @@ from importlib import resources
 from pathlib import Path
 
 from fieldtool.errors import InputError
-from fieldtool.user_profiles import read_profile, replacements
+from fieldtool.profiles.user_profiles import read_profile, replacements
 from protocols.model import Address, Telegram
 from protocols.profiles.check import names_of, run_test, warnings
 from protocols.profiles.errors import ProfileError

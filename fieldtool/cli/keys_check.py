@@ -96,7 +96,7 @@ def _run(arguments: Namespace) -> ExitCode:
             output.talk("no meter was heard")
             return ExitCode.INTERRUPTED
         if not results:
-            raise InputError("no meter was heard", "listen longer, or give another capture")
+            raise air.silence
         for one in results:
             output.data(json.dumps(_facts(one)) if arguments.json else _line(one))
         if arguments.assign and air.interrupted:
@@ -138,6 +138,14 @@ class _Air:
     telegrams: HeardTelegrams = field(default_factory=HeardTelegrams)
     devices: HeardDevices = field(default_factory=HeardDevices)
     interrupted: bool = False
+    bad_line: str = ""
+    """The first line of a capture that holds no telegram."""
+
+    @property
+    def silence(self) -> InputError:
+        """Say that nothing was heard, and of a capture why."""
+        why = f": {self.bad_line}" if self.bad_line else ""
+        return InputError(f"no meter was heard{why}", "listen longer, or give another capture")
 
 
 def _from_captures(paths: Sequence[Path], air: _Air) -> None:
@@ -145,6 +153,7 @@ def _from_captures(paths: Sequence[Path], air: _Air) -> None:
     for path in paths:
         for item in open_capture(path):
             if not isinstance(item, CaptureEntry):
+                air.bad_line = air.bad_line or f"{safe_text(path.name)}, {item.unit} {item.line}: {item.problem}"
                 continue
             if item.frame.link is Link.MBUS:
                 air.telegrams.add(decode(item.frame))

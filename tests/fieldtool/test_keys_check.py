@@ -133,7 +133,10 @@ def test_what_is_missing_is_told(run: Run, store: Path, tmp_path: Path) -> None:
     assert run("keys", "check", "sim:demo", "--capture", empty).code == 2
     ran = run("keys", "check", "--capture", empty)
     assert ran.code == 2
-    assert "no meter was heard" in ran.err
+    assert "no meter was heard\n" in ran.err
+    empty.write_text(f"# keys\n{WATER}\t{key_of('a').hex()}\n")
+    ran = run("keys", "check", "--capture", empty)
+    assert "no meter was heard: empty.hex, line 2: a number and 16 bytes" in ran.err
 
 
 @pytest.mark.parametrize("jobs", ["1", "2"])

@@ -13,6 +13,7 @@ from protocols.profiles.payloads.model import Item, Payload, behind_fillers, fla
 
 LAYER = "records"
 _LITRES = Decimal("0.001")
+_MILLILITRES = Decimal("0.000001")
 _NO_VOLUME = frozenset((0xFFFFFFFF,))
 _NO_TEMPERATURE = frozenset((0xFFFF,))
 
@@ -112,11 +113,11 @@ def decode_at_wmbus_17_2(plain: bytes, start: int, end: int) -> Payload:
 
 
 def _thirds(plain: bytes, start: int, end: int, unit: Decimal) -> Payload:
-    """A third has no exact decimal: the volume is given to the litre."""
+    """A third has no exact decimal: one that is left over is given to the millilitre."""
     if end < start + 4:
         return Payload(problem=Truncated("payload ends before its total volume", layer=LAYER, offset=end))
     thirds = int.from_bytes(plain[start : start + 4], "little")
-    volume = (thirds * unit / 3).quantize(_LITRES)
+    volume = (thirds * unit / 3).quantize(_MILLILITRES if thirds % 3 else _LITRES)
     return Payload((Item("total_volume", "volume", volume, "m3", start, start + 4),))
 
 

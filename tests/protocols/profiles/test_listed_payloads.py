@@ -105,9 +105,9 @@ def test_the_stored_volumes_of_each_register_fit_its_size() -> None:
     ("decoder", "ticks", "volume"),
     [
         ("apator_at_wmbus_08", 3, "0.001"),
-        ("apator_at_wmbus_08", 300002, "100.001"),
+        ("apator_at_wmbus_08", 300002, "100.000667"),
         ("apator_at_wmbus_17_2", 3, "1.000"),
-        ("apator_at_wmbus_17_2", 20, "6.667"),
+        ("apator_at_wmbus_17_2", 20, "6.666667"),
     ],
 )
 def test_counters_of_thirds(decoder: str, ticks: int, volume: str) -> None:

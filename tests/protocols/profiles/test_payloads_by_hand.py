@@ -121,6 +121,21 @@ def test_months_that_an_at_wmbus_16_2_has_not_stored_are_no_volumes() -> None:
     assert reading(telegram, "history_3_volume") == (Decimal("0.000"), Quality.GOOD)
 
 
+@pytest.mark.parametrize(
+    ("version", "medium", "ticks", "total"),
+    [
+        (0x03, 0x03, "02000000", "0.000667"),
+        (0x0F, 0x0F, "B9E52700", "871.571"),
+        (0x04, 0x11, "21000000", "11.000"),
+        (0x04, 0x11, "22000000", "11.333333"),
+    ],
+)
+def test_thirds_lose_nothing_that_a_small_total_would_show(version: int, medium: int, ticks: str, total: str) -> None:
+    telegram = decode(framed("APT", version, medium, bytes.fromhex("A0" + ticks + "4C40")))
+    assert reading(telegram, "total_volume") == (Decimal(total), Quality.GOOD)
+    assert str(reading(telegram, "total_volume")[0]) == total
+
+
 def test_a_count_that_a_hydroclima_has_not_stored_is_none() -> None:
     block = bytearray(47)
     block[0] = 0x11

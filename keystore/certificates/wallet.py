@@ -11,6 +11,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, Final
 
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -30,6 +31,8 @@ from keystore.errors import Damaged, NewerFormat
 from keystore.time_text import time_of, time_text
 
 WALLET_VERSION: Final = 1
+CERTIFICATES_KEPT: Final = 256
+"""Certificates that are kept as read, the latest ones used; about 15 KiB each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +170,7 @@ def decode_wallet(data: bytes) -> Wallet:
             raise NewerFormat("the store's certificates were written by a newer version", "update the program")
         latest = document.pop("latest_seen")
         return Wallet(
-            anchors=tuple(read_certificate(_bytes(text)) for text in document.pop("anchors")),
+            anchors=tuple(_certificate(text) for text in document.pop("anchors")),
             requests=_all(_request, document.pop("requests")),
             credentials=_all(_credential, document.pop("credentials")),
             lists=tuple(read_list(_bytes(text)) for text in document.pop("lists")),
@@ -200,14 +203,24 @@ def _request(entry: dict[str, Any]) -> PendingRequest:
 
 def _credential(entry: dict[str, Any]) -> Credential:
     return Credential(
-        certificate=read_certificate(_bytes(entry["certificate"])),
-        issuers=tuple(read_certificate(_bytes(text)) for text in entry["issuers"]),
+        certificate=_certificate(entry["certificate"]),
+        issuers=tuple(_certificate(text) for text in entry["issuers"]),
         key=SigningKey(_bytes(entry["key"])),
         tag=entry["tag"],
         ordered=Capability(entry["ordered"]),
         token_identity=entry["token_identity"],
         imported_at=time_of(entry["imported_at"]),
     )
+
+
+@lru_cache(maxsize=CERTIFICATES_KEPT)
+def _read_certificate(data: bytes) -> FieldCertificate:
+    # The wallet is read anew for every question about a level; what its certificates say depends on their bytes alone.
+    return read_certificate(data)
+
+
+def _certificate(text: str) -> FieldCertificate:
+    return _read_certificate(_bytes(text))
 
 
 def _text(data: bytes) -> str:

@@ -92,6 +92,8 @@ def expand_profiles(records: Sequence[Record]) -> tuple[tuple[Record, ...], tupl
 def _take_apart(record: Record) -> _Profile | str:
     """Return the profile, or why it is none."""
     header = interpret(record.header)
+    if header.profile is None:
+        return "its values are withheld"
     if header.field.form is not Form.VARIABLE:
         return "its data are not of variable length"
     if len(record.data) < FIRST_ELEMENT:

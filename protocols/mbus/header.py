@@ -229,6 +229,11 @@ class _Meaning:
         if self.coding not in _NUMERIC:
             self.coding = Coding.OPAQUE
 
+    def withhold(self) -> None:
+        """Leave the data unread, whatever the VIFEs would make of them."""
+        self._replace("", Coding.SECRET)
+        self.profile = None
+
 
 def _apply_vifes(raw: bytes, first: int, last: int, meaning: _Meaning, *, downlink: bool) -> list[VifePart]:
     """Apply the VIFEs in `raw[first:last]` and name each of them."""
@@ -329,7 +334,10 @@ def _vife_parts(
     if raw[vif_offset] == tables_primary.EXTENSION_EF | EXTENSION_BIT:
         return tuple(_raw_parts(raw, first, last, "reserved extension table EF", tables_primary.CLAUSE))
     parts = _true_vif_parts(raw, vif_offset, first, meaning.vif)
-    return (*parts, *_apply_vifes(raw, first, last, meaning, downlink=downlink))
+    parts += _apply_vifes(raw, first, last, meaning, downlink=downlink)
+    if meaning.vif.coding is Coding.SECRET:
+        meaning.withhold()
+    return tuple(parts)
 
 
 def _true_vif_parts(raw: bytes, vif_offset: int, first: int, vif: VifCode) -> list[VifePart]:

@@ -10,6 +10,8 @@ import pytest
 from protocols.errors import BadField, Truncated
 from protocols.mbus import datetypes
 from protocols.mbus.header import interpret
+from protocols.mbus.records import parse_records
+from protocols.mbus.spans import data_words
 from protocols.mbus.values import data_end, decode_value, lvar_length
 from protocols.model import Quality, Value
 
@@ -178,6 +180,19 @@ def test_no_value_with_its_reason(record: str, quality: Quality) -> None:
 
 def test_a_key_never_becomes_a_value() -> None:
     assert value_of("0DFD19 10" + "AB" * 16) == (None, Quality.NOT_AVAILABLE)
+
+
+@pytest.mark.parametrize(
+    "vifes", ["FF01", "7F", "FC11", "FC12", "14", "1E", "13", "1F", "39", "3D", "3F", "41", "50", "00FF01"]
+)
+def test_no_vife_brings_a_key_to_light(vifes: str) -> None:
+    last = len(bytes.fromhex(vifes)) - 1
+    chain = bytes(byte | 0x80 if place < last else byte for place, byte in enumerate(bytes.fromhex(vifes))).hex()
+    for record in (f"04FD99{chain} 41424344", f"0DFD99{chain} 08 0102434445464748"):
+        data = bytes.fromhex(record)
+        parsed = parse_records(data, 0, len(data))
+        assert [(one.value, one.quality) for one in parsed.records] == [(None, Quality.NOT_AVAILABLE)]
+        assert data_words(parsed.records[0]).endswith(": withheld")
 
 
 def test_clock_that_is_marked_invalid_keeps_its_time() -> None:

@@ -11,10 +11,9 @@ from collections.abc import Callable, Iterable
 from typing import Final
 
 from keystore.formats.csv_columns import header_of
+from keystore.formats.key_text import written_key
 from keystore.formats.table_writer import table_line
 from keystore.model import KeyRecord, KeyRole, Ownership
-
-NO_KEY: Final = "NOKEY"
 
 _Texts = dict[str, Callable[[KeyRecord], str]]
 
@@ -90,6 +89,4 @@ def _number(value: int | None) -> str:
 
 
 def _key_text(record: KeyRecord | None) -> str:
-    if record is None:
-        return ""
-    return NO_KEY if record.no_key else record.value.hex().upper()
+    return "" if record is None else written_key(record)

@@ -6,7 +6,7 @@ import base64
 import binascii
 import re
 
-from keystore.model import KEY_LENGTHS
+from keystore.model import KEY_LENGTHS, KeyRecord
 from protocols.text import safe_text
 
 LONGEST_INNOCENT = 23
@@ -22,6 +22,15 @@ _LONG_HEX = re.compile(r"[0-9A-Fa-f]{24,}|(?:[0-9A-Fa-f]{2}[\s:_.-]){11,}[0-9A-F
 
 NO_KEY_WORDS = frozenset({"nokey", "no key", "none", "unencrypted", "plain"})
 """Cells that say that a meter sends unencrypted (`NOKEY` is wmbusmeters' word)."""
+
+
+NO_KEY = "NOKEY"
+"""The word that is written for such a meter."""
+
+
+def written_key(record: KeyRecord) -> str:
+    """Return a record's key as upper-case hex, `NO_KEY` for a meter that sends unencrypted."""
+    return NO_KEY if record.no_key else record.value.hex().upper()
 
 
 def shown_text(text: str) -> str:

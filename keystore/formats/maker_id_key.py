@@ -13,12 +13,11 @@ from keystore.formats.batch import ExportFile, ImportRow, ImportStream, RowVerdi
 from keystore.formats.csv_cells import cell_text
 from keystore.formats.csv_columns import Column, ColumnMeaning, KeyColumn
 from keystore.formats.device_rows import RowReader, filled
-from keystore.formats.key_text import key_from_text
+from keystore.formats.key_text import key_from_text, written_key
 from keystore.formats.table_text import first_line, is_text, text_lines
 from keystore.model import KeyRecord, KeyRole
 
 SYSTEM: Final = "maker_id_key"
-NO_KEY: Final = "NOKEY"
 PARTS: Final = 3
 
 _FIRST: Final = re.compile(
@@ -44,8 +43,7 @@ def write(record: KeyRecord) -> bytes:
     """Return the line of one wireless M-Bus key; `ValueError` for a meter without such a number."""
     if not record.is_radio_number:
         raise ValueError("a line needs an identification number of eight digits")
-    key = NO_KEY if record.no_key else record.value.hex().upper()
-    return f"{record.manufacturer or ''};{record.number.upper()};{key}\r\n".encode()
+    return f"{record.manufacturer or ''};{record.number.upper()};{written_key(record)}\r\n".encode()
 
 
 def _rows(lines: Iterator[tuple[int, str]], reader: RowReader) -> Iterator[ImportRow]:

@@ -9,13 +9,12 @@ from typing import Final
 from keystore.formats.batch import ExportFile, ImportRow, ImportStream, quarantined
 from keystore.formats.csv_columns import Column, ColumnMeaning, KeyColumn
 from keystore.formats.device_rows import RowReader, filled
-from keystore.formats.key_text import shown_text
+from keystore.formats.key_text import NO_KEY, shown_text, written_key
 from keystore.formats.table_text import first_line, is_text, text_lines
 from keystore.model import KeyRecord, KeyRole
 from protocols.text import safe_text
 
 SYSTEM: Final = "wmbusmeters"
-NO_KEY: Final = "NOKEY"
 
 _LINE: Final = re.compile(r"\s*([a-z_]+)\s*=(.*)", re.DOTALL)
 _KNOWN: Final = frozenset({"name", "driver", "type", "id", "key"})
@@ -44,9 +43,8 @@ def write(record: KeyRecord) -> bytes:
     """Return the meter file of one wireless M-Bus key; `ValueError` for a meter without such a number."""
     if not record.is_radio_number:
         raise ValueError("a meter file needs an identification number of eight digits")
-    key = NO_KEY if record.no_key else record.value.hex().upper()
     name = _UNSAFE_NAME.sub("_", record.label).strip("_.") or _made_name(record.number)
-    return f"name={name}\ndriver=auto\nid={record.number}\nkey={key}\n".encode()
+    return f"name={name}\ndriver=auto\nid={record.number}\nkey={written_key(record)}\n".encode()
 
 
 def _made_name(number: str) -> str:

@@ -52,6 +52,20 @@ def test_words_of_bits_have_no_sign(
     assert flags(telegram) == (flag,)
 
 
+@pytest.mark.parametrize(
+    ("maker", "version", "medium", "record", "name", "number"),
+    [
+        ("KAM", 0x34, 0x04, "02F9FF1531B2", "identification", 0xB231),
+        ("IME", 0x66, 0x02, "02FF922B31B2", "current_transformer_ratio", 0xB231),
+    ],
+)
+def test_what_counts_or_names_a_thing_has_no_sign(
+    maker: str, version: int, medium: int, record: str, name: str, number: int
+) -> None:
+    telegram = decode(framed(maker, version, medium, records(record)))
+    assert reading(telegram, name) == (number, Quality.GOOD)
+
+
 def test_the_longest_durations_of_kamstrup_leave_the_word_positive() -> None:
     telegram = decode(framed("KAM", 0x1B, 0x16, records("02FF20F8FF")))
     assert reading(telegram, "info_code") == (0xFFF8, Quality.GOOD)

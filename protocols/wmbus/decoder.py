@@ -12,6 +12,7 @@ from protocols.decoding import Decoding
 from protocols.errors import BadChecksum, BadField, Truncated, Unsupported
 from protocols.model import Address, Outcome, Rung, Status, Telegram
 from protocols.plural import counted
+from protocols.profiles.model import PayloadRule, Where
 from protocols.wmbus.afl import parse_afl
 from protocols.wmbus.ci import Content, ci_field
 from protocols.wmbus.control import DOWNLINK
@@ -30,6 +31,9 @@ NETWORK_SIZE = 2
 CRC_SIZE = 2
 _NO_CRC = "2 bytes behind the last record are none: if they are a CRC (format B), it does not fit"
 BEHIND_NETWORK = frozenset({Content.AUTHENTICATION, Content.RECORDS, Content.COMPACT, Content.FORMAT, Content.NOTHING})
+
+_PRIOS = PayloadRule("diehl_prios", Where.MANUFACTURER)
+"""How a payload is read behind a CI field and a check byte that are PRIOS' own, whichever meter sends it."""
 
 DAMAGED_NEXT = "receive it again; values before the damage are shown"
 
@@ -190,6 +194,8 @@ def _application(decoding: Decoding, transport: TransportLayer) -> None:
 
 def _read_application(decoding: Decoding, transport: TransportLayer) -> Application:
     payloads = decoding.profile.payloads if decoding.profile is not None else ()
+    if decoding.identity is not None:
+        payloads = (*payloads, _PRIOS)
     return decode_application(
         transport.ci_field, decoding.plain, transport.end, decoding.size, decoding.formats, payloads
     )

@@ -16,9 +16,11 @@ OWN_KEY = bytes.fromhex("0011223344556677")
 SAP_EXAMPLE = bytes.fromhex("1944304C72242421D401A2013D4013DD8B46A4999C1293E582CC")
 
 
-def frame_of(key: bytes, total: int, due: int | None = 0, number: str = "78563412") -> bytes:
+def frame_of(
+    key: bytes, total: int, due: int | None = 0, number: str = "78563412", maker: str = "2423", version: str = "85"
+) -> bytes:
     body = b"\x4b" + struct.pack("<I", total) + (b"" if due is None else struct.pack("<I", due) + b"\x7f\x2c")
-    head = bytes.fromhex(f"442423 8507{number} A2512000 15".replace(" ", ""))
+    head = bytes.fromhex(f"44{maker} {version}07{number} A2512000 15".replace(" ", ""))
     plain = bytes((len(head) + len(body),)) + head + body
     return plain[:15] + descramble(plain, key)
 
@@ -131,6 +133,21 @@ def test_the_key_of_a_sappel_meter_is_found_under_the_number_on_its_front() -> N
     assert telegram.ok
     assert telegram.printed_number == "C19UA145842"
     assert "filed" in telegram.verdict[2].detail
+
+
+@pytest.mark.parametrize(
+    ("maker", "version"),
+    [("2423", "87"), ("A511", "63"), ("F416", "01"), ("0C4E", "02")],
+    ids=["HYD", "DME", "EWT", "SPL"],
+)
+def test_prios_is_read_whatever_version_its_maker_gave_the_meter(maker: str, version: str) -> None:
+    frame = frame_of(PUBLIC_KEYS[0], 123_456, 120_000, maker=maker, version=version)
+    decoder = LearnedDecoder()
+    for telegram in (decode(frame), decoder.decode(RawFrame(frame)), decoder.decode(RawFrame(frame))):
+        assert telegram.ok
+        values = {reading.name: str(reading.value) for reading in telegram.readings}
+        assert (values["total_volume"], values["due_date_volume"]) == ("123.456", "120.000")
+        assert telegram.status is not None
 
 
 @pytest.mark.parametrize("ci", [0xB1, 0xB2, 0xB3])

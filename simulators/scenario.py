@@ -28,6 +28,9 @@ from simulators.table import Table
 
 DEFAULT_NAME: Final = "demo"
 
+SCENARIO_LIMIT: Final = 16 << 20
+"""Bytes of a scenario file: a hundred thousand meters; more is another file, or none that ends."""
+
 FRAME_FORMATS: Final[dict[str, tuple[str, ...]]] = {"T1": ("A",), "C1": ("A", "B")}
 """Radio mode to its frame formats, the usual one first (EN 13757-4, Table 2)."""
 
@@ -61,7 +64,11 @@ class Scenario:
             text = resources.files("simulators").joinpath("data", "default.toml").read_text("utf-8")
             return cls.parse(text, DEFAULT_NAME)
         try:
-            return cls.parse(path.read_text("utf-8"), str(path))
+            with path.open("rb") as file:
+                data = file.read(SCENARIO_LIMIT + 1)
+            if len(data) > SCENARIO_LIMIT:
+                raise ScenarioError(f"{path}: larger than {SCENARIO_LIMIT:,} bytes", "is it the right file?")
+            return cls.parse(data.decode(), str(path))
         except OSError as error:
             raise ScenarioError(f"cannot read scenario {path}: {error.strerror}", "check the path") from error
         except UnicodeDecodeError as error:

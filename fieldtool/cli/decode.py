@@ -12,11 +12,12 @@ from itertools import chain
 from typing import cast
 
 from fieldtool.cli import output
+from fieldtool.cli.bad_lines import SHOWN, BadLines
 from fieldtool.cli.command import Command
 from fieldtool.cli.formats_option import add_formats_option, formats_when_needed
 from fieldtool.cli.keys_option import add_key_option
 from fieldtool.cli.profiles_option import add_profiles_option, profiles_in_use
-from fieldtool.errors import UsageError
+from fieldtool.errors import InputError, UsageError
 from fieldtool.exit_codes import ExitCode
 from fieldtool.export.explain import explain, summary
 from fieldtool.export.telegram_json import telegram_json
@@ -27,6 +28,10 @@ from protocols.captures.paste import recognise_all
 from protocols.learned import LearnedDecoder
 from protocols.model import KeyLookup, Telegram
 from protocols.plausibility import judged_alone
+
+SNIFFED = 4096
+UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
+"""What standard input may begin with where Windows has written it."""
 
 
 def _configure(parser: ArgumentParser) -> None:
@@ -102,16 +107,35 @@ def _pasted(arguments: list[str]) -> Iterator[Pasted | None]:
         raise UsageError(
             "no telegram given", "as in: fieldtool decode HEX [--key HEX], or one a line on standard input"
         )
-    kind = PLAIN_HEX
-    for item in items_of(cast(BufferedReader, sys.stdin.buffer)):
+    yield from _lines(cast(BufferedReader, sys.stdin.buffer))
+
+
+def _lines(stdin: BufferedReader) -> Iterator[Pasted | None]:
+    """Yield what the lines of standard input hold; nothing at all in it is said as well."""
+    _refuse_binary(stdin.peek(SNIFFED)[:SNIFFED])
+    kind, bad, read = PLAIN_HEX, BadLines(), False
+    for item in items_of(stdin):
+        read = True
         if isinstance(item, BadLine):
-            output.talk(f"{item.unit} {item.line}: {item.problem}")
+            bad.tell(item)
             yield None
             continue
         if item.kind != kind:
             kind = item.kind
             output.talk(f"recognised from line {item.line} on: {kind}")
         yield Pasted(item.frame, item.kind)
+    if bad.count > SHOWN:
+        output.talk(bad.sum)
+    if not read:
+        raise InputError("there was no telegram in what was read", "give one a line on standard input, in hex")
+
+
+def _refuse_binary(start: bytes) -> None:
+    """Refuse what the shell or a mistaken name sends instead of text; raises `InputError`."""
+    if start.startswith(UTF16_MARKS):
+        raise InputError("standard input is UTF-16 text", "save it as UTF-8")
+    if b"\0" in start:
+        raise InputError("standard input is no text: telegrams are read in hex, one a line", "check what is sent here")
 
 
 def _in_words(pasted: Pasted) -> str:

@@ -9,6 +9,7 @@ from contextlib import closing
 from pathlib import Path
 
 from fieldtool.cli import output
+from fieldtool.cli.bad_lines import BadLines
 from fieldtool.cli.command import Command
 from fieldtool.cli.formats_option import add_formats_option, formats_in_use, keep_formats
 from fieldtool.cli.keys_option import add_key_option
@@ -25,14 +26,13 @@ from fieldtool.replay.processes import replay_in_processes
 from fieldtool.replay.run import Tally, paced
 from fieldtool.replay.second_pass import SecondPass
 from fieldtool.replay.worker import Task
-from protocols.captures.model import BadLine, CaptureItem
+from protocols.captures.model import CaptureItem
 from protocols.learned import LearnedDecoder
 from protocols.mbus.compact import FormatLibrary
 from protocols.model import KeyLookup, Outcome
 from protocols.plural import counted
 
 AS_FAST_AS_POSSIBLE = 0.0
-BAD_LINES_SHOWN = 10
 WORTH_A_RATE = 1000
 """Fewer telegrams than these take less time than unlocking the store."""
 
@@ -85,7 +85,7 @@ def _run(arguments: Namespace) -> ExitCode:
             raise InputError(f"{path}: there is no such file", "check the name")
         if path.is_dir():
             raise InputError(f"{path} is a folder", "name the captures in it")
-    tally = Tally()
+    tally, bad_lines = Tally(), BadLines()
     began = time.monotonic()
     formats = formats_in_use(arguments)
     with settled(), closing(LazyKeys(arguments.store, arguments.passphrase_file)) as store:
@@ -97,7 +97,8 @@ def _run(arguments: Namespace) -> ExitCode:
             output.data_lines(replayed.text, ascii_only=arguments.json)
             tally.add(replayed)
             reading.show(replayed.outcomes.total())
-            _talk_of_bad_lines(replayed.bad_lines, tally.bad_lines)
+            for line in replayed.bad_lines:
+                bad_lines.tell(line)
         reading.end()
         devices.keep()
         if store.reason:
@@ -174,14 +175,6 @@ def _replayed(arguments: Namespace, reading: _Reading, decoder: LearnedDecoder) 
     ):
         decoder.formats = formats
         yield replayed
-
-
-def _talk_of_bad_lines(bad_lines: list[BadLine], so_far: int) -> None:
-    for number, bad in enumerate(bad_lines, so_far - len(bad_lines) + 1):
-        if number <= BAD_LINES_SHOWN:
-            output.talk(f"{bad.unit} {bad.line}: {bad.problem}")
-        elif number == BAD_LINES_SHOWN + 1:
-            output.talk(f"further {bad.unit}s without a telegram are only counted")
 
 
 def _sum_up(tally: Tally, took_s: float) -> None:

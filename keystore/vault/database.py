@@ -124,6 +124,8 @@ def create_file(path: Path) -> None:
 
 def connect(path: Path, busy_timeout_s: float) -> sqlite3.Connection:
     """Open an existing store's file with the settings of the format; `NotFound` when there is none."""
+    if path.is_dir():
+        raise NotAKeystore(f"{path} is a folder, and no keystore", "name the keystore's file with --store")
     if not path.is_file():
         raise NotFound(f"there is no keystore at {path}", "check its name, or make one with: fieldtool store create")
     with faults_named(path):

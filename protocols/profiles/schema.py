@@ -69,7 +69,10 @@ def parse_profile(text: str, file: str) -> Profile:
     read = TableReader(file)
     read.check_keys("file", document)
     if document.get("schema") != SCHEMA:
-        raise read.fail(f"schema is {document.get('schema')!r}", f"write schema = {SCHEMA}")
+        raise read.fail(
+            f"schema is {document['schema']!r}" if "schema" in document else "schema is missing",
+            f"write schema = {SCHEMA}",
+        )
     readings = _rules(read, document, "reading", _reading)
     profile = Profile(
         name=read.name("file", document),

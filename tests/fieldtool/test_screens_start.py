@@ -41,6 +41,8 @@ def test_what_is_no_store_is_told_before_any_screen(run: Run, opened: list[Sessi
         assert (ran.code, opened) == (4, [])
         assert "internal error" not in ran.err
         assert str(named) in ran.err.splitlines()[0]
+    assert "is a folder" in ran.err
+    assert "create" not in ran.err, "nothing can be made where a folder is"
 
 
 def test_without_a_store_the_screens_open_for_the_first_look(run: Run, opened: list[Session]) -> None:

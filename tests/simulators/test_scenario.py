@@ -117,3 +117,11 @@ def test_file_that_is_not_there(tmp_path: Path) -> None:
 def test_file_is_read(tmp_path: Path) -> None:
     (tmp_path / "one.toml").write_text(METER, "utf-8")
     assert [meter.name for meter in Scenario.load(tmp_path / "one.toml").meters] == ["one"]
+
+
+def test_a_file_that_does_not_end_is_no_scenario(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("simulators.scenario.SCENARIO_LIMIT", 1000)
+    endless = tmp_path / "endless.toml"
+    endless.write_bytes(bytes(1001))
+    with pytest.raises(ScenarioError, match="larger than 1,000 bytes"):
+        Scenario.load(endless)

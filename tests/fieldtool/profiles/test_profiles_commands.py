@@ -179,7 +179,7 @@ def test_a_folder_that_was_named_must_be_there(run: Run, tmp_path: Path) -> None
         (b"#" * (SIZE_LIMIT + 1), "is longer than 1048576 bytes"),
         (b"a = " + b"[" * 100_000, ""),
         (b"\x00", "is not valid TOML"),
-        (b"", "schema is None; write schema = 1"),
+        (b"", "schema is missing; write schema = 1"),
     ],
     ids=["not-utf-8", "too-long", "nested", "binary", "empty"],
 )

@@ -1,0 +1,33 @@
+"""Lines without a telegram: the first ones are told one by one, all others are only counted."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from fieldtool.cli import output
+from protocols.captures.model import LINE, BadLine
+from protocols.plural import counted
+
+SHOWN: Final = 10
+
+
+class BadLines:
+    """Counts such lines, and tells of them."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.unit = LINE
+
+    def tell(self, bad: BadLine) -> None:
+        """Take one more."""
+        self.count += 1
+        self.unit = bad.unit
+        if self.count <= SHOWN:
+            output.talk(f"{bad.unit} {bad.line}: {bad.problem}")
+        elif self.count == SHOWN + 1:
+            output.talk(f"further {bad.unit}s without a telegram are only counted")
+
+    @property
+    def sum(self) -> str:
+        """How many there were, in words; empty where there was none."""
+        return f"{counted(self.count, self.unit)} held no telegram" if self.count else ""

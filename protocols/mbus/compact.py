@@ -134,8 +134,9 @@ def parse_format_frame(data: bytes, start: int, end: int) -> bytes:
 def expand_compact(data: bytes, start: int, end: int, library: FormatLibrary) -> CompactRecords:
     """Decode a compact frame (CI 79, 7B, 73) at `start`: signature, full-frame CRC, data of all records.
 
-    The records' spans cover their data only. A full-frame CRC that does not match is a note: a published telegram of
-    a real meter fails it. Raises `Truncated` without a signature, `Unsupported` for one that is not in `library`.
+    The records' spans cover their data only. A full-frame CRC that does not match is a note where the length fits: a
+    published telegram of a real meter fails it. Where neither fits, there are no records.
+    Raises `Truncated` without a signature, `Unsupported` for one that is not in `library`.
     """
     end = min(end, len(data))
     data_start = start + PREAMBLE_LENGTH
@@ -151,12 +152,14 @@ def expand_compact(data: bytes, start: int, end: int, library: FormatLibrary) ->
     notes: list[str] = []
     crc_matches = problem is None and crc16_en13757(full_frame_bytes(records)) == full_crc
     if problem is None:
-        if not crc_matches:
+        only_fillers = data.count(FILLER, position, end) == end - position
+        if not crc_matches and not only_fillers:
+            problem, records, position = _misfit(signature, full_crc, end - position, data_start), [], data_start
+        elif not crc_matches:
             notes.append(f"full-frame CRC {full_crc:04X} does not match format {signature:04X}")
-        if data.count(FILLER, position, end) == end - position:
-            position = end
-        else:
+        elif not only_fillers:
             notes.append(f"{counted(end - position, 'byte')} behind the last record of format {signature:04X}")
+        position = end if only_fillers else position
     expanded, profile_notes = expand_profiles(records)
     return CompactRecords(
         records=(*records, *expanded),
@@ -169,6 +172,15 @@ def expand_compact(data: bytes, start: int, end: int, library: FormatLibrary) ->
         full_crc=full_crc,
         crc_matches=crc_matches,
     )
+
+
+def _misfit(signature: int, full_crc: int, left: int, offset: int) -> ProtocolError:
+    """The reason why a frame is not read: its format is another meter's with the same signature, or it is damaged."""
+    remains = f"{counted(left, 'byte')} {'is' if left == 1 else 'are'} left"
+    message = (
+        f"format {signature:04X} does not fit this frame: {remains}, and the full-frame CRC {full_crc:04X} is another"
+    )
+    return BadChecksum(message, layer=LAYER, offset=offset)
 
 
 def _interleave(headers: Headers, data: bytes, start: int, end: int) -> tuple[list[Record], ProtocolError | None, int]:

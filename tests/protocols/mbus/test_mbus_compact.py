@@ -107,6 +107,16 @@ def test_bytes_behind_the_format_are_a_note() -> None:
     assert found.stopped_at == 10
 
 
+def test_a_format_that_fits_neither_in_length_nor_in_crc_is_another_meters() -> None:
+    # Two formats may share a signature: the values would be those of the wrong places.
+    found = expand("313B42A7D2042E163423 AA")
+    assert (found.records, found.notes, found.stopped_at) == ((), (), 4)
+    assert isinstance(found.problem, BadChecksum)
+    assert str(found.problem) == (
+        "format 3B31 does not fit this frame: 1 byte is left, and the full-frame CRC A742 is another"
+    )
+
+
 def test_missing_data_keep_what_was_there() -> None:
     found = expand("313B42A6D2042E16")
     assert len(found.records) == 2
@@ -193,7 +203,7 @@ def test_any_bytes_expand_or_say_why(data: bytes) -> None:
     except Truncated:
         assert len(frame) < 4
         return
-    assert found.problem is None or len(frame) < 18
+    assert found.problem is None or len(frame) < 18 or not found.records
     position = 4
     for leaf in application_spans(found.records, 4, len(frame), frame, found.tail):
         assert leaf.start == position < leaf.end

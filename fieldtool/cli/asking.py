@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from fieldtool.cli import output
 from fieldtool.cli.question import ask_yes, can_ask
-from fieldtool.errors import UsageError
+from fieldtool.errors import AccessError, UsageError
 from keystore.certificates.errors import ConfirmationNeeded
 
 
@@ -17,6 +19,17 @@ def confirmed(question: str, *, yes: bool) -> bool:
     if not can_ask():
         raise ConfirmationNeeded(f"{question}; there is no terminal to ask whether that is right", "say so with --yes")
     return ask_yes(f"{question}. Go on?")
+
+
+@contextmanager
+def answered_by(option: str) -> Iterator[None]:
+    """Name the option with the file that answers a question for a passphrase where there is no terminal."""
+    try:
+        yield
+    except AccessError as error:
+        if sys.stdin.isatty():
+            raise
+        raise AccessError(error.message, f"give {option} FILE") from error
 
 
 def asked_text(question: str, option: str) -> str:

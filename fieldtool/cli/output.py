@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import io
 import os
 import sys
@@ -22,11 +23,50 @@ _COLOURS: Final[dict[Outcome, str]] = {
 TALK_LIMIT: Final = 2000
 
 
+_PLAIN: Final = "fieldtool.plain"
+_LOOK_ALIKES: Final = str.maketrans(
+    {
+        "✓": "+",
+        "✗": "x",
+        "○": "o",
+        "⊘": "/",
+        "≈": "~",
+        "▲": "!",
+        "●": "*",
+        "◇": "-",
+        "→": ">",
+        "·": "-",
+        "\N{EN DASH}": "-",
+        "…": "~",
+        "³": "3",
+        "²": "2",
+        "°": "",
+        "─": "-",
+        "│": "|",
+        "├": "+",
+        "└": "+",
+        "█": "#",
+        "▆": "=",
+        "▄": "-",
+        "▂": ".",
+    }
+)
+"""What is written for a sign where the terminal's encoding has none: what became of a telegram must still be told."""
+
+
 def prepare() -> None:
-    """Make sure that no character that the terminal cannot show ends the program."""
+    """Make sure that no character that the terminal cannot show ends the program, and that signs differ without it."""
+    codecs.register_error(_PLAIN, _plain)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")
+            stream.reconfigure(errors=_PLAIN)
+
+
+def _plain(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    shown = error.object[error.start : error.end].translate(_LOOK_ALIKES)
+    return shown.encode("ascii", "replace").decode(), error.end
 
 
 def data(line: str, *, flush: bool = False) -> None:

@@ -7,6 +7,7 @@ from argparse import ArgumentParser, Namespace
 
 from fieldtool.access import choose_store, new_passphrase, open_store, vault_settings
 from fieldtool.cli import output
+from fieldtool.cli.asking import answered_by
 from fieldtool.cli.command import Command
 from fieldtool.errors import OutputError
 from fieldtool.exit_codes import ExitCode
@@ -32,7 +33,8 @@ def _create(arguments: Namespace) -> ExitCode:
     if choice.path.exists():
         raise AlreadyExists(f"{choice.path} exists already", "choose another place with --store")
     policy = PolicyName(arguments.policy)
-    passphrase = new_passphrase(choice.passphrase_file, POLICIES[policy])
+    with answered_by("--passphrase-file"):
+        passphrase = new_passphrase(choice.passphrase_file, POLICIES[policy])
     try:
         choice.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:

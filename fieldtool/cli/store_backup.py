@@ -14,6 +14,7 @@ from fieldtool.access import (
     vault_settings,
 )
 from fieldtool.cli import output
+from fieldtool.cli.asking import answered_by
 from fieldtool.cli.command import Command
 from fieldtool.errors import OutputError
 from fieldtool.exit_codes import ExitCode
@@ -33,9 +34,10 @@ def _configure_backup(parser: ArgumentParser) -> None:
 def _backup(arguments: Namespace) -> ExitCode:
     vault, credential = open_with_credential(choose_store(arguments.store, arguments.passphrase_file))
     with vault:
-        passphrase = new_passphrase(
-            arguments.backup_passphrase_file, vault.slots.policy, f"the backup {arguments.file}"
-        )
+        with answered_by("--backup-passphrase-file"):
+            passphrase = new_passphrase(
+                arguments.backup_passphrase_file, vault.slots.policy, f"the backup {arguments.file}"
+            )
         report = write_backup(vault, arguments.file, passphrase, credential)
     output.data(f"wrote {arguments.file}: {counted(report.records, 'key record')}, sha256 of the store {report.sha256}")
     return ExitCode.OK
@@ -60,10 +62,12 @@ def _restore(arguments: Namespace) -> ExitCode:
     if arguments.backup_passphrase_file is not None:
         passphrase = read_passphrase(arguments.backup_passphrase_file)
     else:
-        passphrase = ask_passphrase(f"passphrase of {arguments.file}: ", "the backup needs its passphrase")
+        with answered_by("--backup-passphrase-file"):
+            passphrase = ask_passphrase(f"passphrase of {arguments.file}: ", "the backup needs its passphrase")
     new = None
     if arguments.new_passphrase or arguments.new_passphrase_file is not None:
-        new = new_passphrase(arguments.new_passphrase_file, POLICIES[PolicyName.LENGTH], "the restored keystore")
+        with answered_by("--new-passphrase-file"):
+            new = new_passphrase(arguments.new_passphrase_file, POLICIES[PolicyName.LENGTH], "the restored keystore")
     report = restore_backup(arguments.file, passphrase, choice.path, settings=vault_settings(), new_passphrase=new)
     output.data(
         f"restored {choice.path}: {counted(report.records, 'key record')} and "

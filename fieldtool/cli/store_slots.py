@@ -8,6 +8,7 @@ from pathlib import Path
 
 from fieldtool.access import choose_store, new_passphrase, open_store, open_with_credential
 from fieldtool.cli import output
+from fieldtool.cli.asking import answered_by
 from fieldtool.cli.command import Command
 from fieldtool.exit_codes import ExitCode
 from keystore.vault import SlotInfo, SystemKeychain, Vault
@@ -70,7 +71,8 @@ def _configure_passphrase(parser: ArgumentParser) -> None:
 def _passphrase(arguments: Namespace) -> ExitCode:
     vault, credential = open_with_credential(choose_store(arguments.store, arguments.passphrase_file))
     with vault:
-        new = new_passphrase(arguments.new_passphrase_file, vault.slots.policy, "the keystore")
+        with answered_by("--new-passphrase-file"):
+            new = new_passphrase(arguments.new_passphrase_file, vault.slots.policy, "the keystore")
         if arguments.add:
             number = vault.slots.add_passphrase(credential, new, label=arguments.label)
             output.data(f"added as slot {number}")

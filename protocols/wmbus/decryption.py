@@ -133,6 +133,9 @@ def open_transport(decoding: Decoding, transport: TransportLayer) -> bool:
             f"configuration word names the reserved security mode {mode}; the payload is in the clear"
         )
         return True
+    if handler is None and decoding.already_decrypted and _reads_as_records(decoding, transport):
+        _accept_clear(decoding, base, "records stand there in the clear: taken as already decrypted")
+        return True
     if handler is None:
         _leave_encrypted(decoding, f"security mode {mode}")
         raise Unsupported(
@@ -222,7 +225,7 @@ def _clear_under_mode_6(decoding: Decoding, transport: TransportLayer) -> bool:
 
 
 def _reads_as_records(decoding: Decoding, transport: TransportLayer) -> bool:
-    """Whether the payload is a list of records as it stands: no standard encrypts under a reserved mode."""
+    """Whether the payload is a list of records as it stands."""
     parsed = parse_records(decoding.plain, transport.end, decoding.size)
     return bool(parsed.records) and parsed.problem is None
 

@@ -193,6 +193,19 @@ def test_payload_in_the_clear_is_refused_unless_asked_for() -> None:
     assert values(accepted)["volume"] == Decimal("28504.27")
 
 
+@pytest.mark.parametrize("mode", [1, 4, 8, 9, 13])
+def test_a_payload_that_was_decrypted_elsewhere_is_read_under_modes_that_are_not_known_here(mode: int) -> None:
+    head = bytes.fromhex("44 9315785634123303 7A2A00 20") + bytes((mode,))
+    records, garbage = bytes.fromhex("2F2F 0C1427048502"), bytes(range(100, 108))
+    frames = [bytes((len(head + payload),)) + head + payload for payload in (records, garbage)]
+    assert [decode(frame).outcome for frame in frames] == [Outcome.UNSUPPORTED] * 2
+    told = [decode(frame, already_decrypted=True) for frame in frames]
+    assert [telegram.outcome for telegram in told] == [Outcome.OK, Outcome.UNSUPPORTED]
+    assert [str(reading.value) for reading in told[0].readings] == ["28504.27"]
+    assert told[0].security is not None
+    assert told[0].security.already_decrypted
+
+
 def test_compact_frame_is_read_after_its_full_frame() -> None:
     first = decode(framed(G5_COMPACT), formats=NO_FORMATS)
     assert first.outcome is Outcome.UNSUPPORTED

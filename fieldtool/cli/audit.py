@@ -9,6 +9,7 @@ from collections import deque
 from fieldtool.access import choose_store, open_store
 from fieldtool.cli import output
 from fieldtool.cli.command import Command
+from fieldtool.cli.options import whole_number
 from fieldtool.exit_codes import ExitCode
 from keystore.audit import AuditEntry
 from protocols.plural import counted
@@ -17,7 +18,7 @@ from protocols.text import safe_text
 
 def _configure_list(parser: ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON object an entry")
-    parser.add_argument("--last", type=int, metavar="N", help="only the last N entries")
+    parser.add_argument("--last", type=whole_number, metavar="N", help="only the last N entries")
     parser.add_argument("--subject", metavar="TEXT", help="only entries about this meter, file or slot")
 
 
@@ -28,7 +29,7 @@ def _list(arguments: Namespace) -> ExitCode:
             for entry in vault.audit.entries()
             if arguments.subject is None or arguments.subject.casefold() in entry.subject.casefold()
         )
-        for entry in wanted if arguments.last is None else deque(wanted, max(0, arguments.last)):
+        for entry in wanted if arguments.last is None else deque(wanted, arguments.last):
             output.data(json.dumps(_facts(entry)) if arguments.json else _line(entry))
     return ExitCode.OK
 

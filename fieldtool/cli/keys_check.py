@@ -12,6 +12,7 @@ from typing import Final
 
 from fieldtool.access import ask_passphrase, choose_store, open_store, read_passphrase
 from fieldtool.cli import output
+from fieldtool.cli.asking import answered_by
 from fieldtool.cli.command import Command
 from fieldtool.cli.listen import show_news
 from fieldtool.cli.mqtt_option import add_mqtt_option, receiver_defaults
@@ -78,7 +79,8 @@ def _run(arguments: Namespace) -> ExitCode:
         raise UsageError("name a receiver or a capture", "as in: keys check sim:demo --seconds 60, or --capture FILE")
     if arguments.assign and not (arguments.yes or can_ask()):
         raise UsageError("--assign asks for every key, and there is no terminal", "add --yes to the command")
-    tried = _tried(arguments)
+    with answered_by("--password-file"):
+        tried = _tried(arguments)
     with open_store(choose_store(arguments.store, arguments.passphrase_file)) as vault:
         air = _Air()
         if arguments.capture:

@@ -10,6 +10,7 @@ from typing import Final
 
 from fieldtool.access import ask_passphrase, choose_store, open_store, read_passphrase
 from fieldtool.cli import output
+from fieldtool.cli.asking import answered_by
 from fieldtool.cli.command import Command
 from fieldtool.cli.keys_import import mark
 from fieldtool.cli.question import ask_yes, can_ask
@@ -102,7 +103,8 @@ def _password(arguments: Namespace, name: str, writer: Writer) -> str:
     if arguments.password_file is not None:
         password = read_passphrase(arguments.password_file)
     else:
-        password = ask_passphrase(f"password of the new file {arguments.file}: ", "the new file needs a password")
+        with answered_by("--password-file"):
+            password = ask_passphrase(f"password of the new file {arguments.file}: ", "the new file needs a password")
         if getpass.getpass("the same again: ") != password:
             raise AccessError("the two passwords differ", "try again")
     if name in _FORMATS_WITH_SHORT_PASSWORDS:

@@ -10,6 +10,7 @@ from typing import Final
 
 from fieldtool.access import ask_passphrase, choose_store, open_store, read_passphrase
 from fieldtool.cli import output
+from fieldtool.cli.asking import answered_by
 from fieldtool.cli.command import Command
 from fieldtool.cli.question import ask_yes, can_ask
 from fieldtool.errors import ConfigError, UsageError
@@ -59,10 +60,11 @@ def mark(text: str) -> str:
 
 def _run(arguments: Namespace) -> ExitCode:
     options = _options(arguments)
-    files = [
-        read_key_file(path, options, lambda question: ask_passphrase(question, "the key file needs its password"))
-        for path in dict.fromkeys(arguments.files)
-    ]
+    with answered_by("--password-file"):
+        files = [
+            read_key_file(path, options, lambda question: ask_passphrase(question, "the key file needs its password"))
+            for path in dict.fromkeys(arguments.files)
+        ]
     if arguments.save_map:
         if options.mapping is None:
             raise UsageError("--save-map needs --map", "as in: --map serial=3,key=7 --save-map supplier-a")

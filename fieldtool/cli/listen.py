@@ -123,9 +123,11 @@ def _show_until(listening: Listening, show: Callable[[Heard], None], limit_s: fl
         # Looked at before the wait: what ended sources had handed over by then is in the news already.
         ended = listening.drained
         news = listening.next(wait_s)
-        _tell(news, show)
         over = ended and news is None
         failure = listening.all_failed() if over else listening.never_connected()
+        if failure is None or news != failure:
+            # What ends the command is not said twice.
+            _tell(news, show)
         if failure is not None:
             raise ReceiverError(failure.detail, failure.hint)
         if over:

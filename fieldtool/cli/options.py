@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, ArgumentTypeError, Namespace, RawDescriptionHelpFormatter
 from collections.abc import Sequence
+from difflib import get_close_matches
 from typing import NoReturn
 
 from fieldtool.cli.command import COMMANDS, GROUPS, load, unknown_command
 from fieldtool.errors import UsageError
+from protocols.plural import counted
 from protocols.text import safe_text
 
 _WITH_VALUE = frozenset({"--store", "--passphrase-file"})
 """Global options whose value stands behind them as a word of its own."""
+
+_WITHOUT_VALUE = frozenset({"--verbose", "--version", "--help"})
 
 
 class Parser(ArgumentParser):
@@ -46,8 +50,21 @@ def split_command(argv: Sequence[str]) -> tuple[str | None, list[str]]:
         names, found = names[:1], found[:1]
     name = " ".join(names)
     if name not in COMMANDS and name not in GROUPS:
-        raise unknown_command(names)
+        before = words[found[0] - 1] if found[0] else ""
+        raise (
+            _unknown_option(before)
+            if before.startswith("--") and before not in _WITHOUT_VALUE
+            else (unknown_command(names))
+        )
     return name, [word for position, word in enumerate(words) if position not in found]
+
+
+def _unknown_option(option: str) -> UsageError:
+    """Say that an option in front of the command is none; its value was taken for the command, and is not repeated."""
+    name = option.split("=", 1)[0]
+    near = get_close_matches(name, (*_WITH_VALUE, *_WITHOUT_VALUE), n=1)
+    hint = f"did you mean {near[0]}?" if near else "options of a command stand behind it; see `fieldtool --help`"
+    return UsageError(f"unknown option {safe_text(name)} in front of the command", hint)
 
 
 def parse(name: str, words: Sequence[str]) -> Namespace:
@@ -65,7 +82,7 @@ def parse(name: str, words: Sequence[str]) -> Namespace:
     if unknown:
         # A word that stands where it should not may be a key: only options are named, without their values.
         named = [word.split("=", 1)[0] for word in unknown if word.startswith("-")]
-        what = f"unknown option {', '.join(named)}" if named else f"{len(unknown)} words too many"
+        what = f"unknown option {', '.join(named)}" if named else f"{counted(len(unknown), 'word')} too many"
         parser.error(what)
     parsed.run = command.run
     return parsed
@@ -105,6 +122,13 @@ def version_text() -> str:
         return f"fieldtool {version('fieldtool')}"
     except PackageNotFoundError:
         return "fieldtool (not installed)"
+
+
+def whole_number(text: str) -> int:
+    """Argument type: a whole number above zero."""
+    if not text.isascii() or not text.isdecimal() or len(text) > 9 or not int(text):
+        raise ArgumentTypeError("must be a whole number above zero")
+    return int(text)
 
 
 def seconds(text: str) -> float:

@@ -5,6 +5,7 @@ Packet forwarders send here what they hear; every PUSH_DATA and PULL_DATA is ack
 
 from __future__ import annotations
 
+import errno
 import logging
 import socket
 import threading
@@ -27,6 +28,13 @@ KIND: Final = "gwmp"
 DEFAULT_PORT: Final = 1700
 ANY_PORT: Final = "0"
 """Takes a free port, which is told when it is open."""
+
+_ADDRESS_HINT: Final = f"write an address of this computer, as in {KIND}://127.0.0.1, or {KIND}://0.0.0.0 for all"
+_BUSY_HINT: Final = "end the program that uses it, or choose another port"
+_HINTS: Final = {
+    errno.EADDRNOTAVAIL: _ADDRESS_HINT,
+    errno.EACCES: "choose a port above 1023, and send the gateways there",
+}
 
 READ_TIMEOUT_S: Final = 0.1
 JOIN_S: Final = 5.0
@@ -79,8 +87,8 @@ class GatewaySource:
         where = f"UDP port {self._port} of {self._host}"
         reason = error.strerror or "it cannot be opened"
         if isinstance(error, socket.gaierror):
-            return ReceiverError(f"{where}: {reason}", f"write an address of this computer, as in {KIND}://127.0.0.1")
-        return PortBusy(f"{where}: {reason}", "end the program that uses it, or choose another port")
+            return ReceiverError(f"{where}: {reason}", _ADDRESS_HINT)
+        return PortBusy(f"{where}: {reason}", _HINTS.get(error.errno or 0, _BUSY_HINT))
 
     def _run(self, server: socket.socket, frames: FrameQueue, tell: Tell) -> None:
         detail = f"UDP port {self.bound_port} is open; waits for gateways"

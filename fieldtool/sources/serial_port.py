@@ -171,10 +171,18 @@ def _port_error(target: str, error: OSError | ValueError) -> ReceiverError:
         return PortBusy(f"{target} is in use by another program", _BUSY_HINT)
     if is_network(target):
         return PortGone(f"{target}: nobody answers there", _NETWORK_HINT)
+    if number in (errno.ENOTTY, errno.EISDIR) or _is_no_terminal(error):
+        return ReceiverError(f"{target} is no serial port", _hint(_GONE_HINTS))
     if number in (errno.ENOENT, errno.ENODEV, errno.ENXIO, errno.ENOTDIR) or "FileNotFoundError" in text:
         return PortGone(f"{target} does not exist", _hint(_GONE_HINTS))
     reason = error.strerror if isinstance(error, OSError) and error.strerror else type(error).__name__
     return ReceiverError(f"{target} cannot be opened as a serial port ({reason})", _hint(_GONE_HINTS))
+
+
+def _is_no_terminal(error: OSError | ValueError) -> bool:
+    """Whether the settings of a serial port were refused: files and /dev/null can be opened, but have none."""
+    cause = error.__context__
+    return isinstance(cause, _terminal_errors()) and cause.args[:1] == (errno.ENOTTY,)
 
 
 def _hint(hints: dict[str, str]) -> str:

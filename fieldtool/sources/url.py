@@ -17,6 +17,15 @@ _PASSWORD = re.compile(r"(?<=//)(?P<user>[^/?:]*):(?!\d{1,5}(?:[/?]|$))[^@]*@", 
 """A password where URLs may have one; a port number with a topic behind it, in which an `@` stands, is none."""
 _SECRET_OPTION = re.compile(r"([?&][^=&]*(?:pass|pw|secret|token|key)[^=&]*=)[^&]*", re.IGNORECASE)
 HIGHEST_PORT: Final = 0xFFFF
+_EXAMPLES: Final = {
+    "gwmp": "gwmp://127.0.0.1:1700",
+    "mqtt": "mqtt://127.0.0.1:1883",
+    "mqtts": "mqtts://broker.example:8883",
+    "file": "file:capture.hex",
+    "sim": "sim:demo",
+}
+"""Whole addresses of the kinds that are on no serial port."""
+
 TRANSPORTS = ("socket", "rfc2217")
 """Ways to a serial port that is not on this machine, as pyserial names them."""
 
@@ -52,7 +61,7 @@ def parse_url(text: str, kinds: tuple[str, ...], options: dict[str, tuple[str, .
         )
     found = _URL.fullmatch(text)
     if found is None or _WINDOWS_DRIVE.match(text):
-        raise UsageError(f"{shown!r} is no receiver address", f"write its kind in front, as in {kinds[0]}://{shown}")
+        raise UsageError(f"{shown!r} is no receiver address", _whole_address(text, shown, kinds))
     kind = found["kind"].lower()
     if kind not in kinds:
         raise UsageError(f"unknown receiver {safe_text(kind)!r} in {shown!r}", _nearest(kind, kinds))
@@ -93,6 +102,14 @@ def _options(shown: str, query: str, known: tuple[str, ...]) -> dict[str, str]:
             raise UsageError(f"unknown option {safe_text(name)!r} in {shown!r}", _nearest(name, known))
         options[name] = value
     return options
+
+
+def _whole_address(text: str, shown: str, kinds: tuple[str, ...]) -> str:
+    """Say how an address is written of which only one part is there: the kind, or the port."""
+    kind = text.lower()
+    if kind not in kinds:
+        return f"write its kind in front, as in {kinds[0]}://{shown}"
+    return f"write what is to be opened behind it, as in {_EXAMPLES.get(kind, f'{kind}:///dev/ttyUSB0')}"
 
 
 def _nearest(name: str, known: tuple[str, ...]) -> str:

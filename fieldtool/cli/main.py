@@ -42,6 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         _let_go_of_output()
         return ExitCode.OK
     except KeyboardInterrupt:
+        output.end_line()
         return ExitCode.INTERRUPTED
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else ExitCode.OK

@@ -102,6 +102,13 @@ def failure(message: str, hint: str = "") -> None:
         talk(f"  {hint}")
 
 
+def end_line() -> None:
+    """End the line of a question that was left without an answer, so that the shell does not write behind it."""
+    if sys.stderr.isatty():
+        sys.stderr.write("\n")
+        sys.stderr.flush()
+
+
 def coloured(text: str, outcome: Outcome, word: str) -> str:
     """Return `text` with `word` in the outcome's colour when standard output is a terminal that wants colours."""
     if not sys.stdout.isatty() or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":

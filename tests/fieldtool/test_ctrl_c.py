@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -64,6 +65,22 @@ def test_keys_check_says_when_nothing_was_heard(
     ran = run("keys", "check", "sim:demo")
     assert (ran.code, ran.out) == (130, "")
     assert "no meter was heard" in ran.err
+
+
+@pytest.mark.parametrize("at_terminal", [True, False])
+def test_the_shell_does_not_write_behind_a_question(
+    run: Run, store: Path, monkeypatch: pytest.MonkeyPatch, at_terminal: bool
+) -> None:
+    def asked(prompt: str) -> str:
+        sys.stderr.write(prompt)
+        raise KeyboardInterrupt
+
+    monkeypatch.delenv("FIELDTOOL_PASSPHRASE_FILE")
+    monkeypatch.setattr("fieldtool.access.ask_passphrase", lambda prompt, _: asked(prompt))
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: at_terminal)
+    ran = run("keys", "list")
+    assert ran.code == 130
+    assert ran.err == f"passphrase of {store}: " + "\n" * at_terminal
 
 
 @pytest.mark.parametrize("command", [("listen", "sim:demo?speed=60"), ("demo",)])

@@ -85,8 +85,14 @@ def value_text(value: Value) -> str:
     if isinstance(value, Decimal):
         return format(value, "f")
     if isinstance(value, datetime):
-        return value.isoformat(sep=" ", timespec="minutes" if not value.second else "seconds")
+        return moment_text(value)
     return safe_text(str(value))
+
+
+def moment_text(moment: datetime) -> str:
+    """Return a time as people read it: to the minute where it has no seconds; its zone as UTC or as an offset."""
+    text = moment.isoformat(sep=" ", timespec="seconds" if moment.second else "minutes")
+    return f"{text.removesuffix('+00:00')} UTC" if text.endswith("+00:00") else text
 
 
 def _what(telegram: Telegram) -> str:

@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 from rich.cells import cell_len, set_cell_size
 
+from fieldtool.export.lines import moment_text
 from protocols.model import Function, Quality, Reading, Value
 from protocols.text import safe_text
 from protocols.units import unit_symbol
@@ -96,7 +97,7 @@ def value_text(value: Value) -> str:
     if isinstance(value, Decimal):
         return f"{value:f}" if value.is_finite() else str(value)
     if isinstance(value, datetime):
-        return value.isoformat(" ", "seconds" if value.second else "minutes")
+        return moment_text(value)
     if isinstance(value, date):
         return value.isoformat()
     return safe_text(str(value))

@@ -6,12 +6,13 @@ import io
 import os
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
 
 from fieldtool.cli import output
-from fieldtool.export.lines import outcome_text
+from fieldtool.export.lines import moment_text, outcome_text
 from protocols.model import Outcome
 from tests.fieldtool.conftest import GAS_HEX, GAS_KEY, Run
 
@@ -68,3 +69,16 @@ def test_without_a_terminal_the_option_is_named_that_answers(
     ran = run(*(word.format(store=store) for word in command))
     assert (ran.code, ran.out) == (4, "")
     assert ran.err.splitlines()[-1] == f"  give {option} FILE"
+
+
+@pytest.mark.parametrize(
+    ("moment", "text"),
+    [
+        (datetime(2026, 11, 20, 8, 5, tzinfo=UTC), "2026-11-20 08:05 UTC"),
+        (datetime(2026, 11, 20, 8, 5, 7, tzinfo=UTC), "2026-11-20 08:05:07 UTC"),
+        (datetime(2026, 11, 20, 8, 5, tzinfo=timezone(timedelta(hours=1))), "2026-11-20 08:05+01:00"),
+        (datetime(2026, 11, 20, 8, 5), "2026-11-20 08:05"),  # noqa: DTZ001 - a meter's own time, of no known zone
+    ],
+)
+def test_times_are_written_as_people_read_them(moment: datetime, text: str) -> None:
+    assert moment_text(moment) == text

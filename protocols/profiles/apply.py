@@ -27,6 +27,11 @@ _TRANSPORT_BITS: dict[str, int] = {
 }
 """Bits of the transport layer's status byte by their standard names (EN 13757-7, 7)."""
 
+_LOW_BITS = frozenset({0, 1})
+_ALARM = "alarm"
+_BOTH_LOW_BITS = ("application_busy", "application_error")
+"""What the standard calls an alarm when both are set."""
+
 WORDS = frozenset({"info_code", "error_flags", "warning_flags", "information_flags", "alarm_flags"})
 """Quantities that are words of bits: numbers without a sign, also where the record's header would give them one."""
 
@@ -120,7 +125,7 @@ class Recipe:
             return status
         if status is None and not self.words:
             return None
-        names = [] if status is None else [_transport_name(self.profile, flag) for flag in status.flags]
+        names = [] if status is None else _transport_names(self.profile, status.flags)
         for rule, position in self.words:
             names += _flags(rule, data[position])
         return Status(None if status is None else status.raw, tuple(dict.fromkeys(names)))
@@ -316,11 +321,14 @@ def _text(source: str, data: bytes, coding: NumberCoding) -> str:
     return text_from_bytes(content if coding is NumberCoding.TEXT_IN_ORDER else content[::-1])
 
 
-def _transport_name(profile: Profile, flag: str) -> str:
-    bit = _TRANSPORT_BITS.get(flag)
-    if profile.transport_bits is None or bit is None:
-        return flag
-    return profile.transport_bits.get(bit, flag)
+def _transport_names(profile: Profile, flags: Sequence[str]) -> list[str]:
+    """The status byte's flags in the maker's words; an alarm is both low bits, which a maker may use one by one."""
+    named = profile.transport_bits
+    if named is None:
+        return list(flags)
+    if not _LOW_BITS.isdisjoint(named):
+        flags = [one for flag in flags for one in (_BOTH_LOW_BITS if flag == _ALARM else (flag,))]
+    return [named.get(_TRANSPORT_BITS.get(flag, -1), flag) for flag in flags]
 
 
 def _flags(rule: StatusRule, data: bytes) -> list[str]:

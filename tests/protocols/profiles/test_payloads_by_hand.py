@@ -99,6 +99,22 @@ def test_bits_of_the_header_and_of_a_word_stand_side_by_side() -> None:
     assert telegram.status.raw == 0x0C
 
 
+@pytest.mark.parametrize(
+    ("maker", "version", "medium", "status", "expected"),
+    [
+        ("BMT", 0x10, 0x1B, 0x01, ("application_busy",)),
+        ("BMT", 0x10, 0x1B, 0x02, ("application_error",)),
+        ("BMT", 0x10, 0x1B, 0x43, ("application_busy", "application_error", "humidity_out_of_range")),
+        ("BMT", 0x18, 0x07, 0x43, ("alarm", "tamper")),
+        ("ECM", 0x05, 0x07, 0x23, ("alarm", "leak_flow_low")),
+    ],
+)
+def test_two_bits_that_a_maker_names_apart_are_no_alarm(
+    maker: str, version: int, medium: int, status: int, expected: tuple[str, ...]
+) -> None:
+    assert flags(decode(framed(maker, version, medium, records("026596 00", status=status)))) == expected
+
+
 def test_all_32_error_flags_of_a_room_sensor_are_reported() -> None:
     telegram = decode(framed("PII", 0x01, 0x1B, records("04FD1700000080")))
     assert flags(telegram) == ("bit_31",)

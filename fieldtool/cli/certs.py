@@ -53,6 +53,8 @@ def _request(arguments: Namespace) -> ExitCode:
     with opened(arguments) as certificates:
         tag = arguments.tag or certificates.tag_of(source) or asked_text("descriptive tag", "--tag TAG")
         pending = certificates.request(source, tag)
+    if arguments.tag and arguments.tag != pending.tag:
+        output.talk(f"this token has a request already, which is written again; its tag stays {safe_text(pending.tag)}")
     files = write_request(pending, arguments.out)
     token = pending.token
     if arguments.json:

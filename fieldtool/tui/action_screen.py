@@ -237,8 +237,9 @@ class ActionScreen(StoreScreen):
         await self._visiting(run, ask())
 
     async def _visiting(self, run: ActionRun, work: Coroutine[Any, Any, None]) -> None:
-        """Do what uses a link; it is let go of whatever happens."""
+        """Do what uses a link; it is let go of whatever happens. What came of the action before is wiped."""
         self._run = run
+        self.result.display = False
         try:
             await work
         finally:

@@ -29,6 +29,16 @@ def pending(run: Run, store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     return NAME
 
 
+def test_a_token_that_was_used_keeps_its_first_tag(run: Run, pending: str, tmp_path: Path) -> None:
+    (token,) = (tmp_path / "desk" / "out").glob("token*.jpg")
+    ran = run("certs", "request", token, "--tag", "bob-laptop", "--out", tmp_path / "out")
+    assert ran.code == 0
+    assert ran.out.startswith(f"request {pending}: ")
+    assert f"its tag stays {pending}" in ran.err
+    again = run("certs", "request", token, "--tag", pending, "--out", tmp_path / "out")
+    assert "its tag stays" not in again.err
+
+
 def names(run: Run) -> str:
     return run("certs", "list").out
 

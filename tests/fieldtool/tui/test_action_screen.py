@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from textual.pilot import Pilot
 
+from fieldtool.actions.errors import LinkSilent
 from fieldtool.actions.links import LINKS, OPTIONS, open_link
 from fieldtool.sources.events import SourceEvent, SourceState
 from fieldtool.sources.url import parse_url
@@ -78,6 +79,26 @@ def test_a_customer_number_is_planned_shown_written_and_read_back(field: Field) 
     assert field.opened == [(LINK, field.bench.meter.address.number)]
     assert field.closed == 1
     assert field.bench.became == ["begun", "done"]
+
+
+def test_an_outcome_is_not_left_standing_over_the_next_action(field: Field, monkeypatch: pytest.MonkeyPatch) -> None:
+    field.bench.enrol("installer")
+
+    def silent() -> list[bytes]:
+        raise LinkSilent("nobody answers there", "check the cable")
+
+    async def steps(app: FieldToolApp, pilot: Pilot[None]) -> None:
+        await visit(app, pilot, field, "customer-number", "K-4711")
+        await until(pilot, lambda: isinstance(app.screen, QuestionScreen))
+        await pilot.press("y")
+        await until(pilot, says(app, "read back and the same"))
+        monkeypatch.setattr(field.bench.link, "read_out", silent)
+        monkeypatch.setattr(field.bench.link, "exchange", lambda message: silent())
+        await begin(app, pilot, "clock", "")
+        await until(pilot, says(app, "nobody answers there"))
+        assert not says(app, "read back and the same")()
+
+    on_actions(field, steps)
 
 
 def test_no_means_that_nothing_is_sent(field: Field) -> None:

@@ -25,31 +25,8 @@ TALK_LIMIT: Final = 2000
 
 _PLAIN: Final = "fieldtool.plain"
 _LOOK_ALIKES: Final = str.maketrans(
-    {
-        "✓": "+",
-        "✗": "x",
-        "○": "o",
-        "⊘": "/",
-        "≈": "~",
-        "▲": "!",
-        "●": "*",
-        "◇": "-",
-        "→": ">",
-        "·": "-",
-        "\N{EN DASH}": "-",
-        "…": "~",
-        "³": "3",
-        "²": "2",
-        "°": "",
-        "─": "-",
-        "│": "|",
-        "├": "+",
-        "└": "+",
-        "█": "#",
-        "▆": "=",
-        "▄": "-",
-        "▂": ".",
-    }
+    "✓✗○◌⊘≈▲●■◇→▸▾▶↑↓⏎·•‖\N{EN DASH}…³²°─━│├└╭╮╰╯▌█▇▆▅▄▃▂▁▔▎▊",
+    "+xo.:~!*#->>v>^v<-*|-~32 -=||+++++>#==--.._-||",
 )
 """What is written for a sign where the terminal's encoding has none: what became of a telegram must still be told."""
 

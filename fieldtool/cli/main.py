@@ -79,6 +79,9 @@ def _ended_in_order() -> Iterator[None]:
     """Let a request to terminate, or a closed terminal, end the program as Ctrl-C does: everything is cleaned up."""
 
     def interrupt(number: int, frame: FrameType | None) -> None:
+        if hasattr(signal, "SIGCONT"):
+            # A terminal that is closed says both: screens that are being left must not be drawn again.
+            signal.signal(signal.SIGCONT, signal.SIG_DFL)
         raise KeyboardInterrupt
 
     names = [name for name in _END_SIGNALS if hasattr(signal, name)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from fieldtool.cli import listen
+from fieldtool.cli import main as cli_main
 from fieldtool.pipeline.listening import Heard, Listening
 from tests.fieldtool.conftest import Run
 from tests.keystore.made_up import key_of
@@ -89,3 +91,16 @@ def test_listening_is_summed_up(run: Run, command: tuple[str, ...], ctrl_c: None
     assert ran.code == 130
     assert " telegrams of " in ran.err.splitlines()[-1]
     assert len(ran.lines) >= WANTED - 2, "duplicates are not shown"
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGCONT"), reason="Windows has no such signal")
+def test_a_closed_terminal_draws_no_screen_again() -> None:
+    drawn: list[int] = []
+    before = signal.signal(signal.SIGCONT, lambda number, _: drawn.append(number))
+    try:
+        with pytest.raises(KeyboardInterrupt), cli_main._ended_in_order():
+            signal.raise_signal(signal.SIGHUP)
+        signal.raise_signal(signal.SIGCONT)
+    finally:
+        signal.signal(signal.SIGCONT, before)
+    assert drawn == []

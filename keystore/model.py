@@ -101,6 +101,20 @@ class Provenance:
     imported_by: str = ""
     signer: str = ""
 
+    def at_row(self, row: int) -> Provenance:
+        """Return the same with a row; every record that is read out of a store needs it."""
+        return Provenance(
+            self.system,
+            self.file_name,
+            self.file_sha256,
+            self.member,
+            row,
+            self.imported_at,
+            self.signature,
+            self.imported_by,
+            self.signer,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class KeyRecord:

@@ -33,6 +33,9 @@ from protocols.text import safe_text
 
 _STATUS_ORDER: Final = {KeyStatus.ACTIVE: 0, KeyStatus.SUPERSEDED: 1, KeyStatus.REVOKED: 2}
 _SOURCES_NAMED: Final = 5
+SOURCES_KEPT: Final = 4096
+"""Provenances a book remembers: one for each file that was imported."""
+
 Filed = tuple[int, KeyRecord]
 """An item and the record in it."""
 
@@ -83,7 +86,8 @@ class KeyBook:
     def find(self, text: str, manufacturer: str | None, role: KeyRole | None) -> list[KeyRecord]:
         """Return the records of a meter, best first: manufacturer, status, newest."""
         hint = manufacturer or split_manufacturer(text)[0]
-        filed = self._filed_under(_words(text)) or self._filed_under(_wire_words(text))
+        with self._session.reading():
+            filed = self._filed_under(_words(text)) or self._filed_under(_wire_words(text))
         found = [record for _, record in filed if role is None or record.role is role]
         return sorted(found, key=lambda r: (manufacturer_fit(r.manufacturer, hint), *_rank(r)))
 
@@ -105,26 +109,23 @@ class KeyBook:
 
     def keys_for(self, address: Address, now: datetime) -> FoundKeys:
         """Return the wireless M-Bus keys of an address, its own before those it is only the radio adapter of."""
-        words = [(TermKind.NUMBER, address.number), (TermKind.ADAPTER, address.number)]
-        filed = [record for _, record in self._filed_under(words) if record.value and record.role in WMBUS_ROLES]
-        usable = [record for record in filed if record.status is not KeyStatus.REVOKED]
-        revoked = dict.fromkeys(record.key_check_value for record in filed if record.status is KeyStatus.REVOKED)
-
-        def rank(record: KeyRecord) -> tuple[object, ...]:
-            own = record.number == address.number
-            maker = record.manufacturer if own else record.adapter_manufacturer
-            other_kind = (record.version not in (None, address.version)) + (
-                record.medium_code not in (None, address.medium_code)
-            )
-            fit = manufacturer_fit(maker, address.manufacturer)
-            return not own, fit, other_kind, not record.is_valid_at(now), *_rank(record)
-
+        usable: list[KeyRecord] = []
+        revoked: dict[str, None] = {}
+        for _, record in self._filed_under([(TermKind.NUMBER, address.number), (TermKind.ADAPTER, address.number)]):
+            if not record.value or record.role not in WMBUS_ROLES:
+                continue
+            if record.status is KeyStatus.REVOKED:
+                revoked[record.key_check_value] = None
+            else:
+                usable.append(record)
+        if len(usable) > 1:  # nearly every meter has one key, and most of what asks has never been heard before
+            usable.sort(key=lambda record: _fit(record, address, now))
         best: dict[bytes, KeyRecord] = {}
-        for record in sorted(usable, key=rank):
+        for record in usable:
             best.setdefault(record.value, record)
-        keys = tuple(Key(record.value, _key_label(record)) for record in best.values())
-        transferred = tuple(record for record in best.values() if record.ownership is Ownership.TRANSFERRED)
-        return FoundKeys(keys, transferred, tuple(revoked))
+        keys = [Key(record.value, _key_label(record)) for record in best.values()]
+        transferred = [record for record in best.values() if record.ownership is Ownership.TRANSFERRED]
+        return FoundKeys(tuple(keys), tuple(transferred), tuple(revoked))
 
     def page(self, after: int) -> tuple[list[KeyRecord], int | None]:
         """Return some records filed behind item `after`, and where the next page begins (None at the end)."""
@@ -300,8 +301,8 @@ class KeyBook:
 
     def _filed_under(self, words: list[tuple[str, str]]) -> list[Filed]:
         """Return (item, record) of every record filed under one of the words, newest first."""
-        items = self._session.ids(self._session.terms(words))
-        found = [(item, self._decode(self._session.plain(item, ItemKind.KEY_RECORD))) for item in items]
+        filed = self._session.filed(self._session.terms(words), ItemKind.KEY_RECORD)
+        found = [(item, self._decode(plain)) for item, plain in filed]
         for item, record in found:
             # A look-up row is only proven by `verify`: one that was redirected must not hand out another meter's key.
             if records.terms_of(record).isdisjoint(words):
@@ -316,6 +317,8 @@ class KeyBook:
         source = self._sources.get(found.source_item)
         if source is None:
             source = records.decode_source(self._session.plain(found.source_item, ItemKind.SOURCE))
+            if len(self._sources) >= SOURCES_KEPT:
+                self._sources.clear()
             self._sources[found.source_item] = source
         return found.record(source)
 
@@ -323,6 +326,17 @@ class KeyBook:
 def _rank(record: KeyRecord) -> tuple[int, float]:
     confirmed = record.confirmed_at.timestamp() if record.confirmed_at is not None else 0.0
     return _STATUS_ORDER[record.status], -confirmed
+
+
+def _fit(record: KeyRecord, address: Address, now: datetime) -> tuple[object, ...]:
+    """Return how well a record fits an address; smaller is better."""
+    own = record.number == address.number
+    maker = record.manufacturer if own else record.adapter_manufacturer
+    other_kind = (record.version not in (None, address.version)) + (
+        record.medium_code not in (None, address.medium_code)
+    )
+    fit = manufacturer_fit(maker, address.manufacturer)
+    return not own, fit, other_kind, not record.is_valid_at(now), *_rank(record)
 
 
 def _words(text: str) -> list[tuple[str, str]]:

@@ -96,17 +96,20 @@ def faults_named(path: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
-        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
-        limit = file_size_limit() if code == sqlite3.SQLITE_IOERR_WRITE else None
-        if limit is not None:
-            raise StorageFailed(
-                f"keystore {path} cannot be written: no file may be longer than {limit:,} bytes here",
-                "raise the limit (ulimit -f), or keep the store where there is none",
-            ) from error
-        kind, text, hint = _FAULTS.get(
-            code & 0xFF, (StorageFailed, "failed", "check the disk and the file's permissions")
+        raise fault_of(error, path) from error
+
+
+def fault_of(error: sqlite3.Error, path: Path) -> KeystoreError:
+    """Return the keystore error that names the store; for what runs too often to open a context each time."""
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
+    limit = file_size_limit() if code == sqlite3.SQLITE_IOERR_WRITE else None
+    if limit is not None:
+        return StorageFailed(
+            f"keystore {path} cannot be written: no file may be longer than {limit:,} bytes here",
+            "raise the limit (ulimit -f), or keep the store where there is none",
         )
-        raise kind(f"keystore {path} {text}", hint) from error
+    kind, text, hint = _FAULTS.get(code & 0xFF, (StorageFailed, "failed", "check the disk and the file's permissions"))
+    return kind(f"keystore {path} {text}", hint)
 
 
 def create_file(path: Path) -> None:

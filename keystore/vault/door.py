@@ -350,14 +350,16 @@ class Door:
         if session is not None:
             self._keep_witness(session)
 
-    def _follow_writers(self, session: Session) -> None:
-        """Forget what was remembered when another connection has written."""
+    def _follow_writers(self, session: Session) -> bool:
+        """Forget what was remembered when another connection has written; True when it was so."""
         version = session.data_version()
-        if version != self._data_version:
-            with self._door:
-                self._data_version = version
-                self._epoch += 1
-                self._forget()
+        if version == self._data_version:
+            return False
+        with self._door:
+            self._data_version = version
+            self._epoch += 1
+            self._forget()
+        return True
 
     def _forget(self) -> None:
         """Drop what was remembered of the content; called with the door held."""

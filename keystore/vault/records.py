@@ -53,6 +53,11 @@ _SOURCE_FIELDS: Final = {"v", "system", "imported_at", "signature", *_SOURCE_TEX
 _ENTRY_FIELDS: Final = {"v", "at", "action", "subject", "by", "detail"}
 
 
+_ROLES: Final = {str(role): role for role in KeyRole}
+_STATUSES: Final = {str(status): status for status in KeyStatus}
+_OWNERSHIPS: Final = {str(ownership): ownership for ownership in Ownership}
+
+
 @dataclass(frozen=True, slots=True)
 class PlainRecord:
     """A key record's plain text, taken apart: the item of its source, its row there, and everything else."""
@@ -70,11 +75,11 @@ class PlainRecord:
                     fields[name] = datetime.fromisoformat(fields[name])
             return KeyRecord(
                 number=fields.pop("number"),
-                role=KeyRole(fields.pop("role")),
+                role=_ROLES[fields.pop("role")],
                 value=bytes.fromhex(fields.pop("value")),
-                status=KeyStatus(fields.pop("status", KeyStatus.ACTIVE)),
-                ownership=Ownership(fields.pop("ownership", Ownership.UNKNOWN)),
-                source=source if self.row is None else replace(source, row=self.row),
+                status=_STATUSES[fields.pop("status", KeyStatus.ACTIVE)],
+                ownership=_OWNERSHIPS[fields.pop("ownership", Ownership.UNKNOWN)],
+                source=source if self.row is None else source.at_row(self.row),
                 **fields,
             )
         except (KeyError, ValueError, TypeError):
@@ -162,7 +167,7 @@ def decode_record(plain: bytes) -> PlainRecord:
     document = _decode(plain, _RECORD_FIELDS)
     row, source_item = document.pop("row", None), document.pop("source", None)
     document.pop("v")
-    if not isinstance(source_item, int) or not isinstance(row, int | None):
+    if not isinstance(source_item, int) or not (row is None or isinstance(row, int)):
         raise _unreadable()
     return PlainRecord(source_item, row, document)
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from keystore.audit import AuditEntry
 from keystore.errors import Damaged, StorageFailed
 from keystore.vault import primitives, records
-from keystore.vault.database import connect, faults_named, transaction
+from keystore.vault.database import connect, fault_of, faults_named, transaction
 from keystore.vault.file_bytes import FileBytes
 from keystore.vault.primitives import DIGEST_BYTES, NONCE_BYTES, StoreState, Subkeys
 from keystore.vault.records import ItemKind
@@ -26,6 +26,12 @@ PAGE_ITEMS: Final = 1000
 """Rows read at a time: a long listing must not hold SQLite's read lock against a writer."""
 
 MAX_KIND: Final = 0xFF
+
+_FILED: Final = (
+    "SELECT lookup.item, item.generation, item.sealed FROM lookup "
+    "LEFT JOIN item ON item.id = lookup.item AND item.kind = ? WHERE lookup.term = ?"
+)
+_NO_ROW: Final = (None, None)
 
 VERIFY_HINT: Final = "run: fieldtool store verify; then restore the store from a backup"
 
@@ -123,9 +129,32 @@ class Session:
 
     def data_version(self) -> int:
         """Return SQLite's counter that moves when another connection has written."""
-        with faults_named(self._path):
+        try:
             version: int = self._connection.execute("PRAGMA data_version").fetchone()[0]
+        except sqlite3.Error as error:
+            raise fault_of(error, self._path) from error
         return version
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """Let all that is read within be of one moment, under one lock of the file.
+
+        Taking that lock is most of what a look-up costs. Within a transaction there is nothing to do.
+        """
+        connection = self._connection
+        is_within_another: bool = connection.in_transaction
+        if is_within_another:
+            yield
+            return
+        try:
+            connection.execute("BEGIN")
+            try:
+                yield
+            finally:
+                if connection.in_transaction:  # SQLite ends a transaction by itself when the disk fails
+                    connection.execute("ROLLBACK")
+        except sqlite3.Error as error:
+            raise fault_of(error, self._path) from error
 
     def terms(self, words: Iterable[tuple[str, str]]) -> list[bytes]:
         """Return the blind indexes of look-up words."""
@@ -138,9 +167,19 @@ class Session:
             for term in terms:
                 rows = self._connection.execute("SELECT item FROM lookup WHERE term = ?", (term,))
                 found.update(item for (item,) in rows)
-        if not all(isinstance(item, int) for item in found):
-            raise Damaged(f"keystore {self._path}: a look-up row is damaged", VERIFY_HINT)
-        return sorted(found, reverse=True)
+        return self._newest_first(found)
+
+    def filed(self, terms: Iterable[bytes], kind: ItemKind) -> list[tuple[int, bytes]]:
+        """Return id and plain text of the items of a kind under any of the terms, newest first, as `plain` does."""
+        found: dict[int, tuple[object, object]] = {}
+        number = int(kind)
+        try:
+            for term in terms:
+                for item, generation, sealed in self._connection.execute(_FILED, (number, term)):
+                    found[item] = generation, sealed
+        except sqlite3.Error as error:
+            raise fault_of(error, self._path) from error
+        return [(item, self._opened(item, number, found[item])) for item in self._newest_first(found)]
 
     def plain(self, item_id: int, kind: int) -> bytes:
         """Return an item's plain text; `Damaged` when it is missing, altered, or not where it was written."""
@@ -148,9 +187,7 @@ class Session:
             row = self._connection.execute(
                 "SELECT generation, sealed FROM item WHERE id = ? AND kind = ?", (item_id, int(kind))
             ).fetchone()
-        if row is None:
-            raise Damaged(f"keystore {self._path}: item {item_id} is missing", VERIFY_HINT)
-        return self.unseal(item_id, kind, *row)
+        return self._opened(item_id, kind, row or _NO_ROW)
 
     def unseal(self, item_id: int, kind: object, generation: object, sealed: object) -> bytes:
         """Return a row's plain text; `Damaged` when the row is not what was written."""
@@ -213,6 +250,18 @@ class Session:
         with faults_named(self._path):
             row = self._connection.execute("SELECT link FROM audit WHERE number = ?", (number,)).fetchone()
         return row[0] if row is not None and isinstance(row[0], bytes) else None
+
+    def _newest_first(self, items: Collection[Any]) -> list[int]:
+        for item in items:
+            if not isinstance(item, int):
+                raise Damaged(f"keystore {self._path}: a look-up row is damaged", VERIFY_HINT)
+        return sorted(items, reverse=True)
+
+    def _opened(self, item_id: int, kind: int, row: tuple[object, object]) -> bytes:
+        """Return the plain text of generation and sealed bytes."""
+        if row == _NO_ROW:
+            raise Damaged(f"keystore {self._path}: item {item_id} is missing", VERIFY_HINT)
+        return self.unseal(item_id, kind, *row)
 
     @contextmanager
     def writing(self, *, dry_run: bool = False) -> Iterator[Writer]:

@@ -42,6 +42,7 @@ class Vault(Door):
         super().__init__(file, settings)
         self._cache: dict[Address, tuple[Key, ...]] = {}
         self._revoked: dict[Address, tuple[str, ...]] = {}
+        self._book: KeyBook | None = None
         self._used_transferred: set[bytes] = set()
         self.receivers_documents = DocumentShelf(lambda: self._using(by_user=False), self._written)
         """The documents as receivers use them: it does not put off the lock of a store that nobody uses."""
@@ -99,13 +100,15 @@ class Vault(Door):
         The key of a meter that was given away is handed out only once that is in the audit log.
         """
         with self._using(by_user=False) as session:
-            self._follow_writers(session)
             keys = self._cache.get(address)
-            if keys is not None:
+            if keys is not None and not self._follow_writers(session):
                 return keys
-            found = KeyBook(session).keys_for(address, self._settings.now())
-            unaudited = {record.value for record in found.transferred if not self._note_use(session, record)}
-            keys = tuple(key for key in found.keys if key.value not in unaudited)
+            with session.reading():
+                found = self._current_book(session).keys_for(address, self._settings.now())
+            keys, unaudited = found.keys, set[bytes]()
+            if found.transferred:
+                unaudited = {record.value for record in found.transferred if not self._note_use(session, record)}
+                keys = tuple(key for key in keys if key.value not in unaudited)
             with self._door:
                 if self._session is session and not unaudited:
                     if len(self._cache) >= CACHE_ADDRESSES:
@@ -124,10 +127,11 @@ class Vault(Door):
     def device_records(self, identifier: str) -> tuple[KeyRecord, ...]:
         """Return the usable LoRaWAN keys filed under a DevEUI or DevAddr, best first; for receivers, as `keys_for`."""
         with self._using(by_user=False) as session:
-            self._follow_writers(session)
+            with session.reading():
+                filed = self._current_book(session).find(identifier, None, None)
             found = [
                 record
-                for record in KeyBook(session).find(identifier, None, None)
+                for record in filed
                 if record.value
                 and record.role in LORAWAN_ROLES
                 and record.status is not KeyStatus.REVOKED
@@ -140,7 +144,8 @@ class Vault(Door):
     def revoked_device_keys(self, identifier: str) -> tuple[str, ...]:
         """Return the check values of the LoRaWAN keys under a DevEUI or DevAddr that are revoked; for receivers."""
         with self._using(by_user=False) as session:
-            filed = KeyBook(session).find(identifier, None, None)
+            with session.reading():
+                filed = self._current_book(session).find(identifier, None, None)
             return tuple(
                 dict.fromkeys(
                     record.key_check_value
@@ -246,7 +251,19 @@ class Vault(Door):
                 page, after = read(book, after)
             yield from page
 
+    def _current_book(self, session: Session) -> KeyBook:
+        """Return the book that look-ups share, which reads no source twice; a new one when anybody has written."""
+        self._follow_writers(session)
+        book = self._book
+        if book is None or book.session is not session:
+            book = KeyBook(session)
+            with self._door:
+                if self._session is session:
+                    self._book = book
+        return book
+
     def _forget(self) -> None:
+        self._book = None
         self._cache.clear()
         self._revoked.clear()
         if self._session is None:

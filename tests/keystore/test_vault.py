@@ -276,7 +276,7 @@ def test_what_is_no_store_is_named_so(tmp_path: Path) -> None:
         Vault.create(tmp_path / "a", "", CHEAP)
     with pytest.raises(NotFound):
         Vault.open(tmp_path / "missing")
-    with pytest.raises(NotFound):
+    with pytest.raises(NotAKeystore, match="is a folder"):
         Vault.open(tmp_path)
     (tmp_path / "text").write_bytes(b"Serial number;OMS key\n" * 100)
     with pytest.raises(NotAKeystore):

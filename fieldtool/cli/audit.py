@@ -29,8 +29,12 @@ def _list(arguments: Namespace) -> ExitCode:
             for entry in vault.audit.entries()
             if arguments.subject is None or arguments.subject.casefold() in entry.subject.casefold()
         )
+        shown = 0
         for entry in wanted if arguments.last is None else deque(wanted, arguments.last):
             output.data(json.dumps(_facts(entry)) if arguments.json else _line(entry))
+            shown += 1
+    if not shown:
+        output.talk("no entry fits")
     return ExitCode.OK
 
 

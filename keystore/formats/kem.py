@@ -195,7 +195,7 @@ def _rows(devices: Iterable[KemDevice], source: Provenance) -> Iterator[ImportRo
         if not number or looks_like_key(number):
             yield quarantined(index, meter, f"the device has {'a key for its' if number else 'no'} serial number")
             continue
-        if not _MAKER.fullmatch(maker):
+        if maker and not _MAKER.fullmatch(maker):
             warnings.append("the manufacturer is not three letters: left out")
         base = KeyRecord(
             number=number,

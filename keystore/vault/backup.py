@@ -72,10 +72,11 @@ def write_backup(
     """
     check_passphrase(passphrase, vault.slots.policy)
     root = open_root(vault.slots.header, credential, vault.path).root
-    vault.audit.note(AuditAction.BACKED_UP, path.name)
-    vault.seal()
+    # The entry must be in the backup, but not in the log where no backup can be made.
     database.create_file(path)
     try:
+        vault.audit.note(AuditAction.BACKED_UP, path.name)
+        vault.seal()
         with path.open("wb") as out, vault.held_still() as session:
             records = session.state().records
             digest = hashlib.sha256()

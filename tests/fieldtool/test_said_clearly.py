@@ -92,3 +92,30 @@ def test_without_a_terminal_the_password_of_a_key_file_is_named(run: Run, store:
     assert run("keys", "import", tmp_path / "keys.csv").code == 0
     ran = run("keys", "export", tmp_path / "all.kem2", "--yes")
     assert ran.err.splitlines()[-1] == "  give --password-file FILE"
+
+
+def test_a_backup_that_could_not_be_made_is_not_in_the_audit_log(run: Run, store: Path, tmp_path: Path) -> None:
+    own = tmp_path / "own"
+    own.write_text("four words of a backup")
+    backup = tmp_path / "b.bak"
+    command = ("store", "backup", backup, "--backup-passphrase-file", own)
+    assert (run(*command).code, run(*command).code) == (0, 4)
+    assert run("store", "backup", own / "b.bak", *command[3:]).code == 4
+    assert run("audit", "list").out.count("backed_up") == 1
+    assert backup.stat().st_size
+
+
+def test_an_audit_log_without_an_entry_that_fits_says_so(run: Run, store: Path) -> None:
+    ran = run("audit", "list", "--subject", "nosuch")
+    assert (ran.code, ran.out, ran.err) == (0, "", "no entry fits\n")
+
+
+def test_a_meter_without_a_manufacturer_comes_back_from_a_kem_file_without_a_warning(
+    run: Run, store: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "keys.csv").write_text(f"number;key\n63001468;{key_of('a').hex()}\n")
+    (tmp_path / "password").write_text("ZwoelfZeichen12")
+    run("keys", "import", tmp_path / "keys.csv")
+    sealed = ("--password-file", tmp_path / "password", "--yes")
+    assert run("keys", "export", tmp_path / "all.kem2", *sealed).code == 0
+    assert "three letters" not in run("keys", "import", tmp_path / "all.kem2", *sealed).err

@@ -71,7 +71,7 @@ class KeyTrial:
         if not self.opened:
             return f"key {self.key_check_value}, filed for {self.meter.number}, opens none of {of}"
         proof = " with a MAC" if self.authenticated else ""
-        chance = f"by chance one of {self.keys_tried:,} wrong keys does so {_once_in(self.odds)}"
+        chance = f"by chance {of_wrong_keys(self.keys_tried)} does so {_once_in(self.odds)}"
         if self.filed:
             return f"key {self.key_check_value}, filed for {self.meter.number}, opens {telegrams}{proof}; {chance}"
         need = "" if self.believed else ": it does not count before a second telegram agrees"
@@ -213,6 +213,11 @@ def _check_bits(telegram: Telegram) -> float:
             if isinstance(layer, Opaque) and layer.name == "security":
                 return 8.0 * (layer.end - layer.start)
     return WEAKER_CHECKS.get(security.name, CHECK_BITS)
+
+
+def of_wrong_keys(tried: int) -> str:
+    """Return in words which of so many wrong keys is meant."""
+    return "a wrong key" if tried == 1 else f"one of {tried:,} wrong keys"
 
 
 def _once_in(odds: float) -> str:

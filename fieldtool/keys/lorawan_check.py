@@ -27,6 +27,7 @@ from protocols.lorawan.mic import DOWN, UP, block_0, request_mic
 from protocols.lorawan.phy import DATA, MType, parse_data, parse_join_request
 from protocols.model import Link, Outcome, RawFrame, Rung, Telegram
 from protocols.plural import counted
+from protocols.trial import of_wrong_keys
 
 Progress = Callable[[int], None]
 
@@ -70,7 +71,7 @@ class FoundKey:
         """Which key it is, and how sure that is."""
         return (
             f"key {self.record.key_check_value}, filed for {self.whose} as {self.record.role_text}, makes the MIC; "
-            f"by chance one of {self.tried:,} wrong keys does so {_once_in(self.odds)}"
+            f"by chance {of_wrong_keys(self.tried)} does so {_once_in(self.odds)}"
         )
 
 

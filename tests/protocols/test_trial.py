@@ -9,7 +9,7 @@ import pytest
 from protocols.crypto import aes_cbc_decrypt, aes_cbc_encrypt, key_check_value
 from protocols.decode import decode
 from protocols.model import Address, Key, Telegram
-from protocols.trial import KeyTrial, odds_of, trial
+from protocols.trial import KeyTrial, odds_of, of_wrong_keys, trial
 from protocols.wmbus.ci import Content
 from protocols.wmbus.encode import (
     TransportHeader,
@@ -73,6 +73,7 @@ def test_two_telegrams_agree() -> None:
     assert result.keys_tried == 200
     assert result.odds == pytest.approx(200 / 2**32, rel=1e-6)
     assert "opens 2 of 2 telegrams; by chance one of 200 wrong keys does so once in 21,474,837" in result.sentence
+    assert of_wrong_keys(1) == "a wrong key"
 
 
 def test_one_telegram_is_not_enough() -> None:

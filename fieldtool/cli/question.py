@@ -18,4 +18,8 @@ def ask_yes(question: str) -> bool:
     """Ask on the terminal; True for yes, False for anything else and for the end of the input."""
     sys.stderr.write(f"{safe_text(question, 2000)} [y/N] ")
     sys.stderr.flush()
-    return sys.stdin.readline().strip().casefold() in _YES
+    answer = sys.stdin.readline()
+    if not answer.endswith("\n"):
+        # The end of the input leaves the line open: what comes next stands below the question.
+        sys.stderr.write("\n")
+    return answer.strip().casefold() in _YES

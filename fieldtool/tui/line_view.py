@@ -12,7 +12,7 @@ from textual.geometry import Size
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from fieldtool.tui.cells import Cell, Line
+from fieldtool.tui.cells import Cell, Line, wrap
 
 STYLES = (
     *("plain", "strong", "muted", "heading", "good", "warning", "bad"),
@@ -108,11 +108,16 @@ class LineView(ScrollView, can_focus=True, inherit_bindings=False):
         count = self.line_count()
         if count:
             return self.line_at(index, self.line_width) if index < count else ()
-        texts = self.empty_lines()
-        row = index - max(0, (self.page_height - len(texts)) // 2)
-        if not 0 <= row < len(texts):
+        lines = [
+            (line, "muted" if place else "plain")
+            for place, text in enumerate(self.empty_lines())
+            for line in wrap(text, self.line_width)
+        ]
+        row = index - max(0, (self.page_height - len(lines)) // 2)
+        if not 0 <= row < len(lines):
             return ()
-        return ((f"{texts[row]:^{self.line_width}}", "muted" if row else "plain"),)
+        text, style = lines[row]
+        return ((f"{text:^{self.line_width}}", style),)
 
     def action_line_up(self) -> None:
         """One line up."""

@@ -63,3 +63,9 @@ def test_at_a_terminal_only_a_yes_removes(
     assert f"{pending} and its key will be gone for good. Go on? [y/N]" in ran.err
     assert (pending in names(run)) is bool(code)
     assert ("nothing was removed" in ran.err) is bool(code)
+
+
+def test_the_end_of_the_input_is_no_and_ends_the_line(run: Run, pending: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(asking, "can_ask", lambda: True)
+    ran = run("certs", "remove", pending)
+    assert ran.err.endswith("Go on? [y/N] \nnothing was removed\n")

@@ -314,3 +314,14 @@ def test_an_error_of_the_screens_ends_without_local_variables(capfd: pytest.Capt
         run_app(Session(failing, clock=lambda: NOW), steps)
     out, err = capfd.readouterr()
     assert "canary-local-variable" not in out + err
+
+
+def test_a_long_hint_is_wrapped_where_nothing_is_received() -> None:
+    hint = "check that the broker runs and speaks MQTT there; with TLS it is mqtts:// and mostly 8883"
+    broker = SourceEvent("mqtt 127.0.0.1:1/x", SourceState.FAILED, "nobody answers there", NOW, hint)
+
+    async def steps(app: FieldToolApp, pilot: Pilot[None]) -> None:
+        assert hint in " ".join(screen_text(app).split())
+
+    for width in (60, 80, 140):
+        run_app(session_of([], (broker,)), steps, (width, 24))

@@ -49,6 +49,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except FieldToolError as error:
         output.failure(error.message, error.hint)
         return error.exit_code
+    except MemoryError:
+        output.failure("there is not enough memory for this", "close other programs, or raise the limit (ulimit -v)")
+        return ExitCode.SOME_FAILED
     except Exception as error:  # noqa: BLE001 - the last door: a bug becomes one line and a file
         return _no_room(error) if isinstance(error, OSError) and error.errno in _NO_ROOM else _unexpected(error)
     return code

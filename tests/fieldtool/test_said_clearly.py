@@ -119,3 +119,13 @@ def test_a_meter_without_a_manufacturer_comes_back_from_a_kem_file_without_a_war
     sealed = ("--password-file", tmp_path / "password", "--yes")
     assert run("keys", "export", tmp_path / "all.kem2", *sealed).code == 0
     assert "three letters" not in run("keys", "import", tmp_path / "all.kem2", *sealed).err
+
+
+def test_too_little_memory_is_no_internal_error(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def greedy(_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr("fieldtool.cli.decode._telegrams", lambda *_: greedy(None))
+    ran = run("decode", "00", "--key", "00" * 16)
+    assert ran.code == 1
+    assert ran.err.splitlines()[0] == "fieldtool: there is not enough memory for this"

@@ -26,7 +26,7 @@ from fieldtool.kept.session_book import SessionBook
 from fieldtool.keys.lazy_keys import LazyKeys, follower_maker
 from fieldtool.pipeline.listening import Heard, Listening, News
 from fieldtool.sources.events import SourceEvent
-from fieldtool.sources.registry import open_source
+from fieldtool.sources.registry import SOURCES, open_source
 from protocols.captures.hex_lines import format_line
 from protocols.learned import LearnedDecoder
 from protocols.model import Telegram
@@ -45,6 +45,7 @@ def _configure(parser: ArgumentParser) -> None:
     form.add_argument("--lines", action="store_true", help="print lines on a terminal too, instead of opening screens")
     parser.add_argument("--seconds", type=seconds, metavar="N", help="end after this time (default: never)")
     parser.add_argument("--record", type=Path, metavar="FILE", help="append what is received to this capture")
+    parser.epilog = f"Kinds of receivers: {', '.join(SOURCES)}; see `fieldtool receivers list` and docs/listen.md."
     add_key_option(parser)
     add_profiles_option(parser)
     add_formats_option(parser)

@@ -21,7 +21,7 @@ from protocols.model import Address, Key, KeyLookup, Link, Outcome, RawFrame, St
 from protocols.plans import LINK_NUMBER, MeterPlan, Plan, plan_of
 from protocols.profiles.registry import ProfileRegistry, shipped_profiles
 from protocols.wmbus.fragments import Fragments
-from protocols.wmbus.link import HEADER_SIZE, FrameFormat, may_lack_crcs, strip_crcs
+from protocols.wmbus.link import HEADER_SIZE, FrameFormat, has_crc_of_b, strip_crcs
 from protocols.wmbus.transport import status_flags
 
 if TYPE_CHECKING:
@@ -202,7 +202,7 @@ class LearnedDecoder:
         if not raw:
             return None
         if len(raw) == raw[0] + 1:
-            # Without CRCs, or in format B: the latter only where nothing else decodes, see `may_lack_crcs`.
+            # Without CRCs, or in format B: the latter only where nothing else decodes, see `Plan.may_be_b`.
             match = self._match_data(raw, raw, FrameFormat.STRIPPED)
             if match is not None or not self._by_meter[FrameFormat.B]:
                 return match
@@ -232,7 +232,7 @@ class LearnedDecoder:
         while known is not None:
             plain = known.open(data)
             if plain is not None:
-                return None if known.plan.fits_shortened and _may_be_b(raw, frame_format) else (known, data, plain)
+                return None if known.plan.may_be_b and _is_b(raw, frame_format) else (known, data, plain)
             known = known.other
         return self._match_kind(raw, data, frame_format)
 
@@ -242,7 +242,7 @@ class LearnedDecoder:
             known = self._fitted(plan, data) if plan.suits(data) else None
             plain = None if known is None else known.open(data)
             if known is not None and plain is not None:
-                if plan.fits_shortened and _may_be_b(raw, frame_format):
+                if plan.may_be_b and _is_b(raw, frame_format):
                     return None
                 self._keep(known, data, frame_format)
                 return known, data, plain
@@ -305,8 +305,8 @@ def _kind(data: bytes, frame_format: FrameFormat) -> bytes:
     return data[: LINK_NUMBER.start] + data[LINK_NUMBER.stop : HEADER_SIZE] + frame_format.encode()
 
 
-def _may_be_b(raw: bytes, frame_format: FrameFormat) -> bool:
-    return frame_format is FrameFormat.STRIPPED and may_lack_crcs(raw)
+def _is_b(raw: bytes, frame_format: FrameFormat) -> bool:
+    return frame_format is FrameFormat.STRIPPED and has_crc_of_b(raw)
 
 
 def _format_of(telegram: Telegram) -> FrameFormat:

@@ -22,7 +22,7 @@ from protocols.wmbus.ci import Content, Header
 from protocols.wmbus.decoder import address_detail
 from protocols.wmbus.decryption import key_detail
 from protocols.wmbus.ell import CC_CHANGED_BY_REPEATERS, ENCRYPTION_NONE, PAYLOAD_CRC_SIZE, ExtendedLinkLayer
-from protocols.wmbus.link import HEADER_SIZE, LinkLayer
+from protocols.wmbus.link import BLOCK_B, HEADER_SIZE, LinkLayer
 from protocols.wmbus.security.model import CHECK_BYTES
 from protocols.wmbus.transport import TransportLayer
 
@@ -52,8 +52,8 @@ class Plan:
     of the encrypted region of security mode 5, `ell_start` the offset of an extended link layer that encrypts.
     `access_at` and `status_at` are offsets of access number and status byte, `number_at` that of the identification
     number in a long header. `order` is the record that each reading is read from; `as_recorded` says that no rule of
-    the profile changes what a record says. `fits_shortened` says that a frame two bytes shorter might decode as well.
-    `counters`, put together by what the counter blocks of AES-CTR begin with, are all of them.
+    the profile changes what a record says. `may_be_b` says that a frame that fits as one without CRCs may all the same
+    be one in format B. `counters`, put together by what the counter blocks of AES-CTR begin with, are all of them.
     """
 
     template: Telegram
@@ -72,7 +72,7 @@ class Plan:
     number_at: int | None
     order: tuple[int, ...]
     as_recorded: bool
-    fits_shortened: bool
+    may_be_b: bool
     counters: tuple[bytes, ...]
 
     def suits(self, data: bytes) -> bool:
@@ -214,7 +214,7 @@ def plan_of(telegram: Telegram, profile: Profile | None, formats: FormatLibrary)
         number_at=None if transport.address is None else transport.start + 1,
         order=tuple(planned.position for planned in recipe.readings),
         as_recorded=not any(planned.changes for planned in recipe.readings),
-        fits_shortened=_fits_shortened(telegram, shape, formats),
+        may_be_b=_may_be_b(telegram, shape, formats),
         counters=_counters(telegram, shape),
     )
 
@@ -309,12 +309,15 @@ def _counters(telegram: Telegram, shape: _Shape) -> tuple[bytes, ...]:
     return (b"", *_BLOCK_COUNTERS[: (size + BLOCK - 1) // BLOCK])
 
 
-def _fits_shortened(telegram: Telegram, shape: _Shape, formats: FormatLibrary) -> bool:
-    """Whether a frame like this one could decode flawlessly without its last two bytes.
+def _may_be_b(telegram: Telegram, shape: _Shape, formats: FormatLibrary) -> bool:
+    """Whether a frame like this one could be in format B, which only its CRCs can tell.
 
-    Then it may be in format B, which only its CRC can tell. An encrypted region that loses bytes never decodes
-    without a remark.
+    A short one could where it decodes flawlessly without its last two bytes; an encrypted region that loses bytes
+    never does. A long one always could: one of its two CRCs makes it a damaged frame, whatever it reads, and that a
+    meter was never heard in format B proves nothing.
     """
+    if len(telegram.data) > BLOCK_B:
+        return True
     application, size = shape.application, len(telegram.data) - 2
     encrypted_end = application.start + shape.transport.encrypted_blocks * BLOCK if shape.ell is None else 0
     if shape.encrypted and encrypted_end > size:

@@ -8,7 +8,7 @@ from enum import StrEnum
 from construct import Bytes, Int8ul, Struct
 
 from protocols.errors import BadChecksum, BadField, ProtocolError, Truncated
-from protocols.mbus.crc import crc16_en13757
+from protocols.mbus.crc import crc16_en13757, ends_with_crc
 from protocols.model import Address, Span
 from protocols.wmbus.control import C_MEANINGS, control_name
 
@@ -17,6 +17,11 @@ HEADER_SIZE = 10
 
 MIN_LENGTH = 10
 """Smallest L field: C, M, A and a CI field."""
+
+MAX_LENGTH = 255
+"""Largest L field: it has one byte."""
+
+CRC_SIZE = 2
 
 BLOCK_A = 16
 """Data bytes of block 2 and following in frame format A."""
@@ -101,8 +106,8 @@ def strip_crcs(raw: bytes) -> LinkFrame:
     """Tell frame format A, format B and stripped frames apart by their CRCs and lengths, and remove the CRCs.
 
     A frame of which a later block is damaged or missing comes back with `problem` and what precedes it. Raises
-    `BadChecksum` when the block with the address is damaged, `Truncated` when there is not even a link header,
-    `BadField` when L is too small for any frame.
+    `BadChecksum` when the block with the address is damaged (the L field of a long format B frame included),
+    `Truncated` when there is not even a link header, `BadField` when L is too small for any frame.
     """
     if len(raw) < HEADER_SIZE:
         raise Truncated(f"frame ends inside the link header: {len(raw)} of {HEADER_SIZE} bytes", layer="link", offset=0)
@@ -116,6 +121,8 @@ def strip_crcs(raw: bytes) -> LinkFrame:
     if as_b is not None:
         return _strip_b(raw, as_b)
     size = length + 1
+    if len(raw) != size:
+        _refuse_damaged_length(raw)
     return LinkFrame(raw[:size], FrameFormat.STRIPPED, raw[size:], max(0, size - len(raw)))
 
 
@@ -123,9 +130,19 @@ def may_lack_crcs(raw: bytes) -> bool:
     """Whether bytes that are taken for format B may as well be a frame of which a receiver took the CRCs out.
 
     Both are as long as L says, and of the last bytes of the latter one pair in 65,536 is the CRC that format B has
-    there. Which of the two it is shows only when it is decoded.
+    there. Which of the two it is shows only when it is decoded. Where one of two CRCs fits it is not asked: that is a
+    damaged frame of format B, which without its CRCs might decode with the damage in a value. One longer frame in
+    some 32,000 that has none looks so, and is called damaged for it.
     """
-    return bool(raw) and len(raw) == raw[0] + 1 and _check_b(raw) is not None
+    fits = _check_b(raw) if raw and len(raw) == raw[0] + 1 else None
+    return fits is not None and all(fits)
+
+
+def has_crc_of_b(raw: bytes) -> bool:
+    """Whether a frame that is as long as L says has a CRC that fits where format B has one; quick to say no."""
+    if not raw or len(raw) != raw[0] + 1 or not _is_size_of_b(len(raw)):
+        return False
+    return ends_with_crc(raw[:BLOCK_B]) or (len(raw) > BLOCK_B and ends_with_crc(raw[BLOCK_B:]))
 
 
 def parse_link(data: bytes) -> LinkLayer:
@@ -197,16 +214,33 @@ def _strip_a(raw: bytes, fits: list[bool]) -> LinkFrame:
     return LinkFrame(data, FrameFormat.A, raw[start:], raw[0] + 1 - len(data), problem)
 
 
+def _is_size_of_b(size: int) -> bool:
+    """Whether a format B frame can be so long: block 3, when there is one, has a byte of data and its CRC at least."""
+    return size > MIN_LENGTH + CRC_SIZE and not BLOCK_B < size <= BLOCK_B + CRC_SIZE
+
+
 def _check_b(raw: bytes) -> tuple[bool, bool] | None:
     """Whether the CRCs of block 2 and, when there is one, block 3 verify; None when neither does."""
     size = raw[0] + 1
-    if len(raw) < size or raw[0] < MIN_LENGTH + 2:
+    if len(raw) < size or not _is_size_of_b(size):
         return None
     first = _crc_fits(raw, 0, min(size, BLOCK_B) - 2)
     if size <= BLOCK_B:
         return (first, True) if first else None
-    second = size >= BLOCK_B + 3 and _crc_fits(raw, BLOCK_B, size - BLOCK_B - 2)
+    second = _crc_fits(raw, BLOCK_B, size - BLOCK_B - 2)
     return (first, second) if first or second else None
+
+
+def _refuse_damaged_length(raw: bytes) -> None:
+    """Raise `BadChecksum` for a long format B frame of which only the L field is damaged: both CRCs fit without that.
+
+    Taken for a frame without CRCs and with bytes behind it, it could decode, with a CRC in the midst of its values.
+    """
+    length = len(raw) - 1
+    fits = _check_b(bytes((length,)) + raw[1:]) if BLOCK_B <= length <= MAX_LENGTH else None
+    if fits is not None and all(fits):
+        problem = f"format B CRC of block 2 does not fit: L is {raw[0]}, and {length} would fit"
+        raise BadChecksum(problem, layer="link", offset=0)
 
 
 def _strip_b(raw: bytes, fits: tuple[bool, bool]) -> LinkFrame:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from protocols.mbus.crc import crc16_en13757
+from protocols.mbus.crc import LONGEST_CHECKED, crc16_en13757, ends_with_crc
 
 
 def divide(data: bytes) -> int:
@@ -37,3 +37,15 @@ def test_published_values(data: bytes, expected: int) -> None:
 @given(st.binary(max_size=64))
 def test_same_as_long_division(data: bytes) -> None:
     assert crc16_en13757(data) == divide(data)
+
+
+@given(st.binary(max_size=LONGEST_CHECKED - 2), st.integers(0, 15))
+def test_a_block_ends_with_its_crc_and_with_no_other(data: bytes, bit: int) -> None:
+    crc = divide(data)
+    assert ends_with_crc(data + crc.to_bytes(2, "big"))
+    assert not ends_with_crc(data + (crc ^ 1 << bit).to_bytes(2, "big"))
+
+
+@given(st.binary(min_size=2, max_size=LONGEST_CHECKED))
+def test_any_block_ends_with_its_crc_where_that_is_computed_so(block: bytes) -> None:
+    assert ends_with_crc(block) == (crc16_en13757(block[:-2]).to_bytes(2, "big") == block[-2:])

@@ -140,6 +140,11 @@ class LearnedDecoder:
                 self._lorawan = LorawanFollower()
         return self._lorawan
 
+    @property
+    def meters(self) -> int:
+        """How many meters have plans."""
+        return self._meters
+
     def forget(self) -> None:
         """Drop all plans, and with them the keys they hold; formats and LoRaWAN sessions stay."""
         if self._lorawan is not None:

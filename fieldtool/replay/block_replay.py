@@ -1,40 +1,48 @@
-"""Captures through the decoder, a block of lines at a time: what is read by a plan never becomes an object.
+"""Captures through the decoder, blocks of lines at a time: what is read by a plan never becomes an object.
 
-A line with a telegram that one of the decoder's plans fits goes from its hex to its JSON at once. All other lines, and
+A telegram that one of the decoder's plans fits goes from the hex of its line to its JSON at once. All other lines, and
 all telegrams shown as lines for people, take the general way; the text is the same.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Iterator
+from bisect import bisect_right
+from collections import Counter, defaultdict, deque
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import chain, islice
 from typing import Final, TypeAlias
 
 from fieldtool.export.lines import telegram_line
 from fieldtool.export.sighting_json import SightingWriter
-from fieldtool.export.telegram_json import received_json
 from fieldtool.replay.capture import Block
+from fieldtool.replay.glance import NOTHING, Glancer, Glimpse, digits_of, received_of
 from fieldtool.replay.second_pass import SecondPass
-from protocols.captures.hex_lines import parse_own_line
 from protocols.captures.lines import LineReader
 from protocols.captures.model import BadLine, CaptureEntry, CaptureItem, SeveralLines
-from protocols.learned import LearnedDecoder, Sighting
-from protocols.model import Outcome, RawFrame
+from protocols.learned import LearnedDecoder, Match, Sighting
+from protocols.model import Finding, Outcome
+from protocols.plans import MeterPlan
 from protocols.plausibility import Judge, Watch, with_findings
 
-RECEPTIONS: Final = 4096
-"""Signal strengths with radio modes whose text is kept."""
+TOGETHER: Final = 256
+"""Telegrams that are decoded together, and then judged together."""
 
+BLOCKS_BY_METER: Final = 64
+"""Blocks that are worth to be decoded meter by meter: some 25,000 telegrams, 20 MB without their text."""
 
-_OWN_TIME: Final = len("2026-11-20 04:32:34.721Z")
-_NO_TIME: Final = '{"at": null'
+MANY_METERS: Final = 300
+"""Meters from which on that is worth it: what is known of fewer stays in the processor's cache."""
+
+SENDER: Final = slice(2, 10)
+"""The sender's address in a frame: manufacturer, number, version, device type."""
+
 BEGINNING: Final = datetime(2000, 1, 1, tzinfo=UTC)
 """Stands for the start of a capture that tells only how much later its telegrams came."""
 
-_Quick: TypeAlias = tuple[bytes, str, str, datetime | None]
-"""A frame, its digits as they were written, its reception as JSON, and when it was heard."""
+_Planned: TypeAlias = tuple[MeterPlan, bytes, bytes, tuple[Finding, ...]]
+"""A telegram that a plan fits, and what was found in it."""
 
 
 @dataclass(slots=True)
@@ -51,47 +59,83 @@ class Replayed:
     bad_lines: list[BadLine] = field(default_factory=list)
 
 
+@dataclass(slots=True)
+class _Batch:
+    """Blocks that are read together: all their lines, what was seen in each, and what is to be shown for it.
+
+    That is its text, what that will be written from, or None when there is nothing. `starts` are the places at which
+    the blocks begin.
+    """
+
+    blocks: Sequence[Block]
+    done: deque[Replayed]
+    lines: list[str] = field(default_factory=list)
+    glimpses: list[Glimpse] = field(default_factory=list)
+    shown: list[str | _Planned | None] = field(default_factory=list)
+    starts: list[int] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, blocks: Sequence[Block]) -> _Batch:
+        """Cut blocks into lines."""
+        batch = cls(blocks, deque(Replayed() for _ in blocks))
+        for block in blocks:
+            batch.starts.append(len(batch.lines))
+            batch.lines += block.lines()
+        batch.shown = [None] * len(batch.lines)
+        return batch
+
+
 class BlockReplay:
     """Decodes the blocks of captures, one after the other.
 
     `form` is `json` or `lines`; `ahead` is what the decoder searches formats with, and is told how far this is.
-    Belongs to one thread.
+    The telegrams of up to `by_meter` blocks may be decoded meter by meter, which is quicker when there are many: all of
+    a meter in their order, while a format of compact frames may come from a telegram behind. Belongs to one thread.
     """
 
-    def __init__(self, decoder: LearnedDecoder, form: str, *, ahead: SecondPass | None = None) -> None:
+    def __init__(
+        self, decoder: LearnedDecoder, form: str, *, ahead: SecondPass | None = None, by_meter: int = 0
+    ) -> None:
         self._decoder = decoder
         self._as_json = form == "json"
         self._ahead = ahead
-        self._items = 0
-        self._planned = 0
+        self._by_meter = by_meter
+        self._items = self._begun_at = 0
         self._writer = SightingWriter()
         self._judge = Judge()
         self._reader = LineReader()
-        self._source = self._bare = ""
-        self._receptions: dict[tuple[str, str], str | None] = {}
+        self._glancer = Glancer()
+
+    @property
+    def blocks_together(self) -> int:
+        """How many blocks it is worth to hand over at once."""
+        return self._by_meter if self._by_meter and self._decoder.meters >= MANY_METERS else 1
+
+    def replay_all(self, blocks: Iterator[Block]) -> Iterator[Replayed]:
+        """Decode blocks as they come; yields what became of each."""
+        while batch := list(islice(blocks, self.blocks_together)):
+            yield from self.replay_together(batch)
 
     def replay(self, block: Block, *, measured: bool = False) -> Replayed:
         """Decode a block; `measured` asks for the lengths."""
-        if block.begins:
-            self._begin(block)
-        done = Replayed()
-        self._planned = 0
-        numbered: Iterable[tuple[int, str]] = enumerate(block.lines(), block.first)
-        if block.heard_only:
-            numbered = self._shown(numbered, block.heard_only)
-        texts = [self._line(number, line, done) for number, line in numbered]
-        for bad in block.bad:
-            self._item(bad, done)
-        if self._planned:
-            done.outcomes[Outcome.OK] += self._planned
-        shown = [text for text in texts if text is not None]
-        whole = "\n".join([*shown, ""]) if shown else ""
-        if whole:
-            done.text.append(whole.encode())
-        if measured:
-            size = len if whole.isascii() else _size
-            done.lengths = [0 if text is None else size(text) + 1 for text in texts]
+        (done,) = self.replay_together((block,), measured=measured)
         return done
+
+    def replay_together(self, blocks: Iterable[Block], *, measured: bool = False) -> Iterator[Replayed]:
+        """Decode blocks, and yield what became of each; all is decoded when the first is yielded."""
+        together: list[Block] = []
+        for block in blocks:
+            if block.begins or block.heard_only:
+                yield from self._batch(together, measured=measured)
+                together = []
+            if block.begins:
+                self._reader = LineReader(block.source, block.unit)
+                self._glancer.begin(block.source)
+            if block.heard_only:
+                yield self._in_turn(block, measured=measured)
+            else:
+                together.append(block)
+        yield from self._batch(together, measured=measured)
 
     def replay_item(self, item: CaptureItem) -> Replayed:
         """Decode a single entry, as `replay` would."""
@@ -101,36 +145,125 @@ class BlockReplay:
             done.text.append(f"{text}\n".encode())
         return done
 
-    def _shown(self, numbered: Iterable[tuple[int, str]], heard_only: frozenset[int]) -> Iterator[tuple[int, str]]:
-        """The lines to be shown; the others teach the decoder what it needs for those behind them."""
-        for number, line in numbered:
-            if number not in heard_only:
-                yield number, line
+    def _in_turn(self, block: Block, *, measured: bool) -> Replayed:
+        """Decode a block of which some lines are not shown: those teach what is needed for others behind them."""
+        done = Replayed()
+        texts: list[str | None] = []
+        for number, line in enumerate(block.lines(), block.first):
+            if number not in block.heard_only:
+                texts.append(self._line(number, line, done))
                 continue
             for item in self._reader.each(number, line):
                 if isinstance(item, CaptureEntry):
                     self._decoder.decode(item.frame)
+        return self._finished(block, texts, done, measured=measured)
+
+    def _batch(self, blocks: Sequence[Block], *, measured: bool) -> Iterator[Replayed]:
+        if not blocks:
+            return
+        batch = _Batch.of(blocks)
+        self._begun_at = self._items
+        self._decode(batch)
+        ends = [*batch.starts[1:], len(batch.lines)]
+        for block, start, end in zip(blocks, batch.starts, ends, strict=True):
+            # What was yielded is not kept: the text is many times as long as all else.
+            done = batch.done.popleft()
+            yield self._finished(block, self._texts(batch, start, end, done), done, measured=measured)
+            del done
+
+    def _finished(self, block: Block, texts: list[str | None], done: Replayed, *, measured: bool) -> Replayed:
+        for bad in block.bad:
+            self._item(bad, done)
+        shown = [text for text in texts if text is not None]
+        whole = "\n".join([*shown, ""]) if shown else ""
+        if whole:
+            done.text.append(whole.encode())
+        if measured:
+            size = len if whole.isascii() else _size
+            done.lengths = [0 if text is None else size(text) + 1 for text in texts]
+        return done
+
+    def _decode(self, batch: _Batch) -> None:
+        """Decode and judge all telegrams.
+
+        Those in lines that can be read at a glance wait for the ones behind them: then each step, reading, decoding,
+        judging, writing, is done for many of them, with its code and with what it knows of a meter in the caches.
+        """
+        read, glimpses, waiting = self._glancer.read, batch.glimpses, list[int]()
+        for place, line in enumerate(batch.lines):
+            glimpse = (self._as_json and not self._reader.only_marked and read(line)) or NOTHING
+            glimpses.append(glimpse)
+            if glimpse is not NOTHING:
+                waiting.append(place)
+                continue
+            if waiting:
+                self._decode_waiting(batch, waiting)
+                waiting.clear()
+            self._decode_line(batch, place)
+        self._decode_waiting(batch, waiting)
+
+    def _decode_waiting(self, batch: _Batch, places: Sequence[int]) -> None:
+        """Decode lines that were read at a glance, all of the same kind of meter one after the other."""
+        if self._by_meter:
+            places = _by_kind(batch, places)
+        for first in range(0, len(places), TOGETHER):
+            self._decode_some(batch, places[first : first + TOGETHER])
+
+    def _decode_some(self, batch: _Batch, places: Sequence[int]) -> None:
+        match, glimpses = self._decoder.match, batch.glimpses
+        while places:
+            matches: list[Match] = []
+            for place in places:
+                found = match(glimpses[place][0])
+                if found is None:
+                    break
+                matches.append(found)
+            self._judge_some(batch, places, matches)
+            if len(matches) < len(places):
+                self._decode_line(batch, places[len(matches)])
+            places = places[len(matches) + 1 :]
+
+    def _judge_some(self, batch: _Batch, places: Sequence[int], matches: Sequence[Match]) -> None:
+        judge, glimpses, shown = self._judge, batch.glimpses, batch.shown
+        for place, (plan, data, plain) in zip(places, matches, strict=False):
+            watch: Watch | None = plan.watch
+            if watch is None or watch.era is not judge.era:
+                watch = plan.watch = judge.watch(plan)
+                plan.line = self._writer.of_meter(plan)
+            shown[place] = plan, data, plain, watch.follow(data, plain, glimpses[place][2])
+        self._items += len(matches)
+
+    def _decode_line(self, batch: _Batch, place: int) -> None:
+        """Decode a line whose telegram no plan fits, or that is written in another way."""
+        index = bisect_right(batch.starts, place) - 1
+        number = batch.blocks[index].first + place - batch.starts[index]
+        batch.shown[place] = self._line(number, batch.lines[place], batch.done[index])
+
+    def _texts(self, batch: _Batch, start: int, end: int, done: Replayed) -> list[str | None]:
+        """Write what is shown for each line of a block, and let go of it."""
+        shown, glimpses, lines = batch.shown, batch.glimpses, batch.lines
+        texts: list[str | None] = []
+        write, written = self._writer.text, 0
+        for one, glimpse, line in zip(shown[start:end], glimpses[start:end], lines[start:end], strict=True):
+            if not isinstance(one, tuple):
+                texts.append(one)
+                continue
+            plan, data, plain, findings = one
+            received, digits = received_of(glimpse, line), digits_of(glimpse, line)
+            texts.append(write(plan.line, data, plain, received, digits, findings))
+            written += 1
+        if written:
+            done.outcomes[Outcome.OK] += written
+        size = end - start
+        shown[start:end], glimpses[start:end], lines[start:end] = [None] * size, [NOTHING] * size, [""] * size
+        return texts
 
     def _line(self, number: int, line: str, done: Replayed) -> str | None:
-        """Return what is shown for a line; None when there is nothing."""
-        quick = self._quickly(line) if self._as_json else None
-        if quick is not None:
-            raw, digits, received, at = quick
-            found = self._decoder.match(raw)
-            if found is not None:
-                plan, data, plain = found
-                watch: Watch | None = plan.watch
-                if watch is None or watch.era is not self._judge.era:
-                    watch = plan.watch = self._judge.watch(plan)
-                    plan.line = self._writer.of_meter(plan)
-                self._items += 1
-                self._planned += 1
-                if len(digits) != 2 * len(raw) or not digits.isupper():
-                    digits = raw.hex().upper()
-                return self._writer.text(plan.line, data, plain, received, digits, watch.follow(data, plain, at))
+        """Decode what is in a line the general way; return what is shown for it."""
         item = self._reader.read(number, line)
         if isinstance(item, SeveralLines):
-            texts = [text for part in item.texts if (text := self._line(number, part, done)) is not None]
+            several = [self._line(number, part, done) for part in item.texts]
+            texts = [text for text in several if text is not None]
             return "\n".join(texts) if texts else None
         return None if item is None else self._item(item, done)
 
@@ -141,7 +274,8 @@ class BlockReplay:
             done.bad_lines.append(item)
             return None
         if self._ahead is not None:
-            self._ahead.passed = self._items
+            # Of a batch that is decoded meter by meter, anything may not have been decoded yet.
+            self._ahead.passed = self._begun_at if self._by_meter else self._items
         frame = item.frame
         seen = self._decoder.sight(frame) if self._as_json else self._decoder.decode(frame)
         findings = self._judge.judge(seen, heard_at(item))
@@ -150,41 +284,19 @@ class BlockReplay:
             return self._writer.line(seen, findings)
         return telegram_line(with_findings(seen, findings))
 
-    def _begin(self, block: Block) -> None:
-        self._source, self._reader = block.source, LineReader(block.source, block.unit)
-        self._bare = received_json(RawFrame(b"", source=block.source))
-        self._receptions.clear()
 
-    def _quickly(self, line: str) -> _Quick | None:
-        """Read a line that is hex alone, or as `format_line` writes it; None for anything else."""
-        if self._reader.only_marked:
-            return None
-        try:
-            if ";" not in line:
-                return bytes.fromhex(line), line, self._bare, None
-            at, rssi_dbm, mode, digits = line.split(";")
-            raw = bytes.fromhex(digits)
-            heard_at = datetime.fromisoformat(at)
-        except ValueError:
-            return None
-        if not raw or len(raw) != raw[0] + 1:
-            return None
-        reception = self._reception(rssi_dbm, mode)
-        if reception is None or not _is_own_time(at):
-            return None
-        return raw, digits, f'{{"at": "{at[:10]}T{at[11:]}"{reception}', heard_at
+def _by_kind(batch: _Batch, places: Sequence[int]) -> list[int]:
+    """Put places in order by kind of meter, then by meter; those of one meter stay in their order."""
+    of_sender: defaultdict[bytes, list[int]] = defaultdict(list)
+    glimpses = batch.glimpses
+    for place in places:
+        of_sender[glimpses[place][0][SENDER]].append(place)
+    return list(chain.from_iterable([of_sender[sender] for sender in sorted(of_sender, key=_kind)]))
 
-    def _reception(self, rssi_dbm: str, mode: str) -> str | None:
-        """What is said of a reception behind its time; None when it is not what `format_line` writes."""
-        try:
-            return self._receptions[rssi_dbm, mode]
-        except KeyError:
-            frame = parse_own_line(f";{rssi_dbm};{mode};00", self._source)
-            text = None if frame is None else received_json(frame).removeprefix(_NO_TIME)
-            if len(self._receptions) >= RECEPTIONS:
-                self._receptions.clear()
-            self._receptions[rssi_dbm, mode] = text
-            return text
+
+def _kind(sender: bytes) -> bytes:
+    """Manufacturer, version and device type."""
+    return sender[:2] + sender[6:]
 
 
 def _size(text: str) -> int:
@@ -196,8 +308,3 @@ def heard_at(entry: CaptureEntry) -> datetime | None:
     if entry.offset_s is None or entry.frame.at is not None:
         return None
     return BEGINNING + timedelta(seconds=entry.offset_s)
-
-
-def _is_own_time(at: str) -> bool:
-    """Whether a valid time is written as `format_line` writes it: to the millisecond, in UTC."""
-    return len(at) == _OWN_TIME and at[4] == at[7] == "-" and at[10] == " " and at[19] == "." and at[23] == "Z"

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from itertools import islice
+from typing import TYPE_CHECKING, Final, cast
 from zlib import crc32
 
 from fieldtool.replay.capture import Block
@@ -29,17 +30,32 @@ _HEADER_DIGITS: Final = 20
 class Deal:
     """The lines of a block, dealt out.
 
-    `lines` and `numbers` are those of each process, `owners` the process of each line in the order of the block. Lines
-    that hold no telegram are nobody's; those that should hold one are `bad_lines`. `heard_only` are the places, counted
-    from 1, of lines that another process shows; `new` those, counted from 0, of meters that were not heard before.
+    `lines` are those of each process, `owners` the process of each line in the order of the block. Lines that hold no
+    telegram are nobody's; those that should hold one are `bad_lines`. `heard_only` are the places, counted from 1, of
+    lines that another process shows; `new` those, counted from 0, of meters that were not heard before. `numbers` are
+    those of each process's lines; empty when every line is somebody's, from number `first` on.
     """
 
+    first: int
     lines: list[list[str]]
-    numbers: list[list[int]]
     heard_only: list[set[int]]
     new: list[list[int]]
+    numbers: list[list[int]] = field(default_factory=list)
     owners: list[int] = field(default_factory=list)
     bad_lines: list[BadLine] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, block: Block, processes: int) -> Deal:
+        """Nothing is dealt out yet."""
+        of_each = range(processes)
+        return cls(block.first, [[] for _ in of_each], [set() for _ in of_each], [[] for _ in of_each])
+
+    def number(self, process: int, place: int) -> int:
+        """The number in the capture of a process's line, whose places are counted from 1."""
+        if self.numbers:
+            return self.numbers[process][place - 1]
+        places = (at for at, owner in enumerate(self.owners, self.first) if owner == process)
+        return next(islice(places, place - 1, None))
 
     def add(self, owner: int, number: int, line: str) -> None:
         """Deal out a line."""
@@ -66,32 +82,53 @@ class Dealer:
         self.lorawan: LorawanDealing | None = None
         self._dealt = [0] * processes
         self._owners: dict[bytes, int] = {}
-        self._heads: dict[str, tuple[int, int]] = {}
+        self._heads: dict[tuple[str, int], int] = {}
         self._reader = LineReader()
+
+    @property
+    def senders(self) -> int:
+        """How many senders were heard."""
+        return len(self._owners)
 
     def deal(self, block: Block) -> Deal:
         """Deal out a block."""
         if block.begins:
             self._reader = LineReader(block.source, block.unit)
-        processes = range(len(self._dealt))
-        deal = Deal(
-            lines=[[] for _ in processes],
-            numbers=[[] for _ in processes],
-            heard_only=[set() for _ in processes],
-            new=[[] for _ in processes],
-        )
-        heads, dealt = self._heads, self._dealt
-        for number, line in enumerate(block.lines(), block.first):
-            digits = line[line.rfind(";") + 1 :]
-            known = heads.get(digits[:_HEADER_DIGITS])
-            if known is not None and len(digits) == known[1] and not self._reader.only_marked:
-                owner = known[0]
-                dealt[owner] += 1
-                deal.add(owner, number, line)
-            else:
-                self._read(deal, number, line, digits)
+        lines, deal = block.lines(), Deal.of(block, len(self._dealt))
+        owners = self._known_owners(lines)
+        if owners is None:
+            self._deal_singly(deal, lines)
+        else:
+            self._deal_at_once(deal, lines, owners)
         deal.bad_lines.extend(block.bad)
         return deal
+
+    def _known_owners(self, lines: Sequence[str]) -> list[int] | None:
+        """The process of each line by how its digits begin and how many they are; None where one is not known."""
+        if self._reader.only_marked:
+            return None
+        get, size = self._heads.get, _HEADER_DIGITS
+        owners = [get((line[(start := line.rfind(";") + 1) : start + size], len(line) - start)) for line in lines]
+        return None if None in owners else cast("list[int]", owners)
+
+    def _deal_at_once(self, deal: Deal, lines: Sequence[str], owners: list[int]) -> None:
+        deal.owners = owners
+        for process in range(len(self._dealt)):
+            dealt = [line for line, owner in zip(lines, owners, strict=True) if owner == process]
+            deal.lines[process] = dealt
+            self._dealt[process] += len(dealt)
+
+    def _deal_singly(self, deal: Deal, lines: Sequence[str]) -> None:
+        deal.numbers = [[] for _ in self._dealt]
+        heads, dealt = self._heads, self._dealt
+        for number, line in enumerate(lines, deal.first):
+            digits = line[line.rfind(";") + 1 :]
+            owner = None if self._reader.only_marked else heads.get((digits[:_HEADER_DIGITS], len(digits)))
+            if owner is None:
+                self._read(deal, number, line, digits)
+            else:
+                dealt[owner] += 1
+                deal.add(owner, number, line)
 
     def _read(self, deal: Deal, number: int, line: str, digits: str) -> None:
         """Deal out a line whose beginning is not known."""
@@ -150,4 +187,4 @@ class Dealer:
         if data[SENDER] == sender and len(digits) == 2 * data[0] + 2:
             if len(self._heads) >= SENDERS:
                 self._heads.clear()
-            self._heads[head] = owner, len(digits)
+            self._heads[head, len(digits)] = owner

@@ -7,18 +7,16 @@ keystore, deals out the lines and puts the text together.
 
 from __future__ import annotations
 
-import multiprocessing
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from multiprocessing.connection import Connection, wait
-from multiprocessing.process import BaseProcess
-from multiprocessing.shared_memory import SharedMemory
+from itertools import islice
+from multiprocessing.connection import wait
 from operator import attrgetter
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 from fieldtool.errors import FieldToolError
-from fieldtool.replay.block_replay import Replayed
+from fieldtool.replay.block_replay import MANY_METERS, Replayed
 from fieldtool.replay.capture import Block
 from fieldtool.replay.dealing import Deal, Dealer
 from fieldtool.replay.process_messages import (
@@ -40,31 +38,36 @@ from fieldtool.replay.process_messages import (
     TellSessions,
     Text,
 )
-from fieldtool.replay.worker import Task, work
+from fieldtool.replay.worker import Task
+from fieldtool.replay.worker_process import ProcessEnded, WorkerProcess
+from protocols.captures.lines import parse_lines
+from protocols.captures.model import CaptureEntry
+from protocols.decode import decode
+from protocols.lookups import Unavailable, revoked_keys, why_unavailable
 from protocols.mbus.compact import FormatLibrary
-from protocols.model import Address, KeyLookup
+from protocols.model import Address, Key, KeyLookup, Link
 
 if TYPE_CHECKING:
     from fieldtool.replay.lorawan_dealing import LorawanDealing
     from protocols.lorawan.follower import LorawanFollower
-    from protocols.lorawan.sessions import Sessions
 
-BLOCKS_AHEAD: Final = 4
+BLOCKS_AHEAD: Final = 8
 """Blocks that one process may be ahead of another; it bounds the memory."""
 
-BLOCKS_AT_A_TIME: Final = 2
+BLOCKS_AT_A_TIME: Final = 4
 """Blocks that a process has at a time, so that it need not wait for the next one."""
 
-MEMORY: Final = 1 << 22
+
+MEMORY: Final = 1 << 23
 """Bytes of shared memory for all processes together: the text of two blocks, and little for a small /dev/shm."""
 
 SMALLEST_MEMORY: Final = 1 << 16
 
-END_TIMEOUT_S: Final = 5.0
+AVAILABLE: Final = Unavailable("", "")
+"""Says that keys can be looked up."""
 
-
-class ProcessEnded(FieldToolError):
-    """A process ended that should not have."""
+TRIED_EARLY: Final = 50
+"""Lines that are looked at for one that needs a key, before the first answer of a process."""
 
 
 def replay_in_processes(
@@ -96,30 +99,11 @@ def replay_in_processes(
         crew.end()
 
 
-@dataclass(slots=True)
-class _Worker:
-    """A process as seen from the one that started it.
-
-    `text` is what came of the block that it works on; `start` is where that lies in its memory, None where it does not.
-    """
-
-    process: BaseProcess
-    connection: Connection
-    memory: SharedMemory
-    handed_out: int = 0
-    done: int = 0
-    text: list[bytes | memoryview] = field(default_factory=list)
-    start: int | None = None
-    asks_formats: bool = False
-    sessions: Sessions | None = None
-    has_told: bool = False
-
-
 @dataclass(frozen=True, slots=True)
 class _Part:
     """What a process made of its lines of a block, and where in its memory the text lies, None where it does not."""
 
-    worker: _Worker
+    worker: WorkerProcess
     replayed: Replayed
     start: int | None
 
@@ -145,7 +129,10 @@ class _Crew:
         self._dealer = Dealer(jobs, make_follower)
         self._window: deque[_Dealt] = deque()
         self._finished = 0
-        self._workers: list[_Worker] = []
+        self._at_a_time = BLOCKS_AT_A_TIME
+        self._by_meter = task.by_meter
+        self._may_ask_early = not task.keys
+        self._workers: list[WorkerProcess] = []
         try:
             for number in range(jobs):
                 self._start(number, max(SMALLEST_MEMORY, MEMORY // jobs), task)
@@ -153,20 +140,18 @@ class _Crew:
             self.end()
             raise
 
-    def _start(self, number: int, size: int, task: Task) -> None:
-        context = multiprocessing.get_context("spawn")
-        memory = SharedMemory(create=True, size=size)
-        ours, theirs = context.Pipe()
-        name = f"replay {number + 1}"
-        process = context.Process(target=work, args=(theirs, memory, task), name=name, daemon=True)
-        self._workers.append(_Worker(process, ours, memory))
-        process.start()
-        theirs.close()
+    def _start(self, number: int, memory_size: int, task: Task) -> None:
+        before = tuple(self._workers)
+        worker, theirs = WorkerProcess.of(memory_size)
+        self._workers.append(worker)
+        worker.begin(f"replay {number + 1}", theirs, task, before)
 
     def replay(self, blocks: Iterator[Block], ahead: int) -> Iterator[tuple[Replayed, FormatLibrary]]:
         """Hand out blocks and put together what comes back, in order."""
         more = True
         while more or self._window:
+            if self._by_meter and self._dealer.senders >= MANY_METERS * len(self._workers):
+                ahead, self._at_a_time = self._by_meter + BLOCKS_AHEAD, self._by_meter
             while more and len(self._window) < ahead:
                 block = next(blocks, None)
                 if block is None:
@@ -174,6 +159,8 @@ class _Crew:
                 else:
                     self._window.append(self._dealt(block))
                     self._hand_out()
+                    if block.begins:
+                        self._ask_early(block)
             if not self._window:
                 return
             # Some worker has lines of the oldest block, or it would be finished.
@@ -183,6 +170,24 @@ class _Crew:
             while self._window and len(self._window[0].parts) == len(self._workers):
                 self._finished += 1
                 yield from self._joined(self._window.popleft())
+
+    def _ask_early(self, block: Block) -> None:
+        """Ask for the key of the first telegram that needs one: the keystore opens while the processes start."""
+        if not self._may_ask_early:
+            return
+        self._may_ask_early = False
+        asked: list[Address] = []
+
+        def ask(address: Address) -> Sequence[Key]:
+            asked.append(address)
+            return self._keys(address)
+
+        items = parse_lines(islice(block.lines(), TRIED_EARLY), block.source)
+        for item in items:
+            if asked:
+                return
+            if isinstance(item, CaptureEntry) and item.frame.link is Link.MBUS:
+                decode(item.frame, ask)
 
     def _dealt(self, block: Block) -> _Dealt:
         deal = self._dealer.deal(block)
@@ -200,7 +205,7 @@ class _Crew:
         if self._dealer.lorawan is None:
             return
         for worker in self._workers:
-            self._send(worker, TellSessions())
+            worker.send(TellSessions())
             while not worker.has_told:
                 self._take(worker)
         heard = [worker.sessions for worker in self._workers]
@@ -210,38 +215,28 @@ class _Crew:
         """End the processes."""
         self._window.clear()
         for worker in self._workers:
-            worker.connection.close()
-            worker.text.clear()
+            worker.dismiss()
         for worker in self._workers:
-            if worker.process.pid is not None:
-                worker.process.join(END_TIMEOUT_S)
-                if worker.process.is_alive():
-                    worker.process.terminate()
-                    worker.process.join(END_TIMEOUT_S)
-            worker.memory.close()
-            worker.memory.unlink()
+            worker.end()
 
     @property
     def _lorawan(self) -> LorawanDealing:
         """What has dealt out the LoRaWAN frames that somebody asks about."""
         if self._dealer.lorawan is None:
-            raise ProcessEnded("a process asks about a frame that it was not dealt", "try again without --jobs")
+            raise ProcessEnded("a process asks about a frame that it was not dealt")
         return self._dealer.lorawan
 
     def _hand_out(self) -> None:
         for number, worker in enumerate(self._workers):
-            while worker.handed_out - worker.done < BLOCKS_AT_A_TIME:
+            while worker.handed_out - worker.done < self._at_a_time:
                 place = worker.handed_out - self._finished
                 if place >= len(self._window):
                     break
-                self._send(worker, self._window[place].blocks[number])
+                worker.send(self._window[place].blocks[number])
                 worker.handed_out += 1
 
-    def _take(self, worker: _Worker) -> None:
-        try:
-            message: Message = worker.connection.recv()
-        except (EOFError, OSError) as ended:
-            raise ProcessEnded("a process that decodes has ended", "try again, or without --jobs") from ended
+    def _take(self, worker: WorkerProcess) -> None:
+        message = cast(Message, worker.receive())
         match message:
             case HeardSessions(sessions):
                 worker.sessions, worker.has_told = sessions, True
@@ -255,7 +250,7 @@ class _Crew:
                 else:
                     worker.text.append(bytes(view))
                     view.release()
-                    self._send(worker, Taken(start))
+                    worker.send(Taken(start))
             case Done(replayed, formats):
                 replayed.text = worker.text if len(worker.text) < 2 else [b"".join(worker.text)]
                 parts = self._window[worker.done - self._finished].parts
@@ -268,7 +263,7 @@ class _Crew:
             case Failed(error):
                 raise error
             case _:
-                self._send(worker, self._answer(message))
+                worker.send(self._answer(message))
         self._answer_about_formats()
 
     def _answer(self, question: Question) -> object:
@@ -277,25 +272,24 @@ class _Crew:
             case AskedForKeys(addresses):
                 return tuple(map(self._found, addresses))
             case AskedForRevoked(address):
-                return _revoked(self._keys, address)
+                return tuple(revoked_keys(self._keys, address))
             case AskedForRootKeys(dev_eui):
                 return tuple(self._lorawan.keys.root_keys(dev_eui))
             case AskedForSessionKeys(dev_addr):
                 return tuple(self._lorawan.keys.session_keys(dev_addr))
             case AskedForSessions():
-                keys = self._lorawan.keys
-                unavailable, how = getattr(keys, "unavailable", ""), getattr(keys, "how_to_unlock", "")
-                return BegunSessions(self._lorawan.begins_with, unavailable, how)
+                why = why_unavailable(self._lorawan.keys) or AVAILABLE
+                return BegunSessions(self._lorawan.begins_with, why.reason, why.next)
             case AskedForRevokedDeviceKeys(identifier):
-                return _revoked(self._lorawan.keys, identifier)
+                return tuple(revoked_keys(self._lorawan.keys, identifier))
 
     def _joined(self, dealt: _Dealt) -> Iterator[tuple[Replayed, FormatLibrary]]:
         """Yield what all processes made of a block, in the order of its lines, and give the memory back."""
         whole = Replayed(bad_lines=dealt.deal.bad_lines)
         for number, part in dealt.parts.items():
             whole.outcomes += part.replayed.outcomes
-            numbers = dealt.deal.numbers[number]
-            whole.bad_lines += [replace(bad, line=numbers[bad.line - 1]) for bad in part.replayed.bad_lines]
+            found = part.replayed.bad_lines
+            whole.bad_lines += [replace(bad, line=dealt.deal.number(number, bad.line)) for bad in found]
         whole.bad_lines.sort(key=attrgetter("line"))
         try:
             whole.text.extend(_in_order(dealt))
@@ -306,11 +300,12 @@ class _Crew:
                 part.replayed.text.clear()
         for part in dealt.parts.values():
             if part.start is not None:
-                self._send(part.worker, Taken(part.start))
+                part.worker.send(Taken(part.start))
 
     def _found(self, address: Address) -> FoundKeys:
-        found, asked = tuple(self._keys(address)), self._keys
-        return FoundKeys(found, getattr(asked, "unavailable", ""), getattr(asked, "how_to_unlock", ""))
+        found = tuple(self._keys(address))
+        why = why_unavailable(self._keys) or AVAILABLE
+        return FoundKeys(found, why.reason, why.next)
 
     def _answer_about_formats(self) -> None:
         """Tell what the blocks before have taught, once everybody is through with those: always the same answer."""
@@ -321,20 +316,7 @@ class _Crew:
                     if blocks <= worker.done:
                         known = known.joined(formats)
                 worker.asks_formats = False
-                self._send(worker, known)
-
-    @staticmethod
-    def _send(worker: _Worker, message: object) -> None:
-        try:
-            worker.connection.send(message)
-        except OSError as error:
-            raise ProcessEnded("a process that decodes has ended", "try again, or without --jobs") from error
-
-
-def _revoked(keys: object, whose: object) -> tuple[str, ...]:
-    """The check values of revoked keys, from a look-up that knows of any."""
-    revoked = getattr(keys, "revoked", None)
-    return () if revoked is None else tuple(revoked(whose))
+                worker.send(known)
 
 
 def _in_order(dealt: _Dealt) -> Iterator[memoryview]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from multiprocessing.shared_memory import SharedMemory
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Final, cast
 
 from fieldtool.profiles.user_profiles import load_profiles
 from fieldtool.replay.block_replay import BlockReplay, Replayed
@@ -46,13 +46,17 @@ if TYPE_CHECKING:
     from protocols.lorawan.keys import RootKeys, SessionKeys
 
 
+PIECES: Final = 4
+"""Pieces of text that lie in a process's memory at a time: while one is taken, the next ones are written."""
+
+
 @dataclass(frozen=True, slots=True)
 class Task:
     """What a process of its own makes its decoder of.
 
     `keys` are given ones, tried for every meter; else they are asked for. `profiles` is the user's folder, `formats`
     are the compact-frame formats known so far. `again` are the files to search for missing formats, None without a
-    second pass.
+    second pass. `by_meter` is how many blocks may be decoded meter by meter.
     """
 
     form: str
@@ -60,10 +64,17 @@ class Task:
     profiles: str | None = None
     formats: FormatLibrary | None = None
     again: tuple[Path, ...] | None = None
+    by_meter: int = 0
 
 
-def work(connection: Connection, memory: SharedMemory, task: Task) -> None:
-    """What a process does until there are no more blocks."""
+def work(connection: Connection, memory: SharedMemory, task: Task, others: Sequence[Connection] = ()) -> None:
+    """What a process does until there are no more blocks.
+
+    `others` are ends of pipes that a forked process has without a use for them: as long as it had them open, nobody
+    would be told that the process that started it has gone.
+    """
+    for other in others:
+        other.close()
     # Ctrl-C reaches all processes; the one that started this one ends it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
@@ -72,7 +83,8 @@ def work(connection: Connection, memory: SharedMemory, task: Task) -> None:
     except (EOFError, OSError):
         return  # nobody listens any more
     except Exception as error:  # noqa: BLE001 - the last door of a process: a bug is told where it can be reported
-        connection.send(Failed(error))
+        with suppress(OSError):
+            connection.send(Failed(error))
     finally:
         memory.close()
 
@@ -83,9 +95,8 @@ class _Work:
     def __init__(self, connection: Connection, memory: SharedMemory, task: Task) -> None:
         self._connection = connection
         self._memory = memory
-        half = memory.size // 2
-        self._half = half
-        self._free = deque((0, half))
+        self._piece = memory.size // PIECES
+        self._free = deque(range(0, self._piece * PIECES, self._piece))
         self._blocks: deque[Block] = deque()
         self._given = task.keys
         self._asked_ahead: dict[Address, FoundKeys] = {}
@@ -98,21 +109,21 @@ class _Work:
             decoder.search_formats = SecondPass(lambda: open_captures(files), decoder)
         self._decoder = decoder
         self._follower: LorawanFollower | None = None
-        self._replay = BlockReplay(decoder, task.form)
+        self._replay = BlockReplay(decoder, task.form, by_meter=task.by_meter)
 
     def decode_blocks(self) -> None:
         """Decode blocks until there are no more."""
         told = self._decoder.formats
         while True:
-            while not self._blocks:
+            while not self._blocks or self._connection.poll():
                 self._receive()
-            block = self._blocks.popleft()
-            self._ask_ahead(block)
-            replayed = self._replay.replay(block, measured=True)
-            self._hand_over(replayed)
-            formats = self._decoder.formats
-            self._connection.send(Done(replayed, None if formats is told else formats))
-            told = formats
+            together = [self._blocks.popleft() for _ in range(min(len(self._blocks), self._replay.blocks_together))]
+            self._ask_ahead(together)
+            for replayed in self._replay.replay_together(together, measured=True):
+                self._hand_over(replayed)
+                formats = self._decoder.formats
+                self._connection.send(Done(replayed, None if formats is told else formats))
+                told = formats
 
     def _receive(self) -> object:
         """The next message; blocks come early, and wait."""
@@ -146,17 +157,19 @@ class _Work:
         self._connection.send(AskedForKeys(addresses))
         return cast("tuple[FoundKeys, ...]", self._answer())
 
-    def _ask_ahead(self, block: Block) -> None:
-        """Ask at once for the keys of all meters that come first in a block, where their kinds are known."""
-        if self._given or not block.new:
+    def _ask_ahead(self, blocks: Sequence[Block]) -> None:
+        """Ask at once for the keys of all meters that come first in some blocks, where their kinds are known."""
+        if self._given:
             return
-        lines, wanted = block.lines(), dict[Address, None]()
-        for place in block.new:
-            line = lines[place]
-            with suppress(ValueError):
-                address = self._decoder.asks_for(bytes.fromhex(line[line.rfind(";") + 1 :]))
-                if address is not None:
-                    wanted[address] = None
+        wanted = dict[Address, None]()
+        for block in blocks:
+            lines = block.lines() if block.new else []
+            for place in block.new:
+                line = lines[place]
+                with suppress(ValueError):
+                    address = self._decoder.asks_for(bytes.fromhex(line[line.rfind(";") + 1 :]))
+                    if address is not None:
+                        wanted[address] = None
         if wanted:
             self._asked_ahead = dict(zip(wanted, self._ask(tuple(wanted)), strict=True))
 
@@ -191,8 +204,8 @@ class _Work:
         """Put the text into the shared memory, in as many pieces as it takes."""
         data = b"".join(replayed.text)
         replayed.text = []
-        for start in range(0, len(data), self._half):
-            piece = data[start : start + self._half]
+        for start in range(0, len(data), self._piece):
+            piece = data[start : start + self._piece]
             while not self._free:
                 self._receive()
             place = self._free.popleft()

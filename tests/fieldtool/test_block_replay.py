@@ -21,8 +21,9 @@ from fieldtool.replay import processes
 from fieldtool.replay.block_replay import BlockReplay, Replayed
 from fieldtool.replay.capture import Block, open_blocks, open_capture
 from fieldtool.replay.dealing import Dealer
-from fieldtool.replay.processes import ProcessEnded, replay_in_processes
+from fieldtool.replay.processes import replay_in_processes
 from fieldtool.replay.worker import Task
+from fieldtool.replay.worker_process import ProcessEnded
 from protocols.captures.hex_lines import LINE_LIMIT, format_line
 from protocols.captures.model import BadLine
 from protocols.decode import no_keys
@@ -207,10 +208,13 @@ def test_what_fails_in_a_process_is_told(frames: tuple[RawFrame, ...]) -> None:
 
 
 class Deadly:
-    """Ends whoever unpickles it."""
+    """Ends whoever unpickles it, or takes it for a path."""
 
     def __reduce__(self) -> tuple[object, ...]:
         return os._exit, (3,)
+
+    def __fspath__(self) -> str:
+        os._exit(3)
 
 
 def test_a_process_that_is_gone_is_told() -> None:
@@ -236,7 +240,8 @@ def test_every_sender_has_one_process_and_all_get_as_much_to_do(
     for sender, owner in zip(senders, deal.owners, strict=True):
         owners[sender].add(owner)
     assert all(len(numbers) == 1 for numbers in owners.values())
-    assert sorted(number for numbers in deal.numbers for number in numbers) == list(range(1, len(senders) + 1))
+    numbers = [deal.number(one, place) for one in range(jobs) for place in range(1, len(deal.lines[one]) + 1)]
+    assert sorted(numbers) == list(range(1, len(senders) + 1))
     first_heard = list(dict.fromkeys(senders))[:10]
     if senders == first_heard:
         counts = [deal.owners.count(number) for number in range(jobs)]

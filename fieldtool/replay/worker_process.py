@@ -1,0 +1,101 @@
+"""A process that decodes, as seen from the one that starts it, hands it blocks and ends it."""
+
+from __future__ import annotations
+
+import multiprocessing
+import sys
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+from multiprocessing.shared_memory import SharedMemory
+from typing import TYPE_CHECKING, Final
+
+from fieldtool.errors import FieldToolError
+from fieldtool.replay.worker import Task, work
+
+if TYPE_CHECKING:
+    from protocols.lorawan.sessions import Sessions
+
+END_TIMEOUT_S: Final = 5.0
+
+
+class ProcessEnded(FieldToolError):
+    """A process ended that should not have."""
+
+    def __init__(self, message: str = "a process that decodes has ended") -> None:
+        super().__init__(message, "try again, or without --jobs")
+
+
+@dataclass(slots=True)
+class WorkerProcess:
+    """A process, the pipe to it, the memory that it puts text into, and how far it is.
+
+    `text` is what came of the block that it works on; `start` is where that lies in its memory, None where it does not.
+    """
+
+    connection: Connection
+    memory: SharedMemory
+    process: BaseProcess | None = None
+    handed_out: int = 0
+    done: int = 0
+    text: list[bytes | memoryview] = field(default_factory=list)
+    start: int | None = None
+    asks_formats: bool = False
+    sessions: Sessions | None = None
+    has_told: bool = False
+
+    @classmethod
+    def of(cls, memory_size: int) -> tuple[WorkerProcess, Connection]:
+        """Make pipe and memory for a process to be started, and return the end of the pipe that is to be its own."""
+        memory = SharedMemory(create=True, size=memory_size)
+        ours, theirs = multiprocessing.Pipe()
+        return cls(ours, memory), theirs
+
+    def begin(self, name: str, theirs: Connection, task: Task, before: Sequence[WorkerProcess]) -> None:
+        """Start the process; `before` are those that were started before it."""
+        if _may_fork():
+            others = [worker.connection for worker in (*before, self)]
+            forked = multiprocessing.get_context("fork")
+            self.process = forked.Process(target=work, args=(theirs, self.memory, task, others), name=name, daemon=True)
+        else:
+            spawned = multiprocessing.get_context("spawn")
+            self.process = spawned.Process(target=work, args=(theirs, self.memory, task), name=name, daemon=True)
+        self.process.start()
+        theirs.close()
+
+    def send(self, message: object) -> None:
+        """Send a message; raises `ProcessEnded`."""
+        try:
+            self.connection.send(message)
+        except OSError as error:
+            raise ProcessEnded from error
+
+    def receive(self) -> object:
+        """Wait for the next message; raises `ProcessEnded`."""
+        try:
+            message: object = self.connection.recv()
+        except (EOFError, OSError) as ended:
+            raise ProcessEnded from ended
+        return message
+
+    def dismiss(self) -> None:
+        """Hand it nothing more: it ends by itself."""
+        self.connection.close()
+        self.text.clear()
+
+    def end(self) -> None:
+        """Wait for its end, not for long, and give its memory back."""
+        if self.process is not None and self.process.pid is not None:
+            self.process.join(END_TIMEOUT_S)
+            if self.process.is_alive():
+                self.process.terminate()
+                self.process.join(END_TIMEOUT_S)
+        self.memory.close()
+        self.memory.unlink()
+
+
+def _may_fork() -> bool:
+    """Whether a copy of this process can be had, which starts at once; another thread might hold a lock in it."""
+    return sys.platform == "linux" and threading.active_count() == 1

@@ -18,7 +18,7 @@ from fieldtool.errors import InputError, UsageError
 from fieldtool.exit_codes import ExitCode
 from fieldtool.export.lines import outcome_text
 from fieldtool.keys.lazy_keys import LazyKeys
-from fieldtool.replay.block_replay import BLOCKS_BY_METER, BlockReplay, Replayed
+from fieldtool.replay.block_replay import TELEGRAMS_BY_METER, BlockReplay, Replayed
 from fieldtool.replay.capture import STDIN, Block, open_blocks, open_capture, open_captures
 from fieldtool.replay.devices import FollowedDevices
 from fieldtool.replay.memory import settled
@@ -155,7 +155,7 @@ def _replayed(arguments: Namespace, reading: _Reading, decoder: LearnedDecoder) 
     if arguments.jobs == 1:
         ahead = None if again is None else SecondPass(lambda: open_captures(again), decoder)
         decoder.search_formats = ahead
-        replay = BlockReplay(decoder, form, ahead=ahead, by_meter=0 if ahead is None else BLOCKS_BY_METER)
+        replay = BlockReplay(decoder, form, ahead=ahead, by_meter=0 if ahead is None else TELEGRAMS_BY_METER)
         if arguments.speed == AS_FAST_AS_POSSIBLE:
             yield from replay.replay_all(reading.blocks())
         else:
@@ -163,7 +163,7 @@ def _replayed(arguments: Namespace, reading: _Reading, decoder: LearnedDecoder) 
         return
     if arguments.speed != AS_FAST_AS_POSSIBLE:
         raise UsageError("--speed and --jobs exclude each other", "several processes decode as fast as they can")
-    by_meter = 0 if again is None else BLOCKS_BY_METER * arguments.jobs
+    by_meter = 0 if again is None else TELEGRAMS_BY_METER // arguments.jobs
     task = Task(form, tuple(arguments.key), arguments.profiles, decoder.formats, again, by_meter)
     blocks, one_at_a_time = reading.blocks(), reading.from_pipe
     for replayed, formats in replay_in_processes(

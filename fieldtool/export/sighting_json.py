@@ -169,6 +169,13 @@ class _Template:
 MeterLine: TypeAlias = tuple[_Template, str, str, str, str, str]
 """What the lines of one meter have in common, for `SightingWriter` alone: little, so that caches hold thousands."""
 
+LinePieces: TypeAlias = tuple[list[str], list[str]]
+"""A line in pieces: what all of the kind have, and what goes between, with room for what was received."""
+
+_RECEIVED: Final = 3
+_DIGITS: Final = -1
+"""Places of the reception and of the frame's digits between the pieces."""
+
 
 class SightingWriter:
     """Writes lines of JSON; remembers the template of each plan. Belongs to one thread.
@@ -202,22 +209,14 @@ class SightingWriter:
             if len(self._meters) >= METERS:
                 self._meters.clear()
             known = self._meters[meter_plan] = self.of_meter(meter_plan)
-        return self.text(known, data, plain, received, raw.hex().upper(), findings)
+        return line_of(self.pieces(known, data, plain, findings), received, raw.hex().upper())
 
     def of_meter(self, meter_plan: MeterPlan) -> MeterLine:
         """What the lines of a meter have in common, for a caller who keeps it."""
         return self._template(meter_plan.plan), *_own(meter_plan)
 
-    def text(
-        self,
-        of_meter: MeterLine,
-        data: bytes,
-        plain: bytes,
-        received: str,
-        digits: str,
-        findings: Sequence[Finding],
-    ) -> str:
-        """As `matched`, given what the lines of the meter have in common, and the digits of the frame as received."""
+    def pieces(self, of_meter: MeterLine, data: bytes, plain: bytes, findings: Sequence[Finding]) -> LinePieces:
+        """What `matched` puts together, given what the lines of the meter have in common; `line_of` does the rest."""
         template, address, key_detail, number, link_number, key_check_value = of_meter
         plan = template.plan
         cut = plan.layout.cut(plain)
@@ -228,19 +227,15 @@ class SightingWriter:
         if status is None:
             status = self._status(template, key, data, plain)
         access = _NULL if access_at is None else _BYTES[data[access_at]]
-        own = (received, number, link_number, key_check_value, access, key_check_value, status)
+        before = (number, link_number, key_check_value, access, key_check_value, status)
         noticed = findings_json(findings) if findings else _NO_FINDINGS
         if _NOT_GOOD in texts:
             results = readings_of(plan, plain)
             plausible = _judged(plausibility([quality for _, quality in results]), findings)
             both = [text for value, quality in results for text in (value_json(value), quality.value)]
-            line = template.any_quality[:]
-            line[1::2] = address, key_detail, plausible, *own, *both, noticed, digits
-            return "".join(line)
+            return template.any_quality, [address, key_detail, plausible, "", *before, *both, noticed, ""]
         plausible = _judged(template.all_valid, findings) if findings else template.all_valid_step
-        line = template.good[:]
-        line[1::2] = address, key_detail, plausible, *own, *texts, noticed, digits
-        return "".join(line)
+        return template.good, [address, key_detail, plausible, "", *before, *texts, noticed, ""]
 
     def _status(self, template: _Template, key: tuple[int | None, tuple[bytes, ...]], data: bytes, plain: bytes) -> str:
         if len(template.statuses) >= MEMO_LIMIT:
@@ -258,6 +253,15 @@ class SightingWriter:
                 self._meters.clear()
             template = self._templates[id(plan)] = _template(plan, self._room)
         return template
+
+
+def line_of(pieces: LinePieces, received: str, digits: str) -> str:
+    """Put a line together; `received` is the reception as JSON, `digits` those of the frame as received."""
+    of_kind, own = pieces
+    own[_RECEIVED], own[_DIGITS] = received, digits
+    line = of_kind[:]
+    line[1::2] = own
+    return "".join(line)
 
 
 def _own(meter_plan: MeterPlan) -> tuple[str, str, str, str, str]:

@@ -11,11 +11,11 @@ from collections import Counter, defaultdict, deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from itertools import chain, islice
-from typing import Final, TypeAlias
+from itertools import chain
+from typing import Final
 
 from fieldtool.export.lines import telegram_line
-from fieldtool.export.sighting_json import SightingWriter
+from fieldtool.export.sighting_json import LinePieces, SightingWriter, line_of
 from fieldtool.replay.capture import Block
 from fieldtool.replay.glance import NOTHING, Glancer, Glimpse, digits_of, received_of
 from fieldtool.replay.second_pass import SecondPass
@@ -23,14 +23,13 @@ from protocols.captures.lines import LineReader
 from protocols.captures.model import BadLine, CaptureEntry, CaptureItem, SeveralLines
 from protocols.learned import LearnedDecoder, Match, Sighting
 from protocols.model import Finding, Outcome
-from protocols.plans import MeterPlan
 from protocols.plausibility import Judge, Watch, with_findings
 
 TOGETHER: Final = 256
 """Telegrams that are decoded together, and then judged together."""
 
-BLOCKS_BY_METER: Final = 64
-"""Blocks that are worth to be decoded meter by meter: some 25,000 telegrams, 20 MB without their text."""
+TELEGRAMS_BY_METER: Final = 40_000
+"""Telegrams that are worth to be decoded meter by meter: some 40 MB without their text."""
 
 MANY_METERS: Final = 300
 """Meters from which on that is worth it: what is known of fewer stays in the processor's cache."""
@@ -40,9 +39,6 @@ SENDER: Final = slice(2, 10)
 
 BEGINNING: Final = datetime(2000, 1, 1, tzinfo=UTC)
 """Stands for the start of a capture that tells only how much later its telegrams came."""
-
-_Planned: TypeAlias = tuple[MeterPlan, bytes, bytes, tuple[Finding, ...]]
-"""A telegram that a plan fits, and what was found in it."""
 
 
 @dataclass(slots=True)
@@ -71,7 +67,7 @@ class _Batch:
     done: deque[Replayed]
     lines: list[str] = field(default_factory=list)
     glimpses: list[Glimpse] = field(default_factory=list)
-    shown: list[str | _Planned | None] = field(default_factory=list)
+    shown: list[str | LinePieces | None] = field(default_factory=list)
     starts: list[int] = field(default_factory=list)
 
     @classmethod
@@ -89,8 +85,8 @@ class BlockReplay:
     """Decodes the blocks of captures, one after the other.
 
     `form` is `json` or `lines`; `ahead` is what the decoder searches formats with, and is told how far this is.
-    The telegrams of up to `by_meter` blocks may be decoded meter by meter, which is quicker when there are many: all of
-    a meter in their order, while a format of compact frames may come from a telegram behind. Belongs to one thread.
+    `by_meter` telegrams may be decoded meter by meter, which is quicker when there are many meters: all of a meter in
+    their order, while a format of compact frames may come from a telegram behind. Belongs to one thread.
     """
 
     def __init__(
@@ -107,14 +103,20 @@ class BlockReplay:
         self._glancer = Glancer()
 
     @property
-    def blocks_together(self) -> int:
-        """How many blocks it is worth to hand over at once."""
-        return self._by_meter if self._by_meter and self._decoder.meters >= MANY_METERS else 1
+    def lines_together(self) -> int:
+        """How many lines it is worth to hand over at once."""
+        return self._by_meter if self._decoder.meters >= MANY_METERS else 0
 
-    def replay_all(self, blocks: Iterator[Block]) -> Iterator[Replayed]:
+    def replay_all(self, blocks: Iterable[Block]) -> Iterator[Replayed]:
         """Decode blocks as they come; yields what became of each."""
-        while batch := list(islice(blocks, self.blocks_together)):
-            yield from self.replay_together(batch)
+        together, lines = list[Block](), 0
+        for block in blocks:
+            together.append(block)
+            lines += block.size
+            if lines >= self.lines_together:
+                yield from self.replay_together(together)
+                together, lines = [], 0
+        yield from self.replay_together(together)
 
     def replay(self, block: Block, *, measured: bool = False) -> Replayed:
         """Decode a block; `measured` asks for the lengths."""
@@ -224,13 +226,18 @@ class BlockReplay:
             places = places[len(matches) + 1 :]
 
     def _judge_some(self, batch: _Batch, places: Sequence[int], matches: Sequence[Match]) -> None:
-        judge, glimpses, shown = self._judge, batch.glimpses, batch.shown
-        for place, (plan, data, plain) in zip(places, matches, strict=False):
+        """Judge telegrams that plans fit, and write down what is their own, up to how they were received."""
+        judge, glimpses, shown, findings = self._judge, batch.glimpses, batch.shown, list[tuple[Finding, ...]]()
+        places = places[: len(matches)]
+        for place, (plan, data, plain) in zip(places, matches, strict=True):
             watch: Watch | None = plan.watch
             if watch is None or watch.era is not judge.era:
                 watch = plan.watch = judge.watch(plan)
                 plan.line = self._writer.of_meter(plan)
-            shown[place] = plan, data, plain, watch.follow(data, plain, glimpses[place][2])
+            findings.append(watch.follow(data, plain, glimpses[place][2]))
+        pieces = self._writer.pieces
+        for place, (plan, data, plain), found in zip(places, matches, findings, strict=True):
+            shown[place] = pieces(plan.line, data, plain, found)
         self._items += len(matches)
 
     def _decode_line(self, batch: _Batch, place: int) -> None:
@@ -243,14 +250,12 @@ class BlockReplay:
         """Write what is shown for each line of a block, and let go of it."""
         shown, glimpses, lines = batch.shown, batch.glimpses, batch.lines
         texts: list[str | None] = []
-        write, written = self._writer.text, 0
+        written = 0
         for one, glimpse, line in zip(shown[start:end], glimpses[start:end], lines[start:end], strict=True):
             if not isinstance(one, tuple):
                 texts.append(one)
                 continue
-            plan, data, plain, findings = one
-            received, digits = received_of(glimpse, line), digits_of(glimpse, line)
-            texts.append(write(plan.line, data, plain, received, digits, findings))
+            texts.append(line_of(one, received_of(glimpse, line), digits_of(glimpse, line)))
             written += 1
         if written:
             done.outcomes[Outcome.OK] += written

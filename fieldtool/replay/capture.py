@@ -45,6 +45,11 @@ class Block:
     unit: str = LINE
     bad: tuple[BadLine, ...] = ()
 
+    @property
+    def size(self) -> int:
+        """How many lines it has."""
+        return self.data.count(b"\n") + 1
+
     def lines(self) -> list[str]:
         """The lines as text; bytes that are no UTF-8 become replacement characters."""
         return self.data.decode("utf-8", "replace").split("\n")

@@ -10,7 +10,7 @@ from typing import Final
 KEPT: Final = 1 << 24
 """Bytes of freed memory that may be kept for the next block: more than the text of one takes."""
 
-OBJECTS_A_COLLECTION: Final = 50_000
+OBJECTS_A_COLLECTION: Final = 200_000
 """New objects after which those are looked for that only hold each other; a telegram that a plan reads leaves none."""
 
 

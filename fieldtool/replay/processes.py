@@ -59,7 +59,10 @@ BLOCKS_AT_A_TIME: Final = 4
 
 
 MEMORY: Final = 1 << 23
-"""Bytes of shared memory for all processes together: the text of two blocks, and little for a small /dev/shm."""
+"""Bytes of shared memory for all processes together: the text of some blocks, and little for a small /dev/shm."""
+
+BLOCKS_BY_METER: Final = 96
+"""Blocks that a process has at a time when there are many meters, to decode their telegrams meter by meter."""
 
 SMALLEST_MEMORY: Final = 1 << 16
 
@@ -130,7 +133,7 @@ class _Crew:
         self._window: deque[_Dealt] = deque()
         self._finished = 0
         self._at_a_time = BLOCKS_AT_A_TIME
-        self._by_meter = task.by_meter
+        self._by_meter = task.by_meter > 0
         self._may_ask_early = not task.keys
         self._workers: list[WorkerProcess] = []
         try:
@@ -151,7 +154,7 @@ class _Crew:
         more = True
         while more or self._window:
             if self._by_meter and self._dealer.senders >= MANY_METERS * len(self._workers):
-                ahead, self._at_a_time = self._by_meter + BLOCKS_AHEAD, self._by_meter
+                ahead, self._at_a_time = BLOCKS_BY_METER + BLOCKS_AHEAD, BLOCKS_BY_METER
             while more and len(self._window) < ahead:
                 block = next(blocks, None)
                 if block is None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import signal
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -56,7 +56,7 @@ class Task:
 
     `keys` are given ones, tried for every meter; else they are asked for. `profiles` is the user's folder, `formats`
     are the compact-frame formats known so far. `again` are the files to search for missing formats, None without a
-    second pass. `by_meter` is how many blocks may be decoded meter by meter.
+    second pass. `by_meter` is how many telegrams may be decoded meter by meter.
     """
 
     form: str
@@ -117,13 +117,21 @@ class _Work:
         while True:
             while not self._blocks or self._connection.poll():
                 self._receive()
-            together = [self._blocks.popleft() for _ in range(min(len(self._blocks), self._replay.blocks_together))]
+            together = list(self._taken(self._replay.lines_together))
             self._ask_ahead(together)
             for replayed in self._replay.replay_together(together, measured=True):
                 self._hand_over(replayed)
                 formats = self._decoder.formats
                 self._connection.send(Done(replayed, None if formats is told else formats))
                 told = formats
+
+    def _taken(self, lines: int) -> Iterator[Block]:
+        """The next blocks, of so many lines as far as there are so many, one at least."""
+        taken = 0
+        while self._blocks and (not taken or taken < lines):
+            block = self._blocks.popleft()
+            taken += block.size
+            yield block
 
     def _receive(self) -> object:
         """The next message; blocks come early, and wait."""

@@ -65,7 +65,7 @@ def shown(parts: Iterator[Replayed]) -> tuple[list[str], list[tuple[int, str]], 
     return text, bad, [part.outcomes.total() for part in taken]
 
 
-@given(st.integers(200, 60_000), st.integers(2, 70))
+@given(st.integers(200, 60_000), st.integers(2, 1200))
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_meter_by_meter_is_the_same_as_line_by_line(
     tmp_path: Path, lines: list[str], block_size: int, together: int
@@ -85,28 +85,27 @@ def test_meter_by_meter_is_the_same_as_line_by_line(
         in_turn = BlockReplay(second, "json", ahead=behind)
         expected = shown(in_turn.replay(block) for block in open_blocks(capture))
         assert shown(by_meter.replay_all(open_blocks(capture))) == expected
-        assert by_meter.blocks_together == together
+        assert by_meter.lines_together == together
     assert len(expected[0]) > 800
     assert sum('"kind": "repeated"' in text or '"findings": [{' in text for text in expected[0]) > 5
 
 
-def test_few_meters_and_pipes_are_read_block_by_block() -> None:
+def test_few_meters_and_pipes_are_read_block_by_block(monkeypatch: pytest.MonkeyPatch) -> None:
     decoder = LearnedDecoder(keys)
     for frame in telegrams.frames(METERS, 60):
         decoder.decode(frame)
     assert decoder.meters == 60
-    assert BlockReplay(decoder, "json", by_meter=64).blocks_together == 1
-    many = LearnedDecoder(keys)
-    for frame in telegrams.frames(telegrams.scenario(310, 13).meters, 310):
-        many.decode(frame, None)
-    assert BlockReplay(many, "json").blocks_together == 1
+    assert BlockReplay(decoder, "json", by_meter=640).lines_together == 0
+    monkeypatch.setattr(block_replay, "MANY_METERS", 60)
+    assert BlockReplay(decoder, "json", by_meter=640).lines_together == 640
+    assert BlockReplay(decoder, "json").lines_together == 0
 
 
 def test_text_is_let_go_of_as_it_is_taken(lines: list[str], tmp_path: Path) -> None:
     """However many blocks are decoded at a time, only one of them is there as text."""
     capture = tmp_path / "air.hex"
     capture.write_text("\n".join(lines * 3))
-    replay = BlockReplay(LearnedDecoder(keys), "json", by_meter=64)
+    replay = BlockReplay(LearnedDecoder(keys), "json", by_meter=640)
     blocks = list(open_blocks(capture))
     parts = replay.replay_together(blocks)
     first = next(parts)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from fieldtool.replay.block_replay import Replayed
+from protocols.captures.model import BadLine
 from protocols.mbus.compact import FormatLibrary
-from protocols.model import Address, Key
+from protocols.model import Address, Key, Outcome
 
 if TYPE_CHECKING:
     from protocols.lorawan.sessions import Sessions
@@ -88,28 +90,36 @@ class HeardSessions:
     sessions: Sessions | None
 
 
-@dataclass(frozen=True, slots=True)
-class Text:
-    """A process has put text into its shared memory; `whole` unless there is more of the same block."""
+class Text(NamedTuple):
+    """A process has put a part of a block's text into its shared memory; more of it comes."""
 
     start: int
     size: int
-    whole: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Taken:
+class Taken(NamedTuple):
     """The text that starts there was taken out of the shared memory, which may be written to again."""
 
     start: int
 
 
-@dataclass(frozen=True, slots=True)
-class Done:
-    """A block's share is done: what became of it, without its text, and all formats when there are new ones."""
+class Done(NamedTuple):
+    """A block's share is done: what became of it, and all formats when there are new ones.
 
-    replayed: Replayed
+    The last part of its text, or all of it, is `text`; None when there is none. With `Text` and `Taken` it is what is
+    said thousands of times, so it is made of what is quickly sent.
+    """
+
+    text: Text | None
+    lengths: list[int]
+    outcomes: dict[str, int]
+    bad_lines: list[BadLine]
     formats: FormatLibrary | None
+
+    def replayed(self) -> Replayed:
+        """What became of it, without its text."""
+        outcomes = Counter({Outcome(name): count for name, count in self.outcomes.items()})
+        return Replayed([], self.lengths, outcomes, self.bad_lines)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,6 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
-from multiprocessing.connection import wait
 from operator import attrgetter
 from typing import TYPE_CHECKING, Final, cast
 
@@ -39,7 +38,7 @@ from fieldtool.replay.process_messages import (
     Text,
 )
 from fieldtool.replay.worker import Task
-from fieldtool.replay.worker_process import ProcessEnded, WorkerProcess
+from fieldtool.replay.worker_process import Listening, ProcessEnded, WorkerProcess
 from protocols.captures.lines import parse_lines
 from protocols.captures.model import CaptureEntry
 from protocols.decode import decode
@@ -136,6 +135,7 @@ class _Crew:
         self._by_meter = task.by_meter > 0
         self._may_ask_early = not task.keys
         self._workers: list[WorkerProcess] = []
+        self._listening = Listening()
         try:
             for number in range(jobs):
                 self._start(number, max(SMALLEST_MEMORY, MEMORY // jobs), task)
@@ -148,6 +148,7 @@ class _Crew:
         worker, theirs = WorkerProcess.of(memory_size)
         self._workers.append(worker)
         worker.begin(f"replay {number + 1}", theirs, task, before)
+        self._listening.add(worker)
 
     def replay(self, blocks: Iterator[Block], ahead: int) -> Iterator[tuple[Replayed, FormatLibrary]]:
         """Hand out blocks and put together what comes back, in order."""
@@ -167,8 +168,8 @@ class _Crew:
             if not self._window:
                 return
             # Some worker has lines of the oldest block, or it would be finished.
-            for connection in wait([worker.connection for worker in self._workers if worker.done < worker.handed_out]):
-                self._take(next(worker for worker in self._workers if worker.connection is connection))
+            for worker in self._listening.heard():
+                self._take(worker)
             self._hand_out()
             while self._window and len(self._window[0].parts) == len(self._workers):
                 self._finished += 1
@@ -217,6 +218,7 @@ class _Crew:
     def end(self) -> None:
         """End the processes."""
         self._window.clear()
+        self._listening.end()
         for worker in self._workers:
             worker.dismiss()
         for worker in self._workers:
@@ -245,20 +247,22 @@ class _Crew:
                 worker.sessions, worker.has_told = sessions, True
             case AskedForFormats():
                 worker.asks_formats = True
-            case Text(start, size, whole):
-                view = memoryview(worker.memory.buf or b"")[start : start + size]
-                if whole and not worker.text:
-                    worker.text.append(view)
-                    worker.start = start
-                else:
-                    worker.text.append(bytes(view))
-                    view.release()
-                    worker.send(Taken(start))
-            case Done(replayed, formats):
-                replayed.text = worker.text if len(worker.text) < 2 else [b"".join(worker.text)]
+            case Text(place, size):
+                worker.text.append(worker.text_at(place, size))
+                worker.send(Taken(place))
+            case Done(text, formats=formats):
+                replayed, start = message.replayed(), None
+                if worker.text:
+                    last = b"" if text is None else worker.text_at(*text)
+                    replayed.text = [b"".join([*worker.text, last])]
+                    worker.text.clear()
+                    if text is not None:
+                        worker.send(Taken(text.start))
+                elif text is not None:
+                    start = text.start
+                    replayed.text = [memoryview(worker.memory.buf or b"")[start : start + text.size]]
                 parts = self._window[worker.done - self._finished].parts
-                parts[self._workers.index(worker)] = _Part(worker, replayed, worker.start)
-                worker.text, worker.start = [], None
+                parts[self._workers.index(worker)] = _Part(worker, replayed, start)
                 worker.done += 1
                 if formats is not None:
                     self._learned.append((worker.done, formats))

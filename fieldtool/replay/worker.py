@@ -115,14 +115,15 @@ class _Work:
         """Decode blocks until there are no more."""
         told = self._decoder.formats
         while True:
-            while not self._blocks or self._connection.poll():
+            while not self._blocks or (self._replay.lines_together and self._connection.poll()):
                 self._receive()
             together = list(self._taken(self._replay.lines_together))
             self._ask_ahead(together)
             for replayed in self._replay.replay_together(together, measured=True):
-                self._hand_over(replayed)
-                formats = self._decoder.formats
-                self._connection.send(Done(replayed, None if formats is told else formats))
+                text, formats = self._hand_over(replayed), self._decoder.formats
+                outcomes = {str(outcome): count for outcome, count in replayed.outcomes.items()}
+                new = None if formats is told else formats
+                self._connection.send(Done(text, replayed.lengths, outcomes, replayed.bad_lines, new))
                 told = formats
 
     def _taken(self, lines: int) -> Iterator[Block]:
@@ -208,18 +209,21 @@ class _Work:
         known = cast(FormatLibrary, self._answer())
         return known if known.get(signature) is not None else None
 
-    def _hand_over(self, replayed: Replayed) -> None:
-        """Put the text into the shared memory, in as many pieces as it takes."""
+    def _hand_over(self, replayed: Replayed) -> Text | None:
+        """Put the text into the shared memory, in as many pieces as it takes; return where the last one lies."""
         data = b"".join(replayed.text)
-        replayed.text = []
+        text = None
         for start in range(0, len(data), self._piece):
+            if text is not None:
+                self._connection.send(text)
             piece = data[start : start + self._piece]
             while not self._free:
                 self._receive()
             place = self._free.popleft()
             with memoryview(self._memory.buf or b"") as buffer:
                 buffer[place : place + len(piece)] = piece
-            self._connection.send(Text(place, len(piece), len(piece) == len(data)))
+            text = Text(place, len(piece))
+        return text
 
 
 class _DeviceKeys:

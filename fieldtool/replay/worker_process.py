@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import multiprocessing
+import selectors
 import sys
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from multiprocessing.connection import Connection
+from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from multiprocessing.shared_memory import SharedMemory
 from typing import TYPE_CHECKING, Final
@@ -32,7 +33,7 @@ class ProcessEnded(FieldToolError):
 class WorkerProcess:
     """A process, the pipe to it, the memory that it puts text into, and how far it is.
 
-    `text` is what came of the block that it works on; `start` is where that lies in its memory, None where it does not.
+    `text` is what has come of the text of a block that is too long for its memory.
     """
 
     connection: Connection
@@ -40,8 +41,7 @@ class WorkerProcess:
     process: BaseProcess | None = None
     handed_out: int = 0
     done: int = 0
-    text: list[bytes | memoryview] = field(default_factory=list)
-    start: int | None = None
+    text: list[bytes] = field(default_factory=list)
     asks_formats: bool = False
     sessions: Sessions | None = None
     has_told: bool = False
@@ -80,6 +80,11 @@ class WorkerProcess:
             raise ProcessEnded from ended
         return message
 
+    def text_at(self, start: int, size: int) -> bytes:
+        """Copy text out of its memory."""
+        with memoryview(self.memory.buf or b"") as buffer:
+            return bytes(buffer[start : start + size])
+
     def dismiss(self) -> None:
         """Hand it nothing more: it ends by itself."""
         self.connection.close()
@@ -94,6 +99,34 @@ class WorkerProcess:
                 self.process.join(END_TIMEOUT_S)
         self.memory.close()
         self.memory.unlink()
+
+
+class Listening:
+    """Waits for messages of several processes."""
+
+    def __init__(self) -> None:
+        self._workers: dict[object, WorkerProcess] = {}
+        # Made once: `wait`, which Windows needs, takes as long to get ready as half the work on a block's messages.
+        self._selector = None if sys.platform == "win32" else selectors.DefaultSelector()
+
+    def add(self, worker: WorkerProcess) -> None:
+        """Listen to one more."""
+        self._workers[worker.connection] = worker
+        if self._selector is not None:
+            self._selector.register(worker.connection, selectors.EVENT_READ)
+
+    def heard(self) -> list[WorkerProcess]:
+        """Wait, and return those that have a message, or have ended."""
+        if self._selector is None:
+            return [
+                self._workers[connection] for connection in wait(worker.connection for worker in self._workers.values())
+            ]
+        return [self._workers[key.fileobj] for key, _ in self._selector.select()]
+
+    def end(self) -> None:
+        """Listen no more."""
+        if self._selector is not None:
+            self._selector.close()
 
 
 def _may_fork() -> bool:

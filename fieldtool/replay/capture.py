@@ -145,11 +145,13 @@ def _runs(items: Iterable[bytes | BadLine]) -> Iterator[tuple[list[bytes], tuple
 @contextmanager
 def _opened(path: Path) -> Iterator[tuple[BufferedReader, str]]:
     if str(path) == STDIN:
-        yield cast(BufferedReader, sys.stdin.buffer), "stdin"
+        stdin = cast(BufferedReader, sys.stdin.buffer)
+        _refuse_binary("standard input", stdin.peek(_SNIFFED)[:_SNIFFED])
+        yield stdin, "stdin"
         return
     try:
         with path.open("rb") as file:
-            _refuse_binary(path, file.peek(_SNIFFED)[:_SNIFFED])
+            _refuse_binary(str(path), file.peek(_SNIFFED)[:_SNIFFED])
             yield file, path.name
     except OSError as error:
         reason = "there is no such file" if isinstance(error, FileNotFoundError) else error.strerror
@@ -173,8 +175,10 @@ def lines_of(file: BinaryIO, progress: Callable[[int], None] | None = None, limi
         yield line.decode("utf-8", "replace")
 
 
-def _refuse_binary(path: Path, start: bytes) -> None:
+def _refuse_binary(name: str, start: bytes) -> None:
     if start.startswith(_UTF16_MARKS):
-        raise InputError(f"{path} is UTF-16 text", "save it as UTF-8")
+        raise InputError(f"{name} is UTF-16 text", "save it as UTF-8")
     if b"\0" in start:
-        raise InputError(f"{path} is no text file: captures hold one telegram a line, in hex", "check the name")
+        raise InputError(
+            f"{name} is no text: captures hold one telegram a line, in hex", "check the name, or what is piped in"
+        )

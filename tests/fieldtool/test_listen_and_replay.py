@@ -52,6 +52,13 @@ def test_all_well_is_exit_code_0(run: Run, tmp_path: Path) -> None:
     assert run("replay", "-", "--key", GAS_KEY, stdin=path.read_bytes()).code == 0
 
 
+def test_standard_input_that_is_no_text_is_refused_at_once(run: Run) -> None:
+    """Bytes without a line end would be read for ever."""
+    ran = run("replay", "-", stdin=bytes(100_000))
+    assert ran.code == 2
+    assert "standard input is no text" in ran.err
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such pipes")
 @pytest.mark.parametrize("options", [(), ("--jobs", "2"), ("--speed", "1000000")])
 def test_a_pipe_is_replayed_as_a_file_is(run: Run, capture: Path, options: tuple[str, ...]) -> None:
@@ -76,7 +83,7 @@ def test_a_folder_is_no_capture(run: Run, tmp_path: Path) -> None:
         (b"", 2, "no telegram"),
         (b"# nothing but a comment\n", 2, "no telegram"),
         (b"once upon a time\nthere was a text file\n", 2, "no telegram"),
-        (b"\x7fELF\x02\x01\x00\x00\x00", 2, "no text file"),
+        (b"\x7fELF\x02\x01\x00\x00\x00", 2, "is no text"),
         ("\ufeffabc".encode("utf-16"), 2, "UTF-16"),
         (GAS_HEX.encode()[:-9] + b"\n" + GAS_HEX.encode(), 1, "line 1: odd number"),
         (GAS_HEX.encode() + b"\n" + b"F" * 3_000_000 + b"\n", 1, "line 2: line of"),

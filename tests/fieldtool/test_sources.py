@@ -343,7 +343,7 @@ def test_a_capture_that_is_not_there() -> None:
         FileSource(Path("nowhere.hex"), utc_now).start(FrameQueue(), Told())
 
 
-@pytest.mark.parametrize(("content", "message"), [(b"\x7fELF\0\0", "no text file"), ("abc".encode("utf-16"), "UTF-16")])
+@pytest.mark.parametrize(("content", "message"), [(b"\x7fELF\0\0", "is no text"), ("abc".encode("utf-16"), "UTF-16")])
 def test_a_file_that_is_no_capture_cannot_begin(content: bytes, message: str, tmp_path: Path) -> None:
     path = tmp_path / "capture.hex"
     path.write_bytes(content)

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import chain
+from operator import attrgetter
 from typing import Final
 
 from fieldtool.export.lines import telegram_line
@@ -33,6 +34,9 @@ TELEGRAMS_BY_METER: Final = 40_000
 
 MANY_METERS: Final = 300
 """Meters from which on that is worth it: what is known of fewer stays in the processor's cache."""
+
+PLANNED_OF_ONE: Final = 10
+"""It is so as long as plans fit all but one of so many: what the general way reads is kept as text, which is long."""
 
 SENDER: Final = slice(2, 10)
 """The sender's address in a frame: manufacturer, number, version, device type."""
@@ -60,7 +64,7 @@ class _Batch:
     """Blocks that are read together: all their lines, what was seen in each, and what is to be shown for it.
 
     That is its text, what that will be written from, or None when there is nothing. `starts` are the places at which
-    the blocks begin.
+    the blocks begin, `singly` is how many lines were decoded the general way.
     """
 
     blocks: Sequence[Block]
@@ -69,6 +73,7 @@ class _Batch:
     glimpses: list[Glimpse] = field(default_factory=list)
     shown: list[str | LinePieces | None] = field(default_factory=list)
     starts: list[int] = field(default_factory=list)
+    singly: int = 0
 
     @classmethod
     def of(cls, blocks: Sequence[Block]) -> _Batch:
@@ -97,6 +102,7 @@ class BlockReplay:
         self._ahead = ahead
         self._by_meter = by_meter
         self._items = self._begun_at = 0
+        self._worth = 0
         self._writer = SightingWriter()
         self._judge = Judge()
         self._reader = LineReader()
@@ -105,7 +111,7 @@ class BlockReplay:
     @property
     def lines_together(self) -> int:
         """How many lines it is worth to hand over at once."""
-        return self._by_meter if self._decoder.meters >= MANY_METERS else 0
+        return min(self._by_meter, self._worth) if self._decoder.meters >= MANY_METERS else 0
 
     def replay_all(self, blocks: Iterable[Block]) -> Iterator[Replayed]:
         """Decode blocks as they come; yields what became of each."""
@@ -166,6 +172,8 @@ class BlockReplay:
         batch = _Batch.of(blocks)
         self._begun_at = self._items
         self._decode(batch)
+        # Step by step: the lines ahead may be of another kind.
+        self._worth = 0 if batch.singly * PLANNED_OF_ONE > len(batch.lines) else 2 * len(batch.lines)
         ends = [*batch.starts[1:], len(batch.lines)]
         for block, start, end in zip(blocks, batch.starts, ends, strict=True):
             # What was yielded is not kept: the text is many times as long as all else.
@@ -176,6 +184,7 @@ class BlockReplay:
     def _finished(self, block: Block, texts: list[str | None], done: Replayed, *, measured: bool) -> Replayed:
         for bad in block.bad:
             self._item(bad, done)
+        done.bad_lines.sort(key=attrgetter("line"))
         shown = [text for text in texts if text is not None]
         whole = "\n".join([*shown, ""]) if shown else ""
         if whole:
@@ -245,6 +254,7 @@ class BlockReplay:
         index = bisect_right(batch.starts, place) - 1
         number = batch.blocks[index].first + place - batch.starts[index]
         batch.shown[place] = self._line(number, batch.lines[place], batch.done[index])
+        batch.singly += 1
 
     def _texts(self, batch: _Batch, start: int, end: int, done: Replayed) -> list[str | None]:
         """Write what is shown for each line of a block, and let go of it."""

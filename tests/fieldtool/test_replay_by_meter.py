@@ -75,6 +75,7 @@ def test_meter_by_meter_is_the_same_as_line_by_line(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("fieldtool.replay.capture.BLOCK_SIZE", block_size)
         patch.setattr(block_replay, "MANY_METERS", 5)
+        patch.setattr(block_replay, "PLANNED_OF_ONE", 0)
         patch.setattr(block_replay, "TOGETHER", 1 + together % 9)
         first, second = LearnedDecoder(keys), LearnedDecoder(keys)
         ahead = SecondPass(lambda: open_captures([capture]), first)
@@ -85,20 +86,28 @@ def test_meter_by_meter_is_the_same_as_line_by_line(
         in_turn = BlockReplay(second, "json", ahead=behind)
         expected = shown(in_turn.replay(block) for block in open_blocks(capture))
         assert shown(by_meter.replay_all(open_blocks(capture))) == expected
-        assert by_meter.lines_together == together
     assert len(expected[0]) > 800
     assert sum('"kind": "repeated"' in text or '"findings": [{' in text for text in expected[0]) > 5
 
 
-def test_few_meters_and_pipes_are_read_block_by_block(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_few_meters_pipes_and_lines_that_no_plan_fits_are_read_block_by_block(monkeypatch: pytest.MonkeyPatch) -> None:
     decoder = LearnedDecoder(keys)
     for frame in telegrams.frames(METERS, 60):
         decoder.decode(frame)
     assert decoder.meters == 60
     assert BlockReplay(decoder, "json", by_meter=640).lines_together == 0
     monkeypatch.setattr(block_replay, "MANY_METERS", 60)
-    assert BlockReplay(decoder, "json", by_meter=640).lines_together == 640
-    assert BlockReplay(decoder, "json").lines_together == 0
+    planned = "\n".join(frame.data.hex() for frame in telegrams.frames(METERS, 200)).encode()
+    marked = "\n".join(f"0x{frame.data.hex()}" for frame in telegrams.frames(METERS, 200)).encode()
+    replay = BlockReplay(decoder, "json", by_meter=640)
+    worth = []
+    for number, lines in enumerate([planned, planned * 2, marked, planned]):
+        replay.replay(Block(1, lines, "air.hex", begins=number == 0))
+        worth.append(replay.lines_together)
+    assert worth == [400, 640, 0, 400]
+    never = BlockReplay(decoder, "json")
+    never.replay(Block(1, planned, "air.hex", begins=True))
+    assert never.lines_together == 0
 
 
 def test_text_is_let_go_of_as_it_is_taken(lines: list[str], tmp_path: Path) -> None:

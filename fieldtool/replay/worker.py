@@ -6,6 +6,8 @@ Text goes back through shared memory, everything else through a pipe.
 from __future__ import annotations
 
 import signal
+import sys
+import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -13,6 +15,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from multiprocessing.shared_memory import SharedMemory
 from pathlib import Path
+from queue import SimpleQueue
 from typing import TYPE_CHECKING, Final, cast
 
 from fieldtool.profiles.user_profiles import load_profiles
@@ -49,6 +52,9 @@ if TYPE_CHECKING:
 PIECES: Final = 4
 """Pieces of text that lie in a process's memory at a time: while one is taken, the next ones are written."""
 
+END_SIGNALS: Final = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
+"""What ends the process that started this one, which then ends this one."""
+
 
 @dataclass(frozen=True, slots=True)
 class Task:
@@ -75,8 +81,7 @@ def work(connection: Connection, memory: SharedMemory, task: Task, others: Seque
     """
     for other in others:
         other.close()
-    # Ctrl-C reaches all processes; the one that started this one ends it.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _leave_signals_to_parent()
     try:
         with settled():
             _Work(connection, memory, task).decode_blocks()
@@ -89,11 +94,54 @@ def work(connection: Connection, memory: SharedMemory, task: Task, others: Seque
         memory.close()
 
 
+def _leave_signals_to_parent() -> None:
+    """Ctrl-C, or a closed terminal, reaches all processes, and the one that started this one ends it.
+
+    A forked process also has that one's handlers, and was started with all of this held back.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    if sys.platform != "win32":
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, END_SIGNALS)
+
+
+class _Incoming:
+    """What a process is told, read as it comes.
+
+    Somebody must always read: else, with long messages both ways, each would wait for the other to take its own.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._messages: SimpleQueue[object] = SimpleQueue()
+        threading.Thread(target=self._read, name="messages", daemon=True).start()
+
+    def _read(self) -> None:
+        try:
+            while True:
+                self._messages.put(self._connection.recv())
+        except Exception as error:  # noqa: BLE001 - handed to who waits for the next message
+            self._messages.put(error)
+
+    def take(self) -> object:
+        """Wait for the next message; raises `EOFError` or `OSError` when there are no more."""
+        message = self._messages.get()
+        if isinstance(message, Exception):
+            raise message
+        return message
+
+    def is_there(self) -> bool:
+        """Whether a message is there, or on its way."""
+        return not self._messages.empty() or self._connection.poll()
+
+
 class _Work:
     """What one process decodes with, and its talk with the one that started it."""
 
     def __init__(self, connection: Connection, memory: SharedMemory, task: Task) -> None:
         self._connection = connection
+        self._incoming = _Incoming(connection)
         self._memory = memory
         self._piece = memory.size // PIECES
         self._free = deque(range(0, self._piece * PIECES, self._piece))
@@ -115,7 +163,7 @@ class _Work:
         """Decode blocks until there are no more."""
         told = self._decoder.formats
         while True:
-            while not self._blocks or (self._replay.lines_together and self._connection.poll()):
+            while not self._blocks or (self._replay.lines_together and self._incoming.is_there()):
                 self._receive()
             together = list(self._taken(self._replay.lines_together))
             self._ask_ahead(together)
@@ -136,7 +184,7 @@ class _Work:
 
     def _receive(self) -> object:
         """The next message; blocks come early, and wait."""
-        message: object = self._connection.recv()
+        message = self._incoming.take()
         if isinstance(message, Block):
             self._blocks.append(message)
         elif isinstance(message, Taken):

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import multiprocessing
 import selectors
+import signal
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -14,7 +16,7 @@ from multiprocessing.shared_memory import SharedMemory
 from typing import TYPE_CHECKING, Final
 
 from fieldtool.errors import FieldToolError
-from fieldtool.replay.worker import Task, work
+from fieldtool.replay.worker import END_SIGNALS, Task, work
 
 if TYPE_CHECKING:
     from protocols.lorawan.sessions import Sessions
@@ -49,7 +51,9 @@ class WorkerProcess:
     @classmethod
     def of(cls, memory_size: int) -> tuple[WorkerProcess, Connection]:
         """Make pipe and memory for a process to be started, and return the end of the pipe that is to be its own."""
-        memory = SharedMemory(create=True, size=memory_size)
+        # Python starts a process with the first of it, which watches over it: a closed terminal must not end that.
+        with _signals_held_back():
+            memory = SharedMemory(create=True, size=memory_size)
         ours, theirs = multiprocessing.Pipe()
         return cls(ours, memory), theirs
 
@@ -62,7 +66,8 @@ class WorkerProcess:
         else:
             spawned = multiprocessing.get_context("spawn")
             self.process = spawned.Process(target=work, args=(theirs, self.memory, task), name=name, daemon=True)
-        self.process.start()
+        with _signals_held_back():
+            self.process.start()
         theirs.close()
 
     def send(self, message: object) -> None:
@@ -127,6 +132,19 @@ class Listening:
         """Listen no more."""
         if self._selector is not None:
             self._selector.close()
+
+
+@contextmanager
+def _signals_held_back() -> Iterator[None]:
+    """Hold back what ends this process: one that begins would else end with a traceback before it can say otherwise."""
+    if sys.platform == "win32":
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, END_SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _may_fork() -> bool:

@@ -1,0 +1,66 @@
+"""Processes of a replay: they wait for each other never for good, and end without a word when they are told to."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from benchmarks import telegrams
+
+ROOT = Path(__file__).parents[2]
+METERS = tuple(meter for meter in telegrams.scenario(2100, 13).meters if meter.key is None)
+TIMEOUT_S = 100.0
+
+
+def started(capture: Path, *options: str) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "fieldtool", "replay", str(capture), *options]
+    home = {**os.environ, "FIELDTOOL_STORE": str(capture.with_name("none.vault"))}
+    return subprocess.Popen(
+        command, cwd=ROOT, env=home, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
+    )
+
+
+def ran(process: subprocess.Popen[bytes]) -> tuple[int, bytes, str]:
+    """Exit code, output and what was said; ends the process when it takes for ever."""
+    try:
+        out, err = process.communicate(timeout=TIMEOUT_S)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+        raise
+    return process.returncode, out, err.decode()
+
+
+def test_much_to_say_both_ways_keeps_nobody_waiting(tmp_path: Path) -> None:
+    """Long messages about bad lines meet the blocks that are handed out far ahead, as there are many meters."""
+    good = [frame.data.hex() for frame in telegrams.frames(METERS, len(METERS))]
+    assert len(good) >= 600
+    bad = [f"{line[:-2]}zz" for line in good]
+    capture = tmp_path / "air.hex"
+    capture.write_text("\n".join([*good * 3, *bad * 30, *good]))
+    code, out, err = ran(started(capture, "--json", "--jobs", "2"))
+    assert code == 1, err
+    assert out.count(b"\n") == 4 * len(good)
+    assert f"{4 * len(good)} ok; {30 * len(bad)} lines held no telegram" in err
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no process groups to be told")
+@pytest.mark.parametrize("number", ["SIGINT", "SIGTERM", "SIGHUP"])
+@pytest.mark.parametrize("wait_s", [0.0, 0.1])
+def test_all_processes_end_without_a_word(tmp_path: Path, number: str, wait_s: float) -> None:
+    """As a terminal says it, to all of them: when it is closed, on Ctrl-C, and when the machine is shut down."""
+    capture = tmp_path / "air.hex"
+    telegrams.write_capture(capture, METERS[:50], 4000)
+    process = started(capture, "--json", "--jobs", "3")
+    assert process.stdout is not None
+    process.stdout.read(1)
+    time.sleep(wait_s)
+    os.killpg(process.pid, getattr(signal, number))
+    code, _, err = ran(process)
+    assert (code, err.strip()) == (130, "")

@@ -17,7 +17,7 @@ from typing import Final
 
 from fieldtool.export.lines import telegram_line
 from fieldtool.export.sighting_json import LinePieces, SightingWriter, line_of
-from fieldtool.replay.capture import Block
+from fieldtool.replay.capture import Block, UntilFailure
 from fieldtool.replay.glance import NOTHING, Glancer, Glimpse, digits_of, received_of
 from fieldtool.replay.second_pass import SecondPass
 from protocols.captures.lines import LineReader
@@ -114,15 +114,16 @@ class BlockReplay:
         return min(self._by_meter, self._worth) if self._decoder.meters >= MANY_METERS else 0
 
     def replay_all(self, blocks: Iterable[Block]) -> Iterator[Replayed]:
-        """Decode blocks as they come; yields what became of each."""
-        together, lines = list[Block](), 0
-        for block in blocks:
+        """Decode blocks as they come; yields what became of each, also where the next one cannot be read."""
+        together, lines, readable = list[Block](), 0, UntilFailure(blocks)
+        for block in readable:
             together.append(block)
             lines += block.size
             if lines >= self.lines_together:
                 yield from self.replay_together(together)
                 together, lines = [], 0
         yield from self.replay_together(together)
+        readable.end()
 
     def replay(self, block: Block, *, measured: bool = False) -> Replayed:
         """Decode a block; `measured` asks for the lengths."""

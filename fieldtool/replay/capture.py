@@ -113,6 +113,26 @@ def open_blocks(path: Path, progress: Progress | None = None) -> Iterator[Block]
             yield Block(number, rest, source, begins=number == 1)
 
 
+class UntilFailure:
+    """Blocks up to what cannot be read, so that all before it is shown; `end` raises then what was wrong."""
+
+    def __init__(self, blocks: Iterable[Block]) -> None:
+        self._blocks = blocks
+        self._failure: InputError | None = None
+
+    def __iter__(self) -> Iterator[Block]:
+        """Yield the blocks."""
+        try:
+            yield from self._blocks
+        except InputError as error:
+            self._failure = error
+
+    def end(self) -> None:
+        """Raise `InputError` when something could not be read."""
+        if self._failure is not None:
+            raise self._failure
+
+
 def _object_blocks(file: BufferedReader, source: str, progress: Progress | None) -> Iterator[Block]:
     """Yield a capture that is JSON in blocks of whole objects, each as one line."""
     splitter = ObjectSplitter()

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 from fieldtool.errors import FieldToolError
 from fieldtool.replay.block_replay import MANY_METERS, Replayed
-from fieldtool.replay.capture import Block
+from fieldtool.replay.capture import Block, UntilFailure
 from fieldtool.replay.dealing import Deal, Dealer
 from fieldtool.replay.process_messages import (
     AskedForFormats,
@@ -94,8 +94,10 @@ def replay_in_processes(
         raise FieldToolError(
             f"cannot start {jobs} processes: {error.strerror}", "try fewer, or without --jobs"
         ) from error
+    readable = UntilFailure(blocks)
     try:
-        yield from crew.replay(iter(blocks), 1 if one_at_a_time else BLOCKS_AHEAD)
+        yield from crew.replay(iter(readable), 1 if one_at_a_time else BLOCKS_AHEAD)
+        readable.end()
         crew.gather_sessions()
     finally:
         crew.end()

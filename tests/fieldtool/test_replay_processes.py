@@ -50,6 +50,18 @@ def test_much_to_say_both_ways_keeps_nobody_waiting(tmp_path: Path) -> None:
     assert f"{4 * len(good)} ok; {30 * len(bad)} lines held no telegram" in err
 
 
+@pytest.mark.parametrize("jobs", ["1", "3"])
+def test_what_stands_before_a_file_that_cannot_be_read_is_shown(tmp_path: Path, jobs: str) -> None:
+    """Also when it waits for more, to be decoded meter by meter."""
+    capture, picture = tmp_path / "air.hex", tmp_path / "picture.hex"
+    telegrams.write_capture(capture, METERS, 3 * len(METERS))
+    picture.write_bytes(bytes(100))
+    code, out, err = ran(started(capture, str(picture), "--json", "--jobs", jobs))
+    assert code == 2
+    assert "picture.hex is no text" in err
+    assert out.count(b"\n") == 3 * len(METERS)
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="there are no process groups to be told")
 @pytest.mark.parametrize("number", ["SIGINT", "SIGTERM", "SIGHUP"])
 @pytest.mark.parametrize("wait_s", [0.0, 0.1])

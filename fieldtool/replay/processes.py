@@ -38,7 +38,7 @@ from fieldtool.replay.process_messages import (
     Text,
 )
 from fieldtool.replay.worker import Task
-from fieldtool.replay.worker_process import Listening, ProcessEnded, WorkerProcess
+from fieldtool.replay.worker_process import Listening, ProcessEnded, WorkerProcess, signals_held_back, watch_over_memory
 from protocols.captures.lines import parse_lines
 from protocols.captures.model import CaptureEntry
 from protocols.decode import decode
@@ -138,6 +138,7 @@ class _Crew:
         self._may_ask_early = not task.keys
         self._workers: list[WorkerProcess] = []
         self._listening = Listening()
+        watch_over_memory()
         try:
             for number in range(jobs):
                 self._start(number, max(SMALLEST_MEMORY, MEMORY // jobs), task)
@@ -147,9 +148,10 @@ class _Crew:
 
     def _start(self, number: int, memory_size: int, task: Task) -> None:
         before = tuple(self._workers)
-        worker, theirs = WorkerProcess.of(memory_size)
-        self._workers.append(worker)
-        worker.begin(f"replay {number + 1}", theirs, task, before)
+        with signals_held_back():
+            worker, theirs = WorkerProcess.of(memory_size)
+            self._workers.append(worker)
+            worker.begin(f"replay {number + 1}", theirs, task, before)
         self._listening.add(worker)
 
     def replay(self, blocks: Iterator[Block], ahead: int) -> Iterator[tuple[Replayed, FormatLibrary]]:
@@ -220,11 +222,12 @@ class _Crew:
     def end(self) -> None:
         """End the processes."""
         self._window.clear()
-        self._listening.end()
-        for worker in self._workers:
-            worker.dismiss()
-        for worker in self._workers:
-            worker.end()
+        with signals_held_back():
+            self._listening.end()
+            for worker in self._workers:
+                worker.dismiss()
+            for worker in self._workers:
+                worker.end()
 
     @property
     def _lorawan(self) -> LorawanDealing:

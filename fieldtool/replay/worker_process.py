@@ -10,6 +10,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from multiprocessing.shared_memory import SharedMemory
@@ -51,9 +52,7 @@ class WorkerProcess:
     @classmethod
     def of(cls, memory_size: int) -> tuple[WorkerProcess, Connection]:
         """Make pipe and memory for a process to be started, and return the end of the pipe that is to be its own."""
-        # Python starts a process with the first of it, which watches over it: a closed terminal must not end that.
-        with _signals_held_back():
-            memory = SharedMemory(create=True, size=memory_size)
+        memory = SharedMemory(create=True, size=memory_size)
         ours, theirs = multiprocessing.Pipe()
         return cls(ours, memory), theirs
 
@@ -66,8 +65,7 @@ class WorkerProcess:
         else:
             spawned = multiprocessing.get_context("spawn")
             self.process = spawned.Process(target=work, args=(theirs, self.memory, task), name=name, daemon=True)
-        with _signals_held_back():
-            self.process.start()
+        self.process.start()
         theirs.close()
 
     def send(self, message: object) -> None:
@@ -135,8 +133,11 @@ class Listening:
 
 
 @contextmanager
-def _signals_held_back() -> Iterator[None]:
-    """Hold back what ends this process: one that begins would else end with a traceback before it can say otherwise."""
+def signals_held_back() -> Iterator[None]:
+    """Hold back what ends this process, where something must be done whole.
+
+    A process that begins would else end with a traceback before it can say otherwise, and shared memory be left.
+    """
     if sys.platform == "win32":
         yield
         return
@@ -145,6 +146,16 @@ def _signals_held_back() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def watch_over_memory() -> None:
+    """Start what Python gives shared memory back with, before there is any: doing so lets signals in again.
+
+    What is held back stays so in it: a closed terminal must not end it.
+    """
+    if sys.platform != "win32":
+        with signals_held_back():
+            resource_tracker.ensure_running()
 
 
 def _may_fork() -> bool:

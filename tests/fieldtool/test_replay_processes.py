@@ -7,11 +7,17 @@ import signal
 import subprocess
 import sys
 import time
+from multiprocessing.connection import Connection
 from pathlib import Path
+from types import FrameType
 
 import pytest
 
 from benchmarks import telegrams
+from fieldtool.replay.processes import replay_in_processes
+from fieldtool.replay.worker import Task
+from fieldtool.replay.worker_process import WorkerProcess
+from protocols.decode import no_keys
 
 ROOT = Path(__file__).parents[2]
 METERS = tuple(meter for meter in telegrams.scenario(2100, 13).meters if meter.key is None)
@@ -76,3 +82,31 @@ def test_all_processes_end_without_a_word(tmp_path: Path, number: str, wait_s: f
     os.killpg(process.pid, getattr(signal, number))
     code, _, err = ran(process)
     assert (code, err.strip()) == (130, "")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="processes are copies on Linux")
+def test_what_ends_the_program_while_processes_start_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Told in the very moment in which there is memory that nobody knows of yet."""
+    made: list[str] = []
+    create = WorkerProcess.of
+
+    def interrupted(memory_size: int) -> tuple[WorkerProcess, Connection]:
+        worker, theirs = create(memory_size)
+        made.append(worker.memory.name)
+        if len(made) == 2:
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(0.05)
+        return worker, theirs
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(WorkerProcess, "of", interrupted)
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            next(replay_in_processes(iter(()), 3, Task("json"), no_keys))
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert len(made) == 2
+    assert not [name for name in made if Path("/dev/shm", name).exists()]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import selectors
 import signal
 import sys
@@ -14,6 +15,7 @@ from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from multiprocessing.shared_memory import SharedMemory
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from fieldtool.errors import FieldToolError
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
     from protocols.lorawan.sessions import Sessions
 
 END_TIMEOUT_S: Final = 5.0
+
+_SHARED_MEMORY: Final = Path("/dev/shm")  # noqa: S108 - where Linux has it
 
 
 class ProcessEnded(FieldToolError):
@@ -51,9 +55,18 @@ class WorkerProcess:
 
     @classmethod
     def of(cls, memory_size: int) -> tuple[WorkerProcess, Connection]:
-        """Make pipe and memory for a process to be started, and return the end of the pipe that is to be its own."""
+        """Make pipe and memory for a process to be started, and return the end of the pipe that is to be its own.
+
+        Raises `OSError` when there is no room.
+        """
         memory = SharedMemory(create=True, size=memory_size)
-        ours, theirs = multiprocessing.Pipe()
+        try:
+            _reserve(memory)
+            ours, theirs = multiprocessing.Pipe()
+        except OSError:
+            memory.close()
+            memory.unlink()
+            raise
         return cls(ours, memory), theirs
 
     def begin(self, name: str, theirs: Connection, task: Task, before: Sequence[WorkerProcess]) -> None:
@@ -156,6 +169,16 @@ def watch_over_memory() -> None:
     if sys.platform != "win32":
         with signals_held_back():
             resource_tracker.ensure_running()
+
+
+def _reserve(memory: SharedMemory) -> None:
+    """Make sure that there is as much memory as was asked for: where there is less, who writes to it is killed."""
+    if sys.platform == "linux":
+        descriptor = os.open(_SHARED_MEMORY / memory.name, os.O_RDWR)
+        try:
+            os.posix_fallocate(descriptor, 0, memory.size)
+        finally:
+            os.close(descriptor)
 
 
 def _may_fork() -> bool:

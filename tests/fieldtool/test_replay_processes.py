@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -14,6 +15,7 @@ from types import FrameType
 import pytest
 
 from benchmarks import telegrams
+from fieldtool.errors import FieldToolError
 from fieldtool.replay.processes import replay_in_processes
 from fieldtool.replay.worker import Task
 from fieldtool.replay.worker_process import WorkerProcess
@@ -22,6 +24,7 @@ from protocols.decode import no_keys
 ROOT = Path(__file__).parents[2]
 METERS = tuple(meter for meter in telegrams.scenario(2100, 13).meters if meter.key is None)
 TIMEOUT_S = 100.0
+SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - where Linux has it
 
 
 def started(capture: Path, *options: str) -> subprocess.Popen[bytes]:
@@ -109,4 +112,19 @@ def test_what_ends_the_program_while_processes_start_leaves_nothing(monkeypatch:
     finally:
         signal.signal(signal.SIGTERM, before)
     assert len(made) == 2
-    assert not [name for name in made if Path("/dev/shm", name).exists()]  # noqa: S108
+    assert not [name for name in made if (SHARED_MEMORY / name).exists()]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere room is not asked for")
+def test_too_little_shared_memory_is_told_before_anything_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Path] = []
+
+    def no_room(descriptor: int, *_: object) -> None:
+        asked.append(Path(f"/proc/self/fd/{descriptor}").readlink())
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "posix_fallocate", no_room)
+    with pytest.raises(FieldToolError, match="cannot start 3 processes: No space left"):
+        next(replay_in_processes(iter(()), 3, Task("json"), no_keys))
+    assert len(asked) == 1
+    assert not asked[0].exists()

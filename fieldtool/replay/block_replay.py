@@ -38,6 +38,9 @@ MANY_METERS: Final = 300
 PLANNED_OF_ONE: Final = 10
 """It is so as long as plans fit all but one of so many: what the general way reads is kept as text, which is long."""
 
+STEP: Final = 16
+"""How many times as many lines may be decoded next."""
+
 SENDER: Final = slice(2, 10)
 """The sender's address in a frame: manufacturer, number, version, device type."""
 
@@ -173,8 +176,9 @@ class BlockReplay:
         batch = _Batch.of(blocks)
         self._begun_at = self._items
         self._decode(batch)
-        # Step by step: the lines ahead may be of another kind.
-        self._worth = 0 if batch.singly * PLANNED_OF_ONE > len(batch.lines) else 2 * len(batch.lines)
+        # In few steps: the lines ahead may be of another kind, but of several processes each waits for the one that
+        # takes its blocks in other steps.
+        self._worth = 0 if batch.singly * PLANNED_OF_ONE > len(batch.lines) else STEP * len(batch.lines)
         ends = [*batch.starts[1:], len(batch.lines)]
         for block, start, end in zip(blocks, batch.starts, ends, strict=True):
             # What was yielded is not kept: the text is many times as long as all else.

@@ -99,12 +99,12 @@ def test_few_meters_pipes_and_lines_that_no_plan_fits_are_read_block_by_block(mo
     monkeypatch.setattr(block_replay, "MANY_METERS", 60)
     planned = "\n".join(frame.data.hex() for frame in telegrams.frames(METERS, 200)).encode()
     marked = "\n".join(f"0x{frame.data.hex()}" for frame in telegrams.frames(METERS, 200)).encode()
-    replay = BlockReplay(decoder, "json", by_meter=640)
+    replay = BlockReplay(decoder, "json", by_meter=5000)
     worth = []
     for number, lines in enumerate([planned, planned * 2, marked, planned]):
         replay.replay(Block(1, lines, "air.hex", begins=number == 0))
         worth.append(replay.lines_together)
-    assert worth == [400, 640, 0, 400]
+    assert worth == [3200, 5000, 0, 3200]
     never = BlockReplay(decoder, "json")
     never.replay(Block(1, planned, "air.hex", begins=True))
     assert never.lines_together == 0

@@ -53,6 +53,8 @@ class Glancer:
         # A time to the millisecond, and in UTC.
         if line[4] != "-" or line[7] != "-" or line[10] != " " or line[19] != "." or line[23] != "Z":
             return None
+        if not at.hour and line[11] == "2":
+            return None  # 24:00 of the day before, which newer Pythons understand
         behind = line[_OWN_TIME:start]
         reception = self._receptions[behind] if behind in self._receptions else self._reception(behind)
         return None if reception is None else (raw, start, at, reception)

@@ -51,6 +51,7 @@ def lines_of_all_kinds(frames: Sequence[RawFrame]) -> list[str]:
         lambda frame: f";;;{frame.data.hex()}",
         lambda frame: f"2026-11-20 08:00:01.500Z;;T1;{frame.data.hex()}",
         lambda frame: f"2026-W47-5 08:00:01.500Z;-70;C1;{frame.data.hex()}",
+        lambda frame: f"2026-11-20 24:00:00.000Z;-70;C1;{frame.data.hex()}",
         lambda frame: f"{frame.data.hex()}  # comment",
         lambda frame: f"{frame.data.hex()[:-1]}",
         lambda _: "",

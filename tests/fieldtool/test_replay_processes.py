@@ -87,9 +87,8 @@ def test_all_processes_end_without_a_word(tmp_path: Path, number: str, wait_s: f
     assert (code, err.strip()) == (130, "")
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="processes are copies on Linux")
-def test_what_ends_the_program_while_processes_start_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Told in the very moment in which there is memory that nobody knows of yet."""
+def end_while_processes_start() -> None:
+    """Begin a replay, be told to end in the moment in which there is memory that nobody knows of yet; name all of it."""
     made: list[str] = []
     create = WorkerProcess.of
 
@@ -104,13 +103,22 @@ def test_what_ends_the_program_while_processes_start_leaves_nothing(monkeypatch:
     def interrupt(number: int, frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(WorkerProcess, "of", interrupted)
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
+    signal.signal(signal.SIGTERM, interrupt)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(WorkerProcess, "of", interrupted)
         with pytest.raises(KeyboardInterrupt):
             next(replay_in_processes(iter(()), 3, Task("json"), no_keys))
-    finally:
-        signal.signal(signal.SIGTERM, before)
+    sys.stdout.write(" ".join(made))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="processes are copies on Linux")
+def test_what_ends_the_program_while_processes_start_leaves_nothing() -> None:
+    """In a program without other threads, which a signal could reach while this one holds it back."""
+    called = "from tests.fieldtool.test_replay_processes import end_while_processes_start as end; end()"
+    out = subprocess.run(
+        [sys.executable, "-c", called], cwd=ROOT, capture_output=True, check=True, timeout=TIMEOUT_S
+    ).stdout
+    made = out.decode().split()
     assert len(made) == 2
     assert not [name for name in made if (SHARED_MEMORY / name).exists()]
 

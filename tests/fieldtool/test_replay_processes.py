@@ -88,7 +88,7 @@ def test_all_processes_end_without_a_word(tmp_path: Path, number: str, wait_s: f
 
 
 def end_while_processes_start() -> None:
-    """Begin a replay, be told to end in the moment in which there is memory that nobody knows of yet; name all of it."""
+    """Begin a replay, be told to end in the moment in which there is memory that nobody knows of yet; name it all."""
     made: list[str] = []
     create = WorkerProcess.of
 

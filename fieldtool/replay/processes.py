@@ -307,9 +307,9 @@ class _Crew:
             whole.text.extend(_in_order(dealt))
             yield whole, self._formats
         finally:
-            whole.text.clear()
+            _let_go(whole)
             for part in dealt.parts.values():
-                part.replayed.text.clear()
+                _let_go(part.replayed)
         for part in dealt.parts.values():
             if part.start is not None:
                 part.worker.send(Taken(part.start))
@@ -329,6 +329,14 @@ class _Crew:
                         known = known.joined(formats)
                 worker.asks_formats = False
                 worker.send(known)
+
+
+def _let_go(replayed: Replayed) -> None:
+    """Give up text in the memory of a process, also where what ends the replay still holds it."""
+    for text in replayed.text:
+        if isinstance(text, memoryview):
+            text.release()
+    replayed.text.clear()
 
 
 def _in_order(dealt: _Dealt) -> Iterator[memoryview]:

@@ -9,7 +9,7 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
@@ -113,7 +113,9 @@ class WorkerProcess:
             if self.process.is_alive():
                 self.process.terminate()
                 self.process.join(END_TIMEOUT_S)
-        self.memory.close()
+        with suppress(BufferError):
+            # What ends the replay may still hold a text that has just come; nobody else finds the memory any more.
+            self.memory.close()
         self.memory.unlink()
 
 

@@ -7,6 +7,7 @@ import io
 import os
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from typing import Final
 
 from protocols.model import Outcome
@@ -24,7 +25,6 @@ TALK_LIMIT: Final = 2000
 PIECES: Final = 1024
 """As many pieces of memory as Linux and macOS take at once (IOV_MAX)."""
 
-
 _PLAIN: Final = "fieldtool.plain"
 _LOOK_ALIKES: Final = str.maketrans(
     "✓✗○◌⊘≈▲●■◇→▸▾▶↑↓⏎·•‖\N{EN DASH}…³²°─━│├└╭╮╰╯▌█▇▆▅▄▃▂▁▔▎▊",
@@ -34,11 +34,17 @@ _LOOK_ALIKES: Final = str.maketrans(
 
 
 def prepare() -> None:
-    """Make sure that no character that the terminal cannot show ends the program, and that signs differ without it."""
+    """Make sure that all that is written arrives, and that what a terminal cannot show is told by other characters.
+
+    Whoever shares the terminal or the pipe may have set it so that a write takes what there is room for and no more.
+    """
     codecs.register_error(_PLAIN, _plain)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors=_PLAIN)
+            if sys.platform != "win32":
+                with suppress(OSError, ValueError):  # closed, or no file
+                    os.set_blocking(stream.fileno(), True)
 
 
 def _plain(error: UnicodeError) -> tuple[str, int]:
@@ -76,12 +82,9 @@ def _write_at_once(stream: io.BufferedWriter, chunks: Sequence[bytes | memoryvie
     descriptor = stream.fileno()
     for first in range(0, len(chunks), PIECES):
         pieces = chunks[first : first + PIECES]
-        try:
-            left = sum(map(len, pieces)) - os.writev(descriptor, pieces)
-        except BlockingIOError:
-            left = sum(map(len, pieces))
+        left = sum(map(len, pieces)) - os.writev(descriptor, pieces)
         if left:
-            # A pipe or a terminal took a part only: the rest goes the usual way, which knows how to wait.
+            # A pipe or a terminal took a part only: the rest goes the usual way, which goes on until all is taken.
             whole = b"".join(pieces)
             stream.write(whole[len(whole) - left :])
             stream.flush()

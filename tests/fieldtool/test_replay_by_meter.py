@@ -186,6 +186,22 @@ def is_alive(process: int) -> bool:
     return state != "Z"
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such pipes")
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_all_is_written_where_a_pipe_is_set_not_to_wait(capture: Path, jobs: str) -> None:
+    """As by a program that shares it."""
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    command = [sys.executable, "-m", "fieldtool", "replay", str(capture), "--json", "--jobs", jobs]
+    home = {**os.environ, "FIELDTOOL_STORE": str(capture.with_name("none.vault"))}
+    process = subprocess.Popen(command, cwd=ROOT, env=home, stdout=writing, stderr=subprocess.DEVNULL)
+    os.close(writing)
+    time.sleep(0.5)  # the pipe is full by then
+    with open(reading, "rb") as pipe:  # noqa: PTH123 - a descriptor
+        assert pipe.read().count(b"\n") == 4000
+    assert process.wait(60) == 0
+
+
 def test_all_is_written_where_a_pipe_takes_a_part(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     chunks = [bytes([65 + number % 26]) * (number % 7) + b"\n" for number in range(3000)]
     taken = iter([0, 5, 100_000])

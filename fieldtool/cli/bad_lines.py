@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from fieldtool.cli import output
-from protocols.captures.model import LINE, BadLine
+from protocols.captures.model import LINE, OBJECT, BadLine
 from protocols.plural import counted
 
 SHOWN: Final = 10
@@ -16,12 +16,12 @@ class BadLines:
 
     def __init__(self) -> None:
         self.count = 0
-        self.unit = LINE
+        self._units: set[str] = set()
 
     def tell(self, bad: BadLine) -> None:
         """Take one more."""
         self.count += 1
-        self.unit = bad.unit
+        self._units.add(bad.unit)
         if self.count <= SHOWN:
             output.talk(f"{bad.unit} {bad.line}: {bad.problem}")
         elif self.count == SHOWN + 1:
@@ -30,4 +30,6 @@ class BadLines:
     @property
     def sum(self) -> str:
         """How many there were, in words; empty where there was none."""
-        return f"{counted(self.count, self.unit)} held no telegram" if self.count else ""
+        # They are called objects when all of them are.
+        unit = OBJECT if self._units == {OBJECT} else LINE
+        return f"{counted(self.count, unit)} held no telegram" if self.count else ""

@@ -7,9 +7,7 @@ import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from io import BufferedReader
 from itertools import chain
-from typing import cast
 
 from fieldtool.cli import output
 from fieldtool.cli.bad_lines import SHOWN, BadLines
@@ -22,16 +20,12 @@ from fieldtool.exit_codes import ExitCode
 from fieldtool.export.explain import explain, summary
 from fieldtool.export.telegram_json import telegram_json
 from fieldtool.keys.lazy_keys import LazyKeys, follower_maker
-from fieldtool.replay.capture import items_of
+from fieldtool.replay.capture import items_of, standard_input
 from protocols.captures.model import PLAIN_HEX, BadLine, NotRecognised, Pasted
 from protocols.captures.paste import recognise_all
 from protocols.learned import LearnedDecoder
 from protocols.model import KeyLookup, Telegram
 from protocols.plausibility import judged_alone
-
-SNIFFED = 4096
-UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
-"""What standard input may begin with where Windows has written it."""
 
 
 def _configure(parser: ArgumentParser) -> None:
@@ -107,14 +101,13 @@ def _pasted(arguments: list[str]) -> Iterator[Pasted | None]:
         raise UsageError(
             "no telegram given", "as in: fieldtool decode HEX [--key HEX], or one a line on standard input"
         )
-    yield from _lines(cast(BufferedReader, sys.stdin.buffer))
+    yield from _lines()
 
 
-def _lines(stdin: BufferedReader) -> Iterator[Pasted | None]:
+def _lines() -> Iterator[Pasted | None]:
     """Yield what the lines of standard input hold; nothing at all in it is said as well."""
-    _refuse_binary(stdin.peek(SNIFFED)[:SNIFFED])
     kind, bad, read = PLAIN_HEX, BadLines(), False
-    for item in items_of(stdin):
+    for item in items_of(standard_input()):
         read = True
         if isinstance(item, BadLine):
             bad.tell(item)
@@ -128,14 +121,6 @@ def _lines(stdin: BufferedReader) -> Iterator[Pasted | None]:
         output.talk(bad.sum)
     if not read:
         raise InputError("there was no telegram in what was read", "give one a line on standard input, in hex")
-
-
-def _refuse_binary(start: bytes) -> None:
-    """Refuse what the shell or a mistaken name sends instead of text; raises `InputError`."""
-    if start.startswith(UTF16_MARKS):
-        raise InputError("standard input is UTF-16 text", "save it as UTF-8")
-    if b"\0" in start:
-        raise InputError("standard input is no text: telegrams are read in hex, one a line", "check what is sent here")
 
 
 def _in_words(pasted: Pasted) -> str:

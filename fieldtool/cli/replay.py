@@ -104,10 +104,10 @@ def _run(arguments: Namespace) -> ExitCode:
         if store.reason:
             output.talk(store.reason)
     keep_formats(formats, decoder.formats)
-    _sum_up(tally, time.monotonic() - began)
+    _sum_up(tally, bad_lines, time.monotonic() - began)
     if not tally.telegrams:
         raise InputError("there was no telegram in what was read", "captures hold one telegram a line, in hex")
-    return ExitCode.OK if tally.all_well else ExitCode.SOME_FAILED
+    return ExitCode.OK if tally.all_well and not bad_lines.count else ExitCode.SOME_FAILED
 
 
 def _decoder(arguments: Namespace, store: LazyKeys, formats: FormatLibrary) -> LearnedDecoder:
@@ -178,11 +178,11 @@ def _replayed(arguments: Namespace, reading: _Reading, decoder: LearnedDecoder) 
         yield replayed
 
 
-def _sum_up(tally: Tally, took_s: float) -> None:
+def _sum_up(tally: Tally, bad_lines: BadLines, took_s: float) -> None:
     outcomes = ", ".join(
         f"{tally.by_outcome[outcome]} {outcome_text(outcome)[2:]}" for outcome in Outcome if tally.by_outcome[outcome]
     )
-    bad = f"; {counted(tally.bad_lines, tally.bad_unit)} held no telegram" if tally.bad_lines else ""
+    bad = f"; {bad_lines.sum}" if bad_lines.count else ""
     speed = f", {tally.telegrams / took_s:.0f} a second" if tally.telegrams >= WORTH_A_RATE else ""
     output.talk(f"{counted(tally.telegrams, 'telegram')}: {outcomes or 'none'}{bad}; {took_s:.1f} s{speed}")
 

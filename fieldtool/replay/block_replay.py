@@ -18,7 +18,7 @@ from typing import Final
 from fieldtool.export.lines import telegram_line
 from fieldtool.export.sighting_json import LinePieces, SightingWriter, line_of
 from fieldtool.replay.capture import Block, UntilFailure
-from fieldtool.replay.glance import NOTHING, Glancer, Glimpse, digits_of, received_of
+from fieldtool.replay.glance import NOTHING, SENDER, Glancer, Glimpse, digits_of, received_of
 from fieldtool.replay.second_pass import SecondPass
 from protocols.captures.lines import LineReader
 from protocols.captures.model import BadLine, CaptureEntry, CaptureItem, SeveralLines
@@ -40,9 +40,6 @@ PLANNED_OF_ONE: Final = 10
 
 STEP: Final = 16
 """How many times as many lines may be decoded next."""
-
-SENDER: Final = slice(2, 10)
-"""The sender's address in a frame: manufacturer, number, version, device type."""
 
 BEGINNING: Final = datetime(2000, 1, 1, tzinfo=UTC)
 """Stands for the start of a capture that tells only how much later its telegrams came."""

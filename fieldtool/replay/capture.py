@@ -162,12 +162,17 @@ def _runs(items: Iterable[bytes | BadLine]) -> Iterator[tuple[list[bytes], tuple
         yield objects, ()
 
 
+def standard_input() -> BufferedReader:
+    """Return standard input; raises `InputError` when it is no text, of which a line without end might come."""
+    stdin = cast(BufferedReader, sys.stdin.buffer)
+    _refuse_binary("standard input", stdin.peek(_SNIFFED)[:_SNIFFED])
+    return stdin
+
+
 @contextmanager
 def _opened(path: Path) -> Iterator[tuple[BufferedReader, str]]:
     if str(path) == STDIN:
-        stdin = cast(BufferedReader, sys.stdin.buffer)
-        _refuse_binary("standard input", stdin.peek(_SNIFFED)[:_SNIFFED])
-        yield stdin, "stdin"
+        yield standard_input(), "stdin"
         return
     try:
         with path.open("rb") as file:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, cast
 from zlib import crc32
 
 from fieldtool.replay.capture import Block
+from fieldtool.replay.glance import SENDER
 from protocols.captures.lines import LineReader
 from protocols.captures.model import BadLine, SeveralLines
 from protocols.model import Link, RawFrame
@@ -19,9 +20,6 @@ if TYPE_CHECKING:
 
 SENDERS: Final = 100_000
 """Senders whose process is remembered; it follows from the address for those heard later."""
-
-SENDER: Final = slice(2, 10)
-"""The sender's address in a frame."""
 
 _HEADER_DIGITS: Final = 20
 

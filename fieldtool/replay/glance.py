@@ -12,6 +12,9 @@ from protocols.model import RawFrame
 RECEPTIONS: Final = 4096
 """Signal strengths with radio modes whose text is kept."""
 
+SENDER: Final = slice(2, 10)
+"""The sender's address in a frame: manufacturer, number, version, device type."""
+
 _OWN_TIME: Final = len("2026-11-20 04:32:34.721Z")
 _NO_TIME: Final = '{"at": null'
 

@@ -56,7 +56,6 @@ BLOCKS_AHEAD: Final = 8
 BLOCKS_AT_A_TIME: Final = 4
 """Blocks that a process has at a time, so that it need not wait for the next one."""
 
-
 MEMORY: Final = 1 << 23
 """Bytes of shared memory for all processes together: the text of some blocks, and little for a small /dev/shm."""
 

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import TypeAlias
 
 from fieldtool.replay.block_replay import Replayed
-from protocols.captures.model import LINE, OBJECT, BadLine, CaptureEntry, CaptureItem
+from protocols.captures.model import BadLine, CaptureEntry, CaptureItem
 from protocols.model import Outcome
 
 Sleep: TypeAlias = Callable[[float], None]
@@ -19,17 +19,13 @@ Sleep: TypeAlias = Callable[[float], None]
 
 @dataclass(slots=True)
 class Tally:
-    """What became of a replay."""
+    """What became of the telegrams of a replay."""
 
     by_outcome: Counter[Outcome] = field(default_factory=Counter)
-    bad_lines: int = 0
-    bad_units: set[str] = field(default_factory=set)
 
     def add(self, replayed: Replayed) -> None:
         """Count a part of it."""
         self.by_outcome += replayed.outcomes
-        self.bad_lines += len(replayed.bad_lines)
-        self.bad_units.update(bad.unit for bad in replayed.bad_lines)
 
     @property
     def telegrams(self) -> int:
@@ -37,14 +33,9 @@ class Tally:
         return self.by_outcome.total()
 
     @property
-    def bad_unit(self) -> str:
-        """What bad lines are to be called: objects when all of them are."""
-        return OBJECT if self.bad_units == {OBJECT} else LINE
-
-    @property
     def all_well(self) -> bool:
-        """True when every line held a telegram and every telegram decoded."""
-        return not self.bad_lines and self.by_outcome.total() == self.by_outcome[Outcome.OK]
+        """True when every telegram decoded."""
+        return self.by_outcome.total() == self.by_outcome[Outcome.OK]
 
 
 def paced(items: Iterable[CaptureItem], factor: float, sleep: Sleep = time.sleep) -> Iterator[CaptureItem]:

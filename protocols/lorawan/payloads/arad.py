@@ -53,7 +53,8 @@ GONE: Mapping[int, tuple[Quality, str]] = {
     2: (Quality.INVALID, "read error"),
     3: (Quality.INVALID, "digit error"),
 }
-"""What the lowest values of a stored increment say, counted from 8000 or 80000000."""
+"""What the lowest values of a volume say, counted from 8000 or 80000000."""
+TOP_32 = 1 << 31
 
 UNIT_MASK, UNIT_ONE = 0x0F, 7
 """value = number x 10^((unit & 0F) - 7) litres."""
@@ -96,7 +97,7 @@ def _data_log(draft: Draft) -> None:
     _alarms(draft, 13)
     draft.fields((Field(15, U16BE, "battery_voltage", "voltage", "V", BATTERY),))
     scale = _scale(draft.byte(17))
-    for number, offset in enumerate(range(18, draft.size - 1, 2), start=1):
+    for number, offset in enumerate(range(18, draft.size, 2), start=1):
         _increment(draft, f"interval_{number}_volume", offset, 2, scale, number)
 
 
@@ -136,7 +137,11 @@ def _scale(unit: int) -> Decimal:
 
 def _volume(draft: Draft, offset: int, unit_offset: int) -> None:
     scale = _scale(draft.byte(unit_offset))
-    draft.fields((Field(offset, U32BE, "total_volume", "volume", "m3", scale),))
+    code = unsigned_be(draft.bytes(offset, 4)) - TOP_32
+    if code in GONE:
+        _gone(draft, "total_volume", offset, 4, code)
+    else:
+        draft.fields((Field(offset, U32BE, "total_volume", "volume", "m3", scale),))
 
 
 def _increment(draft: Draft, name: str, offset: int, size: int, scale: Decimal, storage: int) -> None:
@@ -144,9 +149,15 @@ def _increment(draft: Draft, name: str, offset: int, size: int, scale: Decimal, 
     at = draft.start + offset
     top = 1 << 8 * size - 1
     if number >= top:
-        quality, words = GONE.get(number - top, (Quality.INVALID, f"code {number:X}"))
-        if quality is not Quality.NOT_AVAILABLE:
-            draft.note(f"{name.replace('_', ' ')}: {words}")
-        draft.add(name, "volume", None, "m3", at, at + size, quality, storage)
-        return
-    draft.add(name, "volume", number * scale, "m3", at, at + size, storage=storage)
+        _gone(draft, name, offset, size, number - top, storage)
+    else:
+        draft.add(name, "volume", number * scale, "m3", at, at + size, storage=storage)
+
+
+def _gone(draft: Draft, name: str, offset: int, size: int, code: int, storage: int = 0) -> None:
+    """Add a volume that its meter could not give; `code` is what stands below the top bit."""
+    at = draft.start + offset
+    quality, words = GONE.get(code, (Quality.INVALID, f"code {draft.bytes(offset, size).hex().upper()}"))
+    if quality is not Quality.NOT_AVAILABLE:
+        draft.note(f"{name.replace('_', ' ')}: {words}")
+    draft.add(name, "volume", None, "m3", at, at + size, quality, storage)

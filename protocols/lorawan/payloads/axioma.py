@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
 from protocols.lorawan.payloads.draft import Draft, Field, binary_decoder, sequence
 from protocols.lorawan.payloads.numbers import I16LE, U24LE, U32LE, UNIX_LE, unix_le, unsigned_le
+from protocols.model import Quality
 
 LITRES = Decimal("0.001")
 HOUR_S = 3600
@@ -32,6 +33,9 @@ PACKED_STATUS = 5
 PACKED_VOLUME = Field(6, U32LE, "history_base_volume", "volume", "m3", LITRES)
 PACKED_FIRST, PACKED_COUNT, PACKED_BITS = 10, 23, 14
 
+PROFILE_VIFE = b"\x1e"
+"""Ends the header of the increments; their length, control and spacing follow as the last three bytes."""
+
 TEMPLATE_WORDS: Mapping[bytes, str] = {
     bytes.fromhex("04FF8913"): "clock",
     bytes.fromhex("31FD17"): "status",
@@ -39,7 +43,6 @@ TEMPLATE_WORDS: Mapping[bytes, str] = {
     bytes.fromhex("04933D"): "volume in oz",
     bytes.fromhex("44FF8913"): "log clock",
     bytes.fromhex("4413"): "log volume in L",
-    bytes.fromhex("4493BD4D"): "log volume in oz",
     bytes.fromhex("4493BD"): "log volume in oz",
     bytes.fromhex("4D931E"): "increments in L",
     bytes.fromhex("4D93BD1E"): "increments in oz",
@@ -65,22 +68,23 @@ def _log(draft: Draft) -> None:
     draft.fields((CLOCK,))
     _status(draft, 4)
     draft.fields(LOG_FIELDS[1:])
-    if draft.size < LOG_FIRST or not any(draft.bytes(9, draft.size - 9)):
+    if not any(draft.bytes(LOG_CLOCK, draft.size - LOG_CLOCK)):
         return
+    draft.require(LOG_FIRST, "log")
     clock = unix_le(draft.bytes(0, 4))
     at = draft.start + LOG_CLOCK
     log_clock = unix_le((unsigned_le(draft.bytes(LOG_CLOCK, 4)) // HOUR_S * HOUR_S).to_bytes(4, "little"))
     draft.add("history_base_datetime", "datetime", log_clock, "", at, at + 4)
     draft.fields((LOG_VOLUME,))
-    deltas = [
-        (offset, value)
-        for offset in range(LOG_FIRST, draft.size - 1, 2)
-        if (value := unsigned_le(draft.bytes(offset, 2))) != PADDING
-    ]
-    for place, (offset, value) in enumerate(deltas):
-        number = len(deltas) - place
-        at = draft.start + offset
-        draft.add(f"hour_{number}_volume", "volume", value * LITRES, "m3", at, at + 2, storage=number)
+    deltas = [unsigned_le(draft.bytes(offset, 2)) for offset in range(LOG_FIRST, draft.size, 2)]
+    while deltas and deltas[-1] == PADDING:
+        deltas.pop()
+    at = draft.start + LOG_FIRST
+    for number, delta in zip(range(len(deltas), 0, -1), deltas, strict=True):
+        gone = delta == PADDING
+        value, quality = (None, Quality.NOT_AVAILABLE) if gone else (delta * LITRES, Quality.GOOD)
+        draft.add(f"hour_{number}_volume", "volume", value, "m3", at, at + 2, quality, number)
+        at += 2
     if clock and log_clock and not timedelta(0) <= clock - log_clock <= LONGEST_LOG:
         draft.suspect(f"clock {clock:%Y-%m-%d} and log clock {log_clock:%Y-%m-%d} do not belong together", LOG_CLOCK)
 
@@ -92,7 +96,7 @@ def _packed(draft: Draft) -> None:
     bits = unsigned_le(draft.bytes(PACKED_FIRST, PACKED_SIZE - PACKED_FIRST))
     multiplier = bits >> PACKED_COUNT * PACKED_BITS
     if multiplier:
-        draft.note(f"multiplier code {multiplier} of the increments is not known; they are read as litres")
+        raise draft.unsupported(f"multiplier code {multiplier} of the increments is not known", PACKED_FIRST)
     total = unsigned_le(draft.bytes(PACKED_VOLUME.offset, 4))
     first = draft.start + PACKED_FIRST
     for place in range(PACKED_COUNT):
@@ -106,25 +110,28 @@ def _packed(draft: Draft) -> None:
 
 
 def _template(draft: Draft) -> None:
-    words: list[str] = []
-    position, end = 0, draft.size
-    content = draft.bytes(0, end)
-    while position < end:
-        header = next((h for h in TEMPLATE_WORDS if content.startswith(h, position)), None)
-        if header is None:
-            break
-        words.append(TEMPLATE_WORDS[header])
-        position += len(header)
-    if not words:
+    content = draft.bytes(0, draft.size)
+    end = draft.size - 3 if content[-4:-3] == PROFILE_VIFE else 0
+    headers = content[: end or draft.size]
+    words = tuple(_announced(headers))
+    if not words or (PROFILE_VIFE in headers and not end):
         raise draft.unsupported("template of the log frame in a form that is not known here")
-    draft.contents(", ".join(words), 0, position)
-    if end - position >= 3:
-        length, control, spacing = content[position : position + 3]
+    draft.contents(", ".join(words), 0, len(headers))
+    if end:
+        length, control, spacing = content[end:]
         unit = ("s", "min", "h", "d")[control >> 4 & 3]
-        draft.add(
-            "interval_duration", "duration", spacing, unit, draft.start + position + 1, draft.start + position + 3
-        )
+        draft.add("interval_duration", "duration", spacing, unit, draft.start + end + 1, draft.end)
         draft.note(f"{length} bytes of increments, {control & 0x0F} bytes each")
+
+
+def _announced(headers: bytes) -> Iterator[str]:
+    """What the headers announce; bytes that are no known header are stepped over."""
+    position = 0
+    while position < len(headers):
+        header = next((h for h in TEMPLATE_WORDS if headers.startswith(h, position)), b"")
+        if header:
+            yield TEMPLATE_WORDS[header]
+        position += len(header) or 1
 
 
 def _status(draft: Draft, offset: int) -> None:

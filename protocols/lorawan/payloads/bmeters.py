@@ -51,6 +51,6 @@ def decode_iwm(draft: Draft) -> None:
     )
     draft.text("medium", medium_name(draft.byte(10)), 10)
     draft.flag_bits(draft.byte(12), ALARMS)
-    if draft.size >= LENGTHS[1]:
+    if draft.size > LENGTHS[0]:
         draft.fields((Field(13, I16BE, "temperature_code", "code"),))
         draft.note("the scale of the temperature is not published")

@@ -70,11 +70,11 @@ H200_SERIAL_FLAGS: Mapping[int, str] = {
 H200_FLAGS: Mapping[int, str] = {0: "reverse_flow", 1: "leak", 2: "no_consumption", 3: "communication_error"}
 AGES: tuple[tuple[int, int, int, str], ...] = (
     (60, 0, 1, "min"),
-    (152, 60, 15, "min"),
-    (200, 152, 1, "d"),
-    (245, 200, 7, "d"),
+    (152, 56, 15, "min"),
+    (200, 151, 1, "d"),
+    (245, 193, 7, "d"),
 )
-"""Age code: first code above the row, first code of it, step and unit."""
+"""Age code: first code above the row, the code that would be none, step and unit. A row goes on where the last ends."""
 
 
 @binary_decoder
@@ -114,7 +114,5 @@ def _age(draft: Draft, code: int) -> None:
     if row is None:
         draft.note("the reading is older than a year")
         return
-    _, first, step, unit = row
-    base = 60 if (first, step) == (60, 15) else 0
-    value = base + (code - first) * step
-    draft.add("actuality_duration", "actuality_duration", value, unit, at, at + 1)
+    _, none, step, unit = row
+    draft.add("actuality_duration", "actuality_duration", (code - none) * step, unit, at, at + 1)

@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from decimal import Decimal
 
 from protocols.lorawan.payloads.draft import Draft, Field, binary_decoder
-from protocols.lorawan.payloads.numbers import U8, U16BE, U32BE
+from protocols.lorawan.payloads.numbers import U8, U16BE, U32BE, Number
 
 LITRES = Decimal("0.001")
+
+MONTH = Number(1, lambda data: data[0] if 1 <= data[0] <= 12 else None)
 
 READING = Field(0, U32BE, "total_volume", "volume", "m3")
 ERRORS: Mapping[int, str] = {
@@ -23,7 +25,7 @@ INTERVALS = ("normal", "1 day", "7 days", "14 days")
 
 PORTS: Mapping[int, tuple[Field, ...]] = {
     1: (READING,),
-    2: (READING, Field(4, U32BE, "due_date_volume", "volume", "m3"), Field(10, U8, "due_date_month", "month")),
+    2: (READING, Field(4, U32BE, "due_date_volume", "volume", "m3"), Field(10, MONTH, "due_date_month", "month")),
     3: (
         READING,
         Field(4, U16BE, "maximum_volume_flow", "volume_flow", "m3/h", LITRES),

@@ -60,10 +60,10 @@ class Flaw:
 
 NO_GRANT = "knows nothing of grants"
 ANY_PURPOSE = "was asked for any purpose"
-IGNORES = "was told to pass over critical extensions, because it does not know ours"
+IGNORES = "was told to ignore critical extensions, because it does not know ours"
 BY_NAME = "finds issuers by name and signature alone"
-KEYS = "takes this kind of key as well"
-LEAF_IS_ITS_OWN = "takes what is asked of a leaf from the caller's policy"
+KEYS = "accepts this kind of key as well"
+LEAF_IS_ITS_OWN = "leaves what a leaf must have to the caller's policy"
 _R = RejectReason
 
 FLAWS: dict[str, Flaw] = {
@@ -79,7 +79,7 @@ FLAWS: dict[str, Flaw] = {
     "two purposes": Flaw(
         leaf(put(raw.EXTENDED_KEY_USAGE, raw.purposes(FIELD_AUTHORISATION, raw.CLIENT_AUTH))),
         _R.WRONG_USAGE,
-        library="asks that our purpose is there, not that it is alone",
+        library="asks that our purpose is there, not that it is the only one",
         openssl=ANY_PURPOSE,
     ),
     "any purpose": Flaw(
@@ -91,7 +91,7 @@ FLAWS: dict[str, Flaw] = {
     "level twice": Flaw(
         leaf(lambda draft: draft.twice(FIELD_GRANT)),
         _R.DUPLICATE_EXTENSION,
-        openssl="looks for doubles only among the extensions that it knows",
+        openssl="looks for duplicates only among the extensions that it knows",
     ),
     "key usage twice": Flaw(leaf(lambda draft: draft.twice(raw.KEY_USAGE)), _R.DUPLICATE_EXTENSION),
     "level with bytes behind": Flaw(leaf(grant(lambda value: value + b"\0")), _R.BAD_LEVEL, openssl=NO_GRANT),
@@ -140,7 +140,7 @@ FLAWS: dict[str, Flaw] = {
         _R.UNTRUSTED,
         library=BY_NAME,
     ),
-    "issuer named in two ways": Flaw(leaf(two_names_for_issuer), _R.MALFORMED, library="passes over the second name"),
+    "issuer named in two ways": Flaw(leaf(two_names_for_issuer), _R.MALFORMED, library="ignores the second name"),
     "unknown critical": Flaw(leaf(put("2.25.1", b"\x05\x00")), _R.UNKNOWN_CRITICAL, openssl=IGNORES),
     "unknown, not critical": Flaw(leaf(put("2.25.1", b"\x05\x00", critical=False)), None),
     "leaf P-384": Flaw(
@@ -160,7 +160,7 @@ FLAWS: dict[str, Flaw] = {
         leaf(lambda draft: replace(draft, algorithm=raw.ECDSA_SHA384)),
         _R.WRONG_ALGORITHM,
         openssl=KEYS,
-        library="takes this signature as well",
+        library="accepts this signature as well",
     ),
     "two algorithms": Flaw(leaf(lambda draft: replace(draft, inner_algorithm=raw.ECDSA_SHA384)), _R.BAD_SIGNATURE),
     "signature flipped": Flaw(leaf(lambda draft: replace(draft, damage=flip)), _R.BAD_SIGNATURE),
@@ -182,14 +182,17 @@ FLAWS: dict[str, Flaw] = {
     "serial zero": Flaw(
         leaf(lambda draft: replace(draft, serial=b"\0")),
         _R.MALFORMED,
-        openssl="takes it",
-        library="takes it, with a warning",
+        openssl="accepts it",
+        library="accepts it, with a warning",
     ),
-    "serial negative": Flaw(leaf(lambda draft: replace(draft, serial=b"\x81")), _R.MALFORMED, openssl="takes it"),
+    "serial negative": Flaw(leaf(lambda draft: replace(draft, serial=b"\x81")), _R.MALFORMED, openssl="accepts it"),
     "serial of 21 bytes": Flaw(
-        leaf(lambda draft: replace(draft, serial=b"\x01" * 21)), _R.MALFORMED, openssl="takes it", library="takes it"
+        leaf(lambda draft: replace(draft, serial=b"\x01" * 21)),
+        _R.MALFORMED,
+        openssl="accepts it",
+        library="accepts it",
     ),
-    "version 1": Flaw(leaf(lambda draft: replace(draft, version=0)), _R.MALFORMED, openssl="takes it"),
+    "version 1": Flaw(leaf(lambda draft: replace(draft, version=0)), _R.MALFORMED, openssl="accepts it"),
     "bytes behind": Flaw(leaf(lambda draft: replace(draft, after=b"\0")), _R.MALFORMED, openssl="reads the first only"),
     "revoked": Flaw(revoked(0), _R.REVOKED, library="knows no revocation lists"),
     "issuer revoked": Flaw(revoked(1), _R.REVOKED, library="knows no revocation lists", length=3),

@@ -41,8 +41,7 @@ def _measurements(draft: Draft) -> None:
         _input(draft, number, mask)
     if draft.byte(1) & CT_PLUS:
         for phase in range(1, CT_PLUS_PHASES + 1):
-            if draft.left:
-                draft.next_field(Field(0, F16LE, f"power_factor_input_{phase}", "power_factor"))
+            draft.next_field(Field(0, F16LE, f"power_factor_input_{phase}", "power_factor"))
 
 
 def _input(draft: Draft, number: int, mask: int) -> None:
@@ -84,7 +83,7 @@ def _charges(draft: Draft) -> None:
 
 def _counters(draft: Draft, name: str, quantity: str, unit: str, *, with_factor: bool) -> None:
     number = 1
-    while draft.left >= (6 if with_factor else 4):
+    while draft.left:
         draft.next_field(Field(0, I32LE, f"{name}_input_{number}", quantity, unit, Decimal("0.01")))
         if with_factor:
             draft.next_field(Field(0, F16LE, f"power_factor_input_{number}", "power_factor"))

@@ -12,6 +12,7 @@ from decimal import Decimal
 from protocols.lorawan.payloads.draft import Draft, Field, binary_decoder
 from protocols.lorawan.payloads.numbers import I64BE, U8, U16BE, U32BE, U64BE, signed_be, unsigned_be
 from protocols.model import Quality
+from protocols.plural import counted
 
 STEP = Field(1, U8, "interval_duration", "duration", "min")
 TENTH = Decimal("0.1")
@@ -95,7 +96,7 @@ def decode_fm432(draft: Draft) -> None:
 
 def _data(draft: Draft, scale: Decimal | None) -> None:
     draft.fields((STEP, Field(2, U32BE, "meter_index", "count", scale=scale)))
-    count = (draft.size - 6) // 2
+    count = (draft.size - 5) // 2
     draft.fields(
         Field(
             6 + 2 * place, U16BE, f"interval_{count - place}_index", "count", scale=scale, storage=count - place
@@ -108,9 +109,10 @@ def _optical(draft: Draft, message: Optical) -> None:
     draft.fields((STEP,))
     signs = draft.byte(2)
     registers = len(message.names)
-    count = (draft.size - 3 - 8 * registers) // (2 * registers)
-    if count < 0:
-        draft.require(3 + 8 * registers, "message")
+    head = 3 + 8 * registers
+    draft.require(head, "message")
+    count = -((head - draft.size) // (2 * registers))
+    draft.require(head + 2 * registers * count, f"message with {counted(count, 'interval')}")
     for place, name in enumerate(message.names):
         base = draft.start + 3 + place * (8 + 2 * count)
         signed = bool(signs >> place & 1)

@@ -8,13 +8,14 @@ frame, a key that does not fit, a note to make) is left to `decode()`, which tea
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from protocols.crypto import BLOCK
 from protocols.decode import decode, decode_fragments, learn, no_keys, unknown_format
 from protocols.errors import ProtocolError
+from protocols.lookups import keys_of_many
 from protocols.mbus.compact import FormatLibrary, shipped_formats
 from protocols.mbus.values import Result
 from protocols.model import Address, Key, KeyLookup, Link, Outcome, RawFrame, Status, Telegram
@@ -125,6 +126,7 @@ class LearnedDecoder:
         self._already_decrypted = already_decrypted
         self._by_meter: dict[FrameFormat, dict[bytes, MeterPlan]] = {}
         self._by_kind: dict[bytes, tuple[Plan, ...]] = {}
+        self._expected: Mapping[Address, Sequence[Key]] = {}
         self._meters = self._plans = 0
         self.forget()
 
@@ -151,6 +153,7 @@ class LearnedDecoder:
             self._lorawan.forget()
         self._by_meter = {frame_format: {} for frame_format in FrameFormat}
         self._by_kind = {}
+        self._expected = {}
         self._meters = self._plans = 0
 
     def decode(
@@ -219,14 +222,20 @@ class LearnedDecoder:
             return None
         return self._match_data(raw, stripped.data, stripped.format)
 
-    def asks_for(self, raw: bytes) -> Address | None:
-        """The address whose keys `match` asks for first, of a new meter of a known kind; None where it asks for none.
+    def expect(self, frames: Iterable[bytes]) -> None:
+        """Look up at once the keys of all new meters among the senders of some frames, where that is quicker.
 
-        For frames without CRCs; many keys may be looked up at once that way.
+        It is for frames without CRCs, of kinds of meters that are known; they are to be matched next.
         """
-        for plan in self._by_kind.get(_kind(raw, FrameFormat.STRIPPED), ()):
-            if plan.suits(raw):
-                meter, link_address = plan.addresses(raw)
+        known = self._by_meter[FrameFormat.STRIPPED]
+        asked = [self._asks_for(frame) for frame in frames if frame[:HEADER_SIZE] not in known]
+        self._expected = keys_of_many(self.keys, [address for address in asked if address is not None])
+
+    def _asks_for(self, data: bytes) -> Address | None:
+        """The address whose keys a new meter needs first; None where it needs none, or its kind is not known."""
+        for plan in self._by_kind.get(_kind(data, FrameFormat.STRIPPED), ()):
+            if plan.suits(data):
+                meter, link_address = plan.addresses(data)
                 if not plan.needs_key:
                     return None
                 return meter if plan.ell_start is None else link_address or meter
@@ -298,11 +307,15 @@ class LearnedDecoder:
             return MeterPlan.of(plan, data, meter, link_address)
         addresses = (meter, link_address) if plan.ell_start is None else (link_address or meter,)
         for address in addresses:
-            keys: Sequence[Key] = self.keys(address) if address is not None else ()
+            keys: Sequence[Key] = self._keys_of(address) if address is not None else ()
             usable = [key for key in keys if len(key.value) == BLOCK]
             if usable:
                 return MeterPlan.of(plan, data, meter, link_address, usable[0])
         return None
+
+    def _keys_of(self, address: Address) -> Sequence[Key]:
+        found = self._expected.get(address)
+        return self.keys(address) if found is None else found
 
 
 def _kind(data: bytes, frame_format: FrameFormat) -> bytes:

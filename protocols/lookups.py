@@ -1,13 +1,15 @@
-"""What a look-up of keys may offer besides keys: that it cannot look any up, and which ones were revoked.
+"""What a look-up of keys may offer besides keys: many at once, why it has none, and which ones were revoked.
 
 Neither `KeyLookup` nor `LorawanKeys` has to: a plain function is a look-up as well. Whoever wants to know asks here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
+
+from protocols.model import Address, Key
 
 Whose_contra = TypeVar("Whose_contra", contravariant=True)
 
@@ -29,6 +31,13 @@ class KnowsRevoked(Protocol[Whose_contra]):
 
     def revoked(self, whose: Whose_contra, /) -> Sequence[str]:
         """The check values of the revoked keys of an address, or of a DevEUI or DevAddr."""
+
+
+class LooksUpMany(Protocol):
+    """A look-up that finds the keys of many addresses in less time than one after the other."""
+
+    def of_many(self, addresses: Sequence[Address], /) -> Mapping[Address, Sequence[Key]]:
+        """The keys of each address as the look-up gives them; addresses may be missing, to be asked for singly."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,3 +62,9 @@ def revoked_keys(keys: object, whose: Whose_contra) -> Sequence[str]:
     """Ask a look-up for the check values of someone's revoked keys; empty where it is not `KnowsRevoked`."""
     revoked: Callable[[Whose_contra], Sequence[str]] | None = getattr(keys, "revoked", None)
     return () if revoked is None else revoked(whose)
+
+
+def keys_of_many(keys: object, addresses: Sequence[Address]) -> Mapping[Address, Sequence[Key]]:
+    """Ask a look-up for the keys of many addresses; empty where it does not `LooksUpMany`."""
+    of_many: Callable[[Sequence[Address]], Mapping[Address, Sequence[Key]]] | None = getattr(keys, "of_many", None)
+    return {} if of_many is None or not addresses else of_many(addresses)

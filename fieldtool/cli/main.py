@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import logging
 import os
 import signal
@@ -26,6 +27,15 @@ _END_SIGNALS = ("SIGTERM", "SIGHUP")
 
 _NO_ROOM = frozenset({errno.ENOSPC, errno.EFBIG, errno.EIO, getattr(errno, "EDQUOT", errno.ENOSPC)})
 """What a full disk, a quota, a limit or a dying device says to who writes."""
+
+
+def program() -> int:
+    """Be the program: run the command line of this process, which ends with the code that is returned."""
+    try:
+        return main()
+    finally:
+        # The system takes the memory back at once; Python would first look through all objects for useless ones.
+        gc.freeze()
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from protocols.model import Address, Key
@@ -41,6 +41,11 @@ class LazyKeys:
     def __call__(self, address: Address) -> Sequence[Key]:
         """Return the keys filed for an address, best first."""
         return self._asked(lambda vault: vault.keys_for(address))
+
+    def of_many(self, addresses: Sequence[Address]) -> Mapping[Address, Sequence[Key]]:
+        """Return the keys filed for each of some addresses."""
+        (found,) = self._asked(lambda vault: (vault.keys_for_many(addresses),)) or ({},)
+        return found
 
     def revoked(self, address: Address) -> Sequence[str]:
         """Return the check values of an address's keys that are revoked: asked where no other key is filed."""

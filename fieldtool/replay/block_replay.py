@@ -218,9 +218,18 @@ class BlockReplay:
     def _decode_waiting(self, batch: _Batch, places: Sequence[int]) -> None:
         """Decode lines that were read at a glance, all of the same kind of meter one after the other."""
         if self._by_meter:
-            places = _by_kind(batch, places)
+            places = self._by_kind(batch, places)
         for first in range(0, len(places), TOGETHER):
             self._decode_some(batch, places[first : first + TOGETHER])
+
+    def _by_kind(self, batch: _Batch, places: Sequence[int]) -> list[int]:
+        """Put places in order by kind of meter, then by meter; those of one meter stay in their order."""
+        of_sender: defaultdict[bytes, list[int]] = defaultdict(list)
+        glimpses = batch.glimpses
+        for place in places:
+            of_sender[glimpses[place][0][SENDER]].append(place)
+        self._decoder.expect([glimpses[of_one[0]][0] for of_one in of_sender.values()])
+        return list(chain.from_iterable([of_sender[sender] for sender in sorted(of_sender, key=_kind)]))
 
     def _decode_some(self, batch: _Batch, places: Sequence[int]) -> None:
         match, glimpses = self._decoder.match, batch.glimpses
@@ -300,15 +309,6 @@ class BlockReplay:
         if self._as_json or isinstance(seen, Sighting):
             return self._writer.line(seen, findings)
         return telegram_line(with_findings(seen, findings))
-
-
-def _by_kind(batch: _Batch, places: Sequence[int]) -> list[int]:
-    """Put places in order by kind of meter, then by meter; those of one meter stay in their order."""
-    of_sender: defaultdict[bytes, list[int]] = defaultdict(list)
-    glimpses = batch.glimpses
-    for place in places:
-        of_sender[glimpses[place][0][SENDER]].append(place)
-    return list(chain.from_iterable([of_sender[sender] for sender in sorted(of_sender, key=_kind)]))
 
 
 def _kind(sender: bytes) -> bytes:

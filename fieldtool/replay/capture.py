@@ -32,8 +32,8 @@ class Block:
     """Some whole lines of a capture: the number of the first, counted from 1, their bytes, and the capture's name.
 
     `begins` is set in the first block of a capture. `heard_only` are numbers of lines to be decoded and not shown.
-    `new` are the places, counted from 0, of lines of meters that were not heard before, where that is known. `unit` is
-    what is counted: of a capture that is JSON, each object is a line. `bad` stands behind the lines and is no telegram.
+    `unit` is what is counted: of a capture that is JSON, each object is a line. `bad` stands behind the lines and is no
+    telegram.
     """
 
     first: int
@@ -41,7 +41,6 @@ class Block:
     source: str
     begins: bool = False
     heard_only: frozenset[int] = frozenset()
-    new: tuple[int, ...] = ()
     unit: str = LINE
     bad: tuple[BadLine, ...] = ()
 

@@ -30,14 +30,13 @@ class Deal:
 
     `lines` are those of each process, `owners` the process of each line in the order of the block. Lines that hold no
     telegram are nobody's; those that should hold one are `bad_lines`. `heard_only` are the places, counted from 1, of
-    lines that another process shows; `new` those, counted from 0, of meters that were not heard before. `numbers` are
-    those of each process's lines; empty when every line is somebody's, from number `first` on.
+    lines that another process shows. `numbers` are those of each process's lines; empty when every line is somebody's,
+    from number `first` on.
     """
 
     first: int
     lines: list[list[str]]
     heard_only: list[set[int]]
-    new: list[list[int]]
     numbers: list[list[int]] = field(default_factory=list)
     owners: list[int] = field(default_factory=list)
     bad_lines: list[BadLine] = field(default_factory=list)
@@ -46,7 +45,7 @@ class Deal:
     def of(cls, block: Block, processes: int) -> Deal:
         """Nothing is dealt out yet."""
         of_each = range(processes)
-        return cls(block.first, [[] for _ in of_each], [set() for _ in of_each], [[] for _ in of_each])
+        return cls(block.first, [[] for _ in of_each], [set() for _ in of_each])
 
     def number(self, process: int, place: int) -> int:
         """The number in the capture of a process's line, whose places are counted from 1."""
@@ -141,10 +140,7 @@ class Dealer:
             self._read_lorawan(deal, number, line, item.frame)
         elif item is not None:
             sender = item.frame.data[SENDER]
-            is_new = sender not in self._owners
             owner = self._owner(sender)
-            if is_new:
-                deal.new[owner].append(len(deal.lines[owner]))
             self._dealt[owner] += 1
             deal.add(owner, number, line)
             self._remember(digits, sender, owner)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
@@ -17,16 +18,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class AskedForKeys:
-    """A process wants the keys of these addresses, and is answered with a `FoundKeys` each."""
+    """A process wants the keys of these addresses, and is answered with `FoundKeys`."""
 
     addresses: tuple[Address, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class FoundKeys:
-    """The keys of an address; without any, why none can be looked up and what to do, as the look-up says it."""
+    """The keys of each address; why none can be looked up and what to do, as the look-up says it."""
 
-    keys: tuple[Key, ...]
+    keys: Mapping[Address, tuple[Key, ...]]
     unavailable: str = ""
     how_to_unlock: str = ""
 

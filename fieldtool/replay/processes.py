@@ -42,7 +42,7 @@ from fieldtool.replay.worker_process import Listening, ProcessEnded, WorkerProce
 from protocols.captures.lines import parse_lines
 from protocols.captures.model import CaptureEntry
 from protocols.decode import decode
-from protocols.lookups import Unavailable, revoked_keys, why_unavailable
+from protocols.lookups import Unavailable, keys_of_many, revoked_keys, why_unavailable
 from protocols.mbus.compact import FormatLibrary
 from protocols.model import Address, Key, KeyLookup, Link
 
@@ -199,10 +199,8 @@ class _Crew:
     def _dealt(self, block: Block) -> _Dealt:
         deal = self._dealer.deal(block)
         blocks = [
-            Block(
-                1, "\n".join(lines).encode(), block.source, block.begins, frozenset(heard_only), tuple(new), block.unit
-            )
-            for lines, heard_only, new in zip(deal.lines, deal.heard_only, deal.new, strict=True)
+            Block(1, "\n".join(lines).encode(), block.source, block.begins, frozenset(heard_only), block.unit)
+            for lines, heard_only in zip(deal.lines, deal.heard_only, strict=True)
         ]
         deal.lines.clear()
         return _Dealt(deal, blocks)
@@ -281,7 +279,7 @@ class _Crew:
         """Answer what can be answered at once."""
         match question:
             case AskedForKeys(addresses):
-                return tuple(map(self._found, addresses))
+                return self._found(addresses)
             case AskedForRevoked(address):
                 return tuple(revoked_keys(self._keys, address))
             case AskedForRootKeys(dev_eui):
@@ -313,8 +311,9 @@ class _Crew:
             if part.start is not None:
                 part.worker.send(Taken(part.start))
 
-    def _found(self, address: Address) -> FoundKeys:
-        found = tuple(self._keys(address))
+    def _found(self, addresses: Sequence[Address]) -> FoundKeys:
+        at_once = keys_of_many(self._keys, addresses) if len(addresses) > 1 else {}
+        found = {one: tuple(at_once[one] if one in at_once else self._keys(one)) for one in addresses}
         why = why_unavailable(self._keys) or AVAILABLE
         return FoundKeys(found, why.reason, why.next)
 

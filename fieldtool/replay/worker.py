@@ -9,7 +9,7 @@ import signal
 import sys
 import threading
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -147,7 +147,6 @@ class _Work:
         self._free = deque(range(0, self._piece * PIECES, self._piece))
         self._blocks: deque[Block] = deque()
         self._given = task.keys
-        self._asked_ahead: dict[Address, FoundKeys] = {}
         self.unavailable = self.how_to_unlock = ""
         decoder = LearnedDecoder(self, formats=task.formats, profiles=load_profiles(task.profiles).registry)
         decoder.search_formats = self._search
@@ -166,7 +165,6 @@ class _Work:
             while not self._blocks or (self._replay.lines_together and self._incoming.is_there()):
                 self._receive()
             together = list(self._taken(self._replay.lines_together))
-            self._ask_ahead(together)
             for replayed in self._replay.replay_together(together, measured=True):
                 text, formats = self._hand_over(replayed), self._decoder.formats
                 outcomes = {str(outcome): count for outcome, count in replayed.outcomes.items()}
@@ -204,31 +202,16 @@ class _Work:
         """Return the given keys, else ask for those of an address."""
         if self._given:
             return self._given
-        found = self._asked_ahead.pop(address, None)
-        if found is None:
-            (found,) = self._ask((address,))
+        return self.of_many((address,))[address]
+
+    def of_many(self, addresses: Sequence[Address]) -> Mapping[Address, Sequence[Key]]:
+        """Ask for the keys of some addresses, as many as there are."""
+        if self._given:
+            return {}
+        self._connection.send(AskedForKeys(tuple(addresses)))
+        found = cast(FoundKeys, self._answer())
         self.unavailable, self.how_to_unlock = found.unavailable, found.how_to_unlock
         return found.keys
-
-    def _ask(self, addresses: tuple[Address, ...]) -> tuple[FoundKeys, ...]:
-        self._connection.send(AskedForKeys(addresses))
-        return cast("tuple[FoundKeys, ...]", self._answer())
-
-    def _ask_ahead(self, blocks: Sequence[Block]) -> None:
-        """Ask at once for the keys of all meters that come first in some blocks, where their kinds are known."""
-        if self._given:
-            return
-        wanted = dict[Address, None]()
-        for block in blocks:
-            lines = block.lines() if block.new else []
-            for place in block.new:
-                line = lines[place]
-                with suppress(ValueError):
-                    address = self._decoder.asks_for(bytes.fromhex(line[line.rfind(";") + 1 :]))
-                    if address is not None:
-                        wanted[address] = None
-        if wanted:
-            self._asked_ahead = dict(zip(wanted, self._ask(tuple(wanted)), strict=True))
 
     def revoked(self, address: Address) -> Sequence[str]:
         """Ask for the check values of an address's keys that are revoked."""

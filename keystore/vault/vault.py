@@ -11,7 +11,7 @@ from keystore.errors import InUse, StorageFailed
 from keystore.lint import LintFinding, lint
 from keystore.matching import squeezed
 from keystore.model import LORAWAN_ROLES, KeyRecord, KeyRole, KeyStatus, Ownership
-from keystore.vault.book import KeyBook
+from keystore.vault.book import FoundKeys, KeyBook
 from keystore.vault.documents import DocumentShelf
 from keystore.vault.door import Door
 from keystore.vault.key_changes import KeyChangeDesk
@@ -105,19 +105,31 @@ class Vault(Door):
                 return keys
             with session.reading():
                 found = self._current_book(session).keys_for(address, self._settings.now())
-            keys, unaudited = found.keys, set[bytes]()
-            if found.transferred:
-                unaudited = {record.value for record in found.transferred if not self._note_use(session, record)}
-                keys = tuple(key for key in keys if key.value not in unaudited)
-            with self._door:
-                if self._session is session and not unaudited:
-                    if len(self._cache) >= CACHE_ADDRESSES:
-                        self._cache.clear()
-                        self._revoked.clear()
-                    self._cache[address] = keys
-                    if found.revoked:
-                        self._revoked[address] = found.revoked
-            return keys
+            return self._handed_out(session, address, found)
+
+    def keys_for_many(self, addresses: Iterable[Address]) -> dict[Address, tuple[Key, ...]]:
+        """Return what `keys_for` does for each of some addresses; in half the time a piece when there are many."""
+        with self._using(by_user=False) as session:
+            with session.reading():
+                book, now = self._current_book(session), self._settings.now()
+                found = {address: book.keys_for(address, now) for address in addresses}
+            return {address: self._handed_out(session, address, one) for address, one in found.items()}
+
+    def _handed_out(self, session: Session, address: Address, found: FoundKeys) -> tuple[Key, ...]:
+        """Return the keys that were found, and remember them; the use of those of a meter given away is noted first."""
+        keys, unaudited = found.keys, set[bytes]()
+        if found.transferred:
+            unaudited = {record.value for record in found.transferred if not self._note_use(session, record)}
+            keys = tuple(key for key in keys if key.value not in unaudited)
+        with self._door:
+            if self._session is session and not unaudited:
+                if len(self._cache) >= CACHE_ADDRESSES:
+                    self._cache.clear()
+                    self._revoked.clear()
+                self._cache[address] = keys
+                if found.revoked:
+                    self._revoked[address] = found.revoked
+        return keys
 
     def revoked_for(self, address: Address) -> tuple[str, ...]:
         """Return the check values of an address's keys that are revoked; for receivers, as `keys_for`."""

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -23,7 +23,7 @@ from fieldtool.replay.capture import Block, open_blocks, open_captures
 from fieldtool.replay.dealing import Dealer
 from fieldtool.replay.second_pass import SecondPass
 from protocols.learned import LearnedDecoder
-from protocols.model import Address, Key
+from protocols.model import Address, Key, RawFrame
 
 ROOT = Path(__file__).parents[2]
 METERS = telegrams.scenario(60, 13).meters
@@ -217,3 +217,51 @@ def test_all_is_written_where_a_pipe_takes_a_part(monkeypatch: pytest.MonkeyPatc
         stream.write("before\n")
         output.data_lines(chunks, ascii_only=True)
     assert path.read_bytes() == b"before\n" + b"".join(chunks)
+
+
+class Counted:
+    """A look-up that finds many keys at once, and writes down what it was asked."""
+
+    def __init__(self, *, has_all: bool) -> None:
+        self.singly: list[Address] = []
+        self.at_once: list[Address] = []
+        self._has_all = has_all
+
+    def __call__(self, address: Address) -> tuple[Key, ...]:
+        self.singly.append(address)
+        return keys(address)
+
+    def of_many(self, addresses: Sequence[Address]) -> dict[Address, tuple[Key, ...]]:
+        self.at_once += addresses
+        return {one: keys(one) for one in addresses if self._has_all or one.number[-1] in "02468"}
+
+
+@pytest.mark.parametrize("has_all", [True, False])
+def test_keys_of_new_meters_of_known_kinds_are_looked_up_at_once(has_all: bool) -> None:
+    frames = [frame.data.hex() for frame in telegrams.frames(METERS, 240)]
+    asked = Counted(has_all=has_all)
+    replay, plain = BlockReplay(LearnedDecoder(asked), "json", by_meter=5000), BlockReplay(LearnedDecoder(keys), "json")
+    # The first meters of each kind are read the general way, and teach it.
+    beginning = Block(1, "\n".join(frames[:20]).encode(), "air.hex", begins=True)
+    rest = Block(21, "\n".join(frames[20:]).encode(), "air.hex")
+    expected = [part for block in (beginning, rest) for part in plain.replay(block).text]
+    assert [part for block in (beginning, rest) for part in replay.replay(block).text] == expected
+    assert set(asked.at_once) == {meter.address for meter in METERS[20:] if meter.key is not None}
+    assert len(asked.at_once) == len(set(asked.at_once))
+    missing = set() if has_all else {address for address in asked.at_once if address.number[-1] not in "02468"}
+    assert missing <= set(asked.singly)
+
+
+def test_keys_that_were_looked_up_ahead_are_forgotten_with_the_plans() -> None:
+    asked = Counted(has_all=True)
+    decoder = LearnedDecoder(asked)
+    frames = [frame.data for frame in telegrams.frames(METERS, 60)]
+    for frame in frames[:20]:
+        decoder.decode(frame)
+    decoder.expect(frames)
+    assert asked.at_once
+    decoder.forget()
+    asked.singly.clear()
+    for frame in frames:
+        decoder.sight(RawFrame(frame))
+    assert set(asked.at_once) <= set(asked.singly)

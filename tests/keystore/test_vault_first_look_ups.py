@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from keystore.audit import AuditAction
 from keystore.errors import Damaged
-from keystore.model import KeyRecord, Provenance, SignatureState
+from keystore.model import KeyRecord, Ownership, Provenance, SignatureState
 from keystore.vault import Vault, book, records
 from tests.keystore.made_up import CHEAP, NOON, PASSPHRASE, address_of, key_of, record_of
 from tests.keystore.raw_store import raw
@@ -168,3 +169,23 @@ def test_a_source_at_a_row_keeps_everything_else() -> None:
     plain = Provenance("")
     assert all(getattr(source, one.name) != getattr(plain, one.name) for one in fields(Provenance))
     assert source.at_row(7) == replace(source, row=7)
+
+
+def test_many_look_ups_take_the_lock_of_the_file_once(vault: Vault) -> None:
+    vault.put([record_of(number) for number in range(20)])
+    said: list[str] = []
+    vault._file.connection.set_trace_callback(lambda statement: said.append(statement.split()[0]))
+    found = vault.keys_for_many([address_of(number) for number in range(21)])
+    assert [said.count(word) for word in ("BEGIN", "PRAGMA", "ROLLBACK")] == [1, 1, 1]
+    said.clear()
+    assert found == {address_of(number): vault.keys_for(address_of(number)) for number in range(21)}
+    assert said == ["PRAGMA"] * 21  # remembered
+    assert [len(keys) for keys in found.values()] == [1] * 20 + [0]
+
+
+def test_many_look_ups_note_the_use_of_a_key_given_away(vault: Vault) -> None:
+    vault.put([record_of(1), record_of(2, ownership=Ownership.TRANSFERRED), record_of(3)])
+    found = vault.keys_for_many([address_of(number) for number in (1, 2, 3)])
+    assert [len(keys) for keys in found.values()] == [1, 1, 1]
+    used = [entry for entry in vault.audit.entries() if entry.action == AuditAction.TRANSFERRED_KEY_USED]
+    assert [entry.detail["key_check_value"] for entry in used] == [record_of(2).key_check_value]

@@ -10,7 +10,15 @@ import pytest
 from fieldtool.keys.lazy_keys import LazyKeys
 from fieldtool.keys.lorawan_keys import FiledLorawanKeys
 from protocols.decode import decode, no_keys
-from protocols.lookups import KnowsRevoked, Lockable, Unavailable, revoked_keys, why_unavailable
+from protocols.lookups import (
+    KnowsRevoked,
+    Lockable,
+    LooksUpMany,
+    Unavailable,
+    keys_of_many,
+    revoked_keys,
+    why_unavailable,
+)
 from protocols.lorawan.diagnosis import why_no_key
 from protocols.lorawan.keys import GivenKeys
 from protocols.model import Address, Key, RungState, Telegram
@@ -48,6 +56,8 @@ def test_the_look_ups_of_the_tool_offer_all_of_it() -> None:
     lazy.unavailable, lazy.how_to_unlock = "store locked", "press u"
     assert [why_unavailable(one) for one in lockable] == [Unavailable("store locked", "press u")] * 2
     assert revoked_keys(meters, Address.of("SIM", "12345678", 1, 7)) == ()
+    many: LooksUpMany = lazy
+    assert keys_of_many(many, [Address.of("SIM", "12345678", 1, 7)]) == {}
     assert revoked_keys(devices, "8c83fc0500000001") == ()
 
 
@@ -55,6 +65,7 @@ def test_the_look_ups_of_the_tool_offer_all_of_it() -> None:
 def test_who_offers_nothing_is_asked_all_the_same(keys: object) -> None:
     assert why_unavailable(keys) is None
     assert revoked_keys(keys, "8c83fc0500000001") == ()
+    assert keys_of_many(keys, [Address.of("SIM", "12345678", 1, 7)]) == {}
 
 
 def test_a_telegram_without_a_key_says_what_the_look_up_knows() -> None:

@@ -10,9 +10,9 @@ _HEAD = """# Levels: who may do what
 
 Made from `keystore/certificates/levels.toml` by `python -m tools.levels`; change the table, not this page.
 
-A certificate holds capabilities; a level is a named set of them. Reading needs no certificate at all. Every level holds
-what the one before it holds, but for Test, which stands on its own and can be combined with any other
-(`service+test`). The levels are this program's own: of UltraConnect's, only Consumer is known by name.
+A certificate holds capabilities; a level is a named set of them. Reading needs no certificate. Each level includes
+the one before it, except Test, which is separate and can be combined with any other (`service+test`). The levels are
+this program's own: of UltraConnect's, only the name Consumer is known.
 """
 
 
@@ -32,7 +32,7 @@ def levels_page(table: LevelTable) -> str:
         ),
         "## Levels\n",
         _grid(
-            ("level", "capabilities", "certificate lives", "for whom"),
+            ("level", "capabilities", "certificate valid for", "for whom"),
             (
                 (
                     level.title,
@@ -57,13 +57,13 @@ def levels_page(table: LevelTable) -> str:
             ),
         ),
         "## Time\n",
-        f"- A certificate in use is shown with a warning from {policy.warn_before.days} days before it expires.\n"
+        f"- A warning is shown with the certificate in use from {policy.warn_before.days} days before it expires.\n"
         f"- A revocation list that is overdue counts for another {policy.revocation_grace.days} days; after that the "
         f"level is at most {overdue}\n  until the next list is imported. Reading is never locked out.\n"
-        f"- A clock that is set back by more than {policy.clock_back.total_seconds() / 3600:.0f} hours makes the level "
-        f"fall to {table.consumer.title}.\n"
-        f"- A clock that has moved on by more than {policy.clock_ahead.days} days since it was last seen is believed "
-        "only when somebody says so.\n",
+        f"- If the clock is set back by more than {policy.clock_back.total_seconds() / 3600:.0f} hours, the level "
+        f"falls to {table.consumer.title}.\n"
+        f"- A clock that is more than {policy.clock_ahead.days} days ahead of the latest time seen is believed only after "
+        "you confirm it.\n",
     ]
     return "\n".join(parts)
 

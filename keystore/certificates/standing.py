@@ -50,7 +50,7 @@ class Standing:
         if action.needs not in self.grant.capabilities:
             levels = " or ".join(level.title for level in level_table().levels_allowing(action))
             why = f": {'; '.join(self.reasons)}" if self.reasons else ""
-            return f"to {action.text} needs level {levels}, in use is {self.title}{why}"
+            return f"level {levels} is needed to {action.text}; the level in use is {self.title}{why}"
         return self.grant.scope.why_not(manufacturer, family, number)
 
     def require(self, action: Action, manufacturer: str | None, family: str | None, number: str) -> None:

@@ -95,7 +95,7 @@ def test_a_dry_run_writes_nothing(site: Site) -> None:
     ran = site.meter("customer-number", "--set", "4711", "--dry-run")
     assert "sent        51 0DFD110431313734" in ran.err
     plan = json.loads(site.meter("reset-alarms", "--dry-run", "--json", code=4).out)
-    assert plan["why_not"] == "to reset the alarms needs level Service, in use is Installer"
+    assert plan["why_not"] == "level Service is needed to reset the alarms; the level in use is Installer"
     assert site.bench.lock.state.customer_number == before.customer_number
     assert site.log() == []
 
@@ -127,7 +127,7 @@ def test_a_question_is_answered_on_the_terminal(site: Site, monkeypatch: pytest.
 def test_refusals_of_tool_and_meter_end_with_the_code_of_permissions(site: Site) -> None:
     site.enrol("installer")
     ran = site.meter("reset-alarms", "--yes", code=4)
-    assert "fieldtool: to reset the alarms needs level Service, in use is Installer" in ran.err
+    assert "fieldtool: level Service is needed to reset the alarms; the level in use is Installer" in ran.err
     site.enrol("commissioner")
     ran = site.meter("lorawan-join", "--yes", code=4)
     assert "refused by meter SIM 10002345 (code 15): it cannot do this in its present state" in ran.err
@@ -271,7 +271,7 @@ def test_read_outs_and_dry_runs_that_reach_nobody_are_not_in_the_log(site: Site)
 
 def test_a_refusal_is_said_once(site: Site) -> None:
     site.enrol("installer")
-    why = "to reset the alarms needs level Service, in use is Installer"
+    why = "level Service is needed to reset the alarms; the level in use is Installer"
     for more in (("--yes",), ("--dry-run",), ()):
         ran = site.meter("reset-alarms", *more, code=4)
         assert (ran.out + ran.err).count(why) == 1, more

@@ -31,9 +31,9 @@ from tests.keystore.certificates.desks import DAY, ORGANISATION
 def test_a_level_that_is_too_low_is_refused_by_the_tool(bench: Bench) -> None:
     bench.enrol("installer")
     plan = bench.service.plan("reset-alarms", bench.choice, {})
-    assert plan.why_not == "to reset the alarms needs level Service, in use is Installer"
+    assert plan.why_not == "level Service is needed to reset the alarms; the level in use is Installer"
     heard = len(bench.link.heard)
-    with pytest.raises(NotPermitted, match="needs level Service, in use is Installer"):
+    with pytest.raises(NotPermitted, match="level Service is needed"):
         bench.service.execute(plan)
     assert len(bench.link.heard) == heard, "nothing was sent"
     assert bench.became == ["refused by the tool"]

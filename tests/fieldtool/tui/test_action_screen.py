@@ -55,7 +55,7 @@ def test_the_table_says_what_is_allowed_and_why_not(field: Field) -> None:
         await until(pilot, says(app, "✓ clock set the clock Installer", "level Installer"))
         assert says(app, "⊘ due-date set the due date Commissioner")()
         await pilot.press("end")
-        await until(pilot, says(app, "⊘ test-mode", "needs level Test, in use is Installer"))
+        await until(pilot, says(app, "⊘ test-mode", "level Test is needed"))
         assert all(len(line) <= NARROW[0] for line in screen_lines(app))
         await pilot.press("home", "down")
         await until(pilot, says(app, "allowed, writes. Asks for the customer number: 1 to 20 printable ASCII"))
@@ -148,7 +148,7 @@ def test_a_level_that_does_not_allow_it_is_refused_here_and_written_down(field: 
 
     async def steps(app: FieldToolApp, pilot: Pilot[None]) -> None:
         await visit(app, pilot, field, "reset-alarms")
-        await until(pilot, says(app, "to reset the alarms needs level Service, in use is Installer"))
+        await until(pilot, says(app, "level Service is needed to reset the alarms; the level in use is Installer"))
         assert isinstance(app.screen, ActionScreen)
 
     on_actions(field, steps)

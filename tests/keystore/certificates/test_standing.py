@@ -32,7 +32,7 @@ def test_nobody_is_a_consumer_and_may_read() -> None:
     assert (nobody.title, nobody.reasons) == ("Consumer", ("no certificate is in use",))
     assert nobody.why_not(actions["read-out"], "KAM", None, "63001468") == ""
     told = nobody.why_not(actions["clock"], "KAM", None, "63001468")
-    assert told == "to set the clock needs level Installer or Commissioner or Service, in use is Consumer: " + (
+    assert told == "level Installer or Commissioner or Service is needed to set the clock; the level in use is Consumer: " + (
         "no certificate is in use"
     )
 
@@ -42,7 +42,7 @@ def test_what_is_not_permitted_is_raised() -> None:
     now = standing(enrolled(desk, trusting(desk)), DAY)
     actions = level_table().actions
     now.require(actions["clock"], "KAM", None, "63001468")
-    with pytest.raises(NotPermitted, match="to change the meter's key, the keystore following needs level Service"):
+    with pytest.raises(NotPermitted, match="level Service is needed to change the meter's key and update the keystore"):
         now.require(actions["change-key"], "KAM", None, "63001468")
 
 

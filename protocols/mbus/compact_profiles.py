@@ -220,11 +220,13 @@ def _moment(profile: _Profile, base: date, number: int) -> date | None:
 
 
 def _months(base: date, months: int) -> date:
-    """Step whole calendar months; the day is cut to the month's length."""
+    """Step whole months: from the last of one to the last of another; other days are cut to the month's length."""
     year, month = divmod(base.year * 12 + base.month - 1 + months, 12)
     if not date.min.year <= year <= date.max.year:
         raise ValueError(f"year {year} is out of the calendar")
-    return base.replace(year=year, month=month + 1, day=min(base.day, monthrange(year, month + 1)[1]))
+    last = monthrange(year, month + 1)[1]
+    at_end = base.day == monthrange(base.year, base.month)[1]
+    return base.replace(year=year, month=month + 1, day=last if at_end else min(base.day, last))
 
 
 def _half_months(base: date, halves: int) -> date | None:

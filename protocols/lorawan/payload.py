@@ -40,6 +40,7 @@ from protocols.plural import counted
 from protocols.profiles.model import Profile
 from protocols.profiles.payloads.model import Item
 from protocols.profiles.registry import shipped_profiles
+from protocols.wmbus.transport import status_flags
 
 NEXT_DAMAGED = "check whether the meter's profile is the right one; the bytes are as the meter sent them"
 NEXT_UNSUPPORTED = "keep the payload; what it needs is named above"
@@ -269,7 +270,9 @@ def _from_telegram(given: _Given, meter: LoraMeter | None, telegram: Telegram, o
         records = shifted_records(telegram.records, offset)
         plain = given.plain[:offset] + telegram.plain + given.plain[offset + len(telegram.data) :]
     problem = None if meter is None else refused(meter, records)
-    read = named(records, telegram.status, meter_rules(meter)) if meter is not None and _own(meter, telegram) else None
+    read = (
+        named(records, _status(telegram), meter_rules(meter)) if meter is not None and _own(meter, telegram) else None
+    )
     failed = problem is not None or telegram.outcome is Outcome.DAMAGED
     address = telegram.meter or given.state.address
     result = replace(
@@ -294,6 +297,14 @@ def _from_telegram(given: _Given, meter: LoraMeter | None, telegram: Telegram, o
 def _own(meter: LoraMeter, telegram: Telegram) -> bool:
     """Whether the meter's rules name the records: where they are its own, or the address told no profile."""
     return meter.rules is not None or telegram.profile is None
+
+
+def _status(telegram: Telegram) -> Status | None:
+    """The telegram's status without the names that another meter's profile gave to bits of its records."""
+    status = telegram.status
+    if status is None or telegram.profile is None:
+        return status
+    return None if status.raw is None else Status(status.raw, status_flags(status.raw))
 
 
 def _layers_around(given: _Given, telegram: Telegram, offset: int) -> tuple[Layer, ...]:

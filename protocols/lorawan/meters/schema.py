@@ -36,7 +36,7 @@ _KEYS: dict[str, tuple[str, ...]] = {
         "clock_tolerance_years", "notes", "test",
     ),
     "signature": ("offset", "bytes", "sizes", "fports"),
-    "reading": ("name", "info", "n_first", "unit", "means", *_SELECTOR),
+    "reading": ("name", "info", "n_first", "unit", "means", "invalid", *_SELECTOR),
     "status": ("bits", "mask", *_SELECTOR),
     "test": ("source", "fport", "payload", "received_at", "expect"),
 }  # fmt: skip
@@ -264,6 +264,7 @@ def _reading(read: _File, table: Mapping[str, Any]) -> ReadingRule:
         n_first=read.number(table, "n_first", 0 if counted is None else counted[0]),
         unit=read.text(table, "unit") if "unit" in table else None,
         means=read.text(table, "means") if "means" in table else None,
+        invalid=frozenset(read.hex(table, "invalid")) if "invalid" in table else frozenset(),
     )
 
 

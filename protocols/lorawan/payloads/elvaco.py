@@ -83,10 +83,13 @@ def _json(draft: Draft) -> None:
         fields = None
     if not isinstance(fields, dict):
         raise draft.bad("the text behind the message type is no JSON object", 1)
-    energy, unit = str(fields.get("E", "")), str(fields.get("U", "kWh"))
-    if NUMBER.fullmatch(energy) and unit in ENERGY_UNITS:
-        code, scale = ENERGY_UNITS[unit]
-        draft.add("total_energy", "energy", Decimal(energy) * scale, code, first, draft.end)
     number = fields.get("ID")
     if isinstance(number, (str, int)):
         draft.add("fabrication_number", "fabrication_number", safe_text(str(number)), "", first, draft.end)
+    if "E" not in fields:
+        return
+    energy, unit = str(fields["E"]), str(fields.get("U", "kWh"))
+    if not NUMBER.fullmatch(energy) or unit not in ENERGY_UNITS:
+        raise draft.unsupported(f"an energy of {safe_text(energy[:20])!r} {safe_text(unit[:20])!r} is not decoded", 1)
+    code, scale = ENERGY_UNITS[unit]
+    draft.add("total_energy", "energy", Decimal(energy) * scale, code, first, draft.end)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from decimal import Decimal
 
 from protocols.lorawan.payloads.draft import Draft, Field, binary_decoder, sequence
@@ -18,7 +19,7 @@ from protocols.lorawan.payloads.numbers import (
     hexadecimal,
     raw_bytes,
 )
-from protocols.lorawan.payloads.tagged import Entry, read_tagged
+from protocols.lorawan.payloads.tagged import Entry, Numbered, read_tagged
 
 TENTH, HUNDREDTH = Decimal("0.1"), Decimal("0.01")
 ALARMS: Mapping[int, str] = {
@@ -27,10 +28,15 @@ ALARMS: Mapping[int, str] = {
     2: "current_overflow",
     3: "current_overflow_before",
 }
-WATER_ALARMS: Mapping[int, str] = {0: "leak"}
+NO_CURRENT = frozenset({0xFFFF})
+"""More than any of these transformers can measure: the sensor was not read."""
 
-TEMPERATURE = Field(0, I16LE, "external_temperature", "external_temperature", "C", TENTH)
-HUMIDITY = Field(0, U8, "relative_humidity", "relative_humidity", "%", Decimal("0.5"))
+NO_TEMPERATURE = frozenset({-0x8000, 0x7FFF})
+ABOVE_FULL = frozenset(range(101, 256))
+ABOVE_SATURATED = frozenset(range(201, 256))
+
+TEMPERATURE = Field(0, I16LE, "external_temperature", "external_temperature", "C", TENTH, empty=NO_TEMPERATURE)
+HUMIDITY = Field(0, U8, "relative_humidity", "relative_humidity", "%", Decimal("0.5"), empty=ABOVE_SATURATED)
 FACTORS = (
     Field(0, U16LE, "volume_factor", "factor", scale=TENTH),
     Field(0, U16LE, "pulse_factor", "factor", scale=TENTH),
@@ -38,17 +44,34 @@ FACTORS = (
 )
 
 
+def _current(name: str, scale: Decimal) -> Field:
+    return Field(0, U16LE, name, "current", "A", scale, empty=NO_CURRENT)
+
+
 def _extremes(scale: Decimal) -> Entry:
     return sequence(
-        Field(0, U16LE, "maximum_current", "current", "A", scale),
-        Field(0, U16LE, "minimum_current", "current", "A", scale),
-        Field(0, U16LE, "current", "current", "A", scale),
+        _current("maximum_current", scale),
+        _current("minimum_current", scale),
+        _current("current", scale),
         Field(0, U8, "current_alarm_code", "code"),
     )
 
 
+def _stored(number: int) -> Entry:
+    row = f"stored_{number}_"
+    return sequence(
+        Field(0, UNIX_LE, f"{row}datetime", "datetime"),
+        replace(TEMPERATURE, name=f"{row}external_temperature"),
+        replace(HUMIDITY, name=f"{row}relative_humidity"),
+        Field(0, U8, f"{row}mode", "code"),
+        Field(0, U8, f"{row}contact_state_input_1", "code"),
+        Field(0, U32LE, f"{row}pulse_count_input_1", "pulse_count"),
+    )
+
+
+STORED: Mapping[int, Numbered] = {0x20CE: _stored}
 ENTRIES: Mapping[int, Entry] = {
-    0x0175: (Field(0, U8, "battery_level", "battery_level", "%"),),
+    0x0175: (Field(0, U8, "battery_level", "battery_level", "%", empty=ABOVE_FULL),),
     0x0367: (TEMPERATURE,),
     0x0468: (HUMIDITY,),
     0x0500: (Field(0, U8, "contact_state_input_1", "code"),),
@@ -56,17 +79,9 @@ ENTRIES: Mapping[int, Entry] = {
     0x05E1: sequence(*FACTORS),
     0x06E1: sequence(*FACTORS),
     0x85E1: sequence(*FACTORS, Field(0, U8, "water_alarm_code", "code")),
-    0x20CE: sequence(
-        Field(0, UNIX_LE, "stored_1_datetime", "datetime"),
-        Field(0, I16LE, "stored_1_external_temperature", "external_temperature", "C", TENTH),
-        Field(0, U8, "stored_1_relative_humidity", "relative_humidity", "%", Decimal("0.5")),
-        Field(0, U8, "stored_1_mode", "code"),
-        Field(0, U8, "stored_1_contact_state_input_1", "code"),
-        Field(0, U32LE, "stored_1_pulse_count_input_1", "pulse_count"),
-    ),
     0x0397: (Field(0, U32LE, "total_charge", "charge", "Ah", HUNDREDTH),),
-    0x0498: (Field(0, U16LE, "current", "current", "A", HUNDREDTH),),
-    0x0499: (Field(0, U16LE, "current", "current", "A", TENTH),),
+    0x0498: (_current("current", HUNDREDTH),),
+    0x0499: (_current("current", TENTH),),
     0x8498: _extremes(HUNDREDTH),
     0x8499: _extremes(TENTH),
     0xFF01: (Field(0, Number(1, hexadecimal), "protocol_version", "text"),),
@@ -82,6 +97,7 @@ ENTRIES: Mapping[int, Entry] = {
 @binary_decoder
 def decode_channels(draft: Draft) -> None:
     """Read all channels."""
-    read_tagged(draft, ENTRIES, U16BE)
+    read_tagged(draft, ENTRIES, U16BE, numbered=STORED)
     draft.flag_bits(draft.word("current_alarm_code"), ALARMS)
-    draft.flag_bits(draft.word("water_alarm_code"), WATER_ALARMS)
+    # What the codes stand for is not published; 0 is none.
+    draft.flag("alarm", when=draft.word("water_alarm_code") != 0)

@@ -9,7 +9,8 @@ from protocols.lorawan.payloads.draft import Draft, Field, binary_decoder
 from protocols.lorawan.payloads.numbers import F32LE, I8, U8, U32LE, U64LE
 from protocols.mbus.records import parse_records
 
-STATUS_PORT = 24
+COUNTER_PORT, STATUS_PORT, USAGE_PORT = 16, 24, 25
+COUNTER_SIZE = 8
 THOUSANDTH = Decimal("0.001")
 CHANNELS: Mapping[int, tuple[str, str, str, Decimal | None]] = {
     1: ("pulse_count", "pulse_count", "", None),
@@ -31,6 +32,7 @@ RSSI = Field(0, U8, "rf_level", "rf_level", "dBm", Decimal(-1))
 @binary_decoder
 def decode_um3023(draft: Draft) -> None:
     """Digital and analogue channels by mask, then the records of a meter at the M-Bus port."""
+    _on_ports(draft, USAGE_PORT, STATUS_PORT)
     mask = draft.next_byte()
     if draft.fport == STATUS_PORT:
         draft.next_fields((BATTERY,))
@@ -49,6 +51,12 @@ def decode_um3023(draft: Draft) -> None:
         draft.records(parse_records(draft.plain, first, draft.end))
 
 
+def _on_ports(draft: Draft, *ports: int) -> None:
+    # Nothing in a payload says what it is: those of other ports read as counters too.
+    if draft.fport is not None and draft.fport not in ports:
+        raise draft.unsupported(f"messages on port {draft.fport} of this module are not decoded")
+
+
 def _digital(draft: Draft, mask: int) -> None:
     for number in (1, 2):
         if mask >> number - 1 & 1:
@@ -60,6 +68,7 @@ def _digital(draft: Draft, mask: int) -> None:
 @binary_decoder
 def decode_cm3010(draft: Draft) -> None:
     """Litres on port 16, status on port 24."""
+    _on_ports(draft, COUNTER_PORT, STATUS_PORT)
     if draft.fport == STATUS_PORT:
         draft.fields(
             (
@@ -70,12 +79,15 @@ def decode_cm3010(draft: Draft) -> None:
             )
         )
         return
+    if draft.size > COUNTER_SIZE:
+        raise draft.bad(f"{draft.size} bytes are no counter of {COUNTER_SIZE} bytes")
     draft.fields((Field(0, U64LE, "total_volume", "volume", "m3", THOUSANDTH),))
 
 
 @binary_decoder
 def decode_cm3060(draft: Draft) -> None:
     """Two channels by mask; on port 24 with the state of the module."""
+    _on_ports(draft, USAGE_PORT, STATUS_PORT)
     mask = draft.next_byte()
     if draft.fport == STATUS_PORT:
         draft.next_fields((BATTERY,))

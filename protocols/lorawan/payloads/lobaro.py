@@ -10,6 +10,12 @@ from protocols.lorawan.payloads.numbers import I16BE, I16LE, U16BE, U16LE, signe
 from protocols.model import Quality
 
 STATUS_PORT = 1
+PLAIN_PORT, EXPONENT_PORT = 2, 3
+"""Of the EDL21 bridge: values as they are, and with a decimal exponent."""
+
+LONGEST_NUMBER = 8
+"""Bytes; what is longer is an identification."""
+
 THOUSANDTH, TENTH = Decimal("0.001"), Decimal("0.1")
 NO_TEMPERATURE = frozenset({-1})
 OBIS_SIZE = 6
@@ -35,19 +41,29 @@ def decode_edl21(draft: Draft) -> None:
     if draft.fport == STATUS_PORT:
         status(draft, big_endian=True)
         return
-    with_exponent = draft.fport != 2
+    if draft.fport not in (None, PLAIN_PORT, EXPONENT_PORT):
+        raise draft.unsupported(f"messages on port {draft.fport} of this bridge are not decoded")
+    with_exponent = draft.fport != PLAIN_PORT
     while draft.left:
         obis = draft.plain[draft.take(OBIS_SIZE) : draft.position]
         length = draft.next_byte()
         at = draft.take(length)
-        value = Decimal(signed_le(draft.plain[at : at + length]))
-        if with_exponent:
-            exponent = signed_le(draft.plain[draft.take(1) : draft.position])
-            value = value.scaleb(exponent) if exponent < 0 else value * 10**exponent
-        name = obis_name(obis)
-        quantity = "obis_value" if name.startswith("obis") else "power" if name == "power" else "energy"
-        draft.add(name, quantity, value, "", at - OBIS_SIZE - 1, draft.position)
+        exponent = signed_le(draft.plain[draft.take(1) : draft.position]) if with_exponent else 0
+        _obis_value(draft, obis, draft.plain[at : at + length], exponent, at - OBIS_SIZE - 1)
     draft.note("the bridge sends no units; energies of OBIS 1.8 and 2.8 are usually in Wh")
+
+
+def _obis_value(draft: Draft, obis: bytes, data: bytes, exponent: int, start: int) -> None:
+    name = obis_name(obis)
+    quantity = "obis_value" if name.startswith("obis") else "power" if name == "power" else "energy"
+    if not data:
+        draft.add(name, quantity, None, "", start, draft.position, Quality.NOT_AVAILABLE)
+    elif len(data) > LONGEST_NUMBER:
+        draft.add(name, quantity, data.hex().upper(), "", start, draft.position)
+    else:
+        value = Decimal(signed_le(data))
+        value = value.scaleb(exponent) if exponent < 0 else value * 10**exponent
+        draft.add(name, quantity, value, "", start, draft.position)
 
 
 @binary_decoder
@@ -95,6 +111,10 @@ EXCEPTIONS: Mapping[int, str] = {
 }
 """Modbus Application Protocol V1.1b3, section 7."""
 
+READ_FUNCTIONS = range(1, 5)
+"""Their answers say how many bytes of data they have."""
+
+SCHEDULED_PORT, ASKED_PORT, CONTINUATION_PORT = 3, 4, 5
 TRAILER = 3
 """Start register and count stand behind the Modbus answer."""
 
@@ -105,8 +125,10 @@ def decode_modbus(draft: Draft) -> None:
     if draft.fport == STATUS_PORT:
         status(draft, big_endian=True)
         return
-    if draft.fport == 5:
+    if draft.fport == CONTINUATION_PORT:
         raise draft.unsupported("continuation of an answer: it can be read only together with the uplink before it")
+    if draft.fport not in (None, SCHEDULED_PORT, ASKED_PORT):
+        raise draft.unsupported(f"messages on port {draft.fport} of this bridge are not decoded")
     at = draft.take(CLOCK_SIZE)
     moment = unix_time(unsigned_be(draft.plain[at : at + CLOCK_SIZE]))
     draft.add("reading_datetime", "datetime", moment, "", at, at + CLOCK_SIZE)
@@ -128,6 +150,8 @@ def _answer(draft: Draft, at: int, length: int) -> None:
         return
     data_at = at + 3
     data = block[3:-TRAILER]
+    if function in READ_FUNCTIONS and block[2] != len(data):
+        raise draft.bad(f"an answer announces {block[2]} bytes of data and has {len(data)}", data_at - 1 - draft.start)
     if function not in REGISTER_FUNCTIONS:
         name = f"device_{slave}_bits_{start}"
         draft.add(name, "manufacturer_specific", data.hex().upper(), "", data_at, data_at + len(data))

@@ -112,7 +112,5 @@ def _frame(draft: Draft, rows: tuple[Field, ...]) -> None:
     if code != DATA_FRAME:
         raise draft.unsupported(f"frame {code:02X} is no data frame of this reader")
     draft.flag_bits(draft.byte(1) & STATUS_MASK, STATUS)
-    # Readers leave out fields at the end that the meter does not send.
-    draft.fields(row for row in rows if draft.start + row.end <= draft.end)
-    if draft.size < rows[0].end:
-        draft.require(rows[0].end, "data frame")
+    # Readers leave out fields at the end that the meter does not send, but only whole ones.
+    draft.fields(row for row in rows if row is rows[0] or row.offset < draft.size)

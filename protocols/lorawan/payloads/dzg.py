@@ -12,6 +12,7 @@ REGISTER_SETS: dict[int, tuple[str, ...]] = {1: ("energy_import",), 4: ("energy_
 HUNDREDTH = Decimal("0.01")
 NUMBER = Number(4, lambda data: f"{unsigned_le(data):08d}")
 CLOCK_FLAG = 0x20
+ELECTRICITY = 2
 
 
 @binary_decoder
@@ -45,6 +46,8 @@ def decode_loramod(draft: Draft) -> None:
 def _medium(draft: Draft, code: int) -> None:
     at = draft.position - draft.start - 1
     draft.text("medium", medium_name(code), at)
+    if code != ELECTRICITY:
+        raise draft.unsupported(f"the unit of registers of medium {medium_name(code)} is not known", at)
 
 
 def _names(draft: Draft, qualifier: int) -> tuple[str, ...]:

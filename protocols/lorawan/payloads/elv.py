@@ -32,6 +32,8 @@ NEGATIVE = 0x04
 def decode_lw_esi(draft: Draft) -> None:
     """Supply voltage, counters with their power, and the optics' levels."""
     header = draft.byte(0)
+    if header < SUPPLY.end - 1:
+        raise draft.bad(f"a header of {header} bytes has no room for the supply voltage")
     draft.text("sending_reason", REASONS.get(draft.byte(1), f"code {draft.byte(1)}"), 1)
     draft.fields((SUPPLY,))
     draft.position = draft.start

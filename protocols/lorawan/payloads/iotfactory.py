@@ -10,10 +10,12 @@ from protocols.mbus.header import header_end, interpret
 from protocols.mbus.records import make_record
 from protocols.mbus.values import data_end
 from protocols.media import medium_name
+from protocols.model import Quality
 
 DEVICE_FRAME, MBUS_FRAME = 0x000, 0x016
 SERIAL_FLAG, SIZE_FLAG = 0x01, 0x10
 SERIAL = Field(0, Number(4, lambda data: str(unsigned_le(data))), "fabrication_number", "fabrication_number")
+FULL_PERCENT = 100
 NO_DATA = b"\x00\x00"
 
 
@@ -23,7 +25,11 @@ def decode_gateway(draft: Draft) -> None:
     at = draft.take(1)
     state = draft.plain[at]
     if not state & 1:
-        draft.add("battery_level", "battery_level", Decimal(state >> 1), "%", at, at + 1)
+        level = Decimal(state >> 1)
+        if level > FULL_PERCENT:
+            draft.add("battery_level", "battery_level", None, "%", at, at + 1, Quality.NOT_AVAILABLE)
+        else:
+            draft.add("battery_level", "battery_level", level, "%", at, at + 1)
     else:
         draft.flag("external_power")
     options = draft.next_byte()
@@ -32,7 +38,7 @@ def decode_gateway(draft: Draft) -> None:
     if options & SIZE_FLAG:
         draft.take(2)
     number = 0
-    while draft.left >= 2:
+    while draft.left:
         first = draft.take(2)
         word = unsigned_le(draft.plain[first : first + 2])
         number += 1

@@ -11,6 +11,7 @@ from protocols.model import Quality
 
 DATA_PORT = 3
 HEADER_SIZE = 4
+FULL_PERCENT = 100
 Reader = Callable[[Draft, int, int], int]
 """Reads a sub-payload, given the version and the number of its first register; returns how many it has."""
 
@@ -41,7 +42,10 @@ def decode_klax(draft: Draft) -> None:
     state = draft.byte(1)
     at = draft.start + 1
     level = (state & 0x0F) * 10 if version == 0 else (state & 0x07) * 20
-    draft.add("battery_level", "battery_level", level, "%", at, at + 1)
+    if level > FULL_PERCENT:
+        draft.add("battery_level", "battery_level", None, "%", at, at + 1, Quality.NOT_AVAILABLE)
+    else:
+        draft.add("battery_level", "battery_level", level, "%", at, at + 1)
     draft.flag("connection_test", when=bool(state & 0x80))
     draft.take(HEADER_SIZE)
     register = 1

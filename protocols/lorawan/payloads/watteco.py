@@ -204,7 +204,9 @@ def _power_supply(draft: Draft, base: int, size: int) -> None:
     mask = draft.plain[base + 1]
     at = base + 2
     for bit, source in enumerate(POWER_SOURCES):
-        if mask >> bit & 1 and at + 2 <= base + size:
+        if mask >> bit & 1:
+            if at + 2 > base + size:
+                raise draft.bad(f"power supply of {size} bytes: no room for the voltage of its sources")
             name = "battery_voltage" if source == "battery" else f"{source}_voltage"
             draft.field(Field(0, U16BE, name, "voltage", "V", THOUSANDTH), at)
             at += 2

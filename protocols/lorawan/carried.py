@@ -26,6 +26,8 @@ SEND_NO_REPLY = 0x44
 SHORTEST_TELEGRAM = 12
 """L, C, manufacturer, number, version, device type, CI field."""
 
+CI_AT, SHORT_HEADER = 10, 0x7A
+
 _CLEAR_MODES = frozenset({0, 6})
 
 
@@ -150,6 +152,13 @@ def begins_as_message(ci: int) -> bool:
 def looks_like_telegram(data: bytes) -> bool:
     """Whether the bytes are a whole wireless telegram without CRCs: length byte and C field fit."""
     return len(data) >= SHORTEST_TELEGRAM and data[0] == len(data) - 1 and data[1] == SEND_NO_REPLY
+
+
+def with_known_ci(telegram: bytes, short_header_ci: int | None) -> bytes:
+    """The telegram with the standard's CI field of a short header where the maker has one of his own."""
+    if not looks_like_telegram(telegram) or telegram[CI_AT] != short_header_ci:
+        return telegram
+    return telegram[:CI_AT] + bytes([SHORT_HEADER]) + telegram[CI_AT + 1 :]
 
 
 def looks_like_wired(data: bytes) -> bool:

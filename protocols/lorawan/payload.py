@@ -17,6 +17,7 @@ from protocols.lorawan.carried import (
     looks_like_telegram,
     looks_like_wired,
     shifted_records,
+    with_known_ci,
 )
 from protocols.lorawan.meters.model import DECODED, Encoding, LoraMeter
 from protocols.lorawan.naming import named
@@ -209,8 +210,12 @@ def _carrier(given: _Given, meter: LoraMeter) -> PayloadResult:
         telegram = decode_headed(given.payload, given.state.address, given.keys, given.received_at)
         return _from_telegram(given, meter, telegram, given.start)
     if meter.encoding is Encoding.TELEGRAM:
-        telegram = decode_carried(given.payload, given.keys, given.received_at)
-        return _from_telegram(given, meter, telegram, given.start)
+        data = with_known_ci(given.payload, meter.short_header_ci)
+        telegram = decode_carried(data, given.keys, given.received_at)
+        result = _from_telegram(given, meter, telegram, given.start)
+        if data == given.payload:
+            return result
+        return replace(result, notes=(*result.notes, f"CI field {meter.short_header_ci:02X} is a short header here"))
     if meter.encoding is Encoding.TELEGRAM_PARTS and given.fport == 1:
         return _from_binary(given, meter, decode_bridge_status(given.plain, given.start, given.end, given.fport))
     return _bridge(given, meter)

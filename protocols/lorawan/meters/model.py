@@ -104,7 +104,8 @@ class LoraMeter:
     `decoder` names the function that reads a binary payload. `rules` name DIF/VIF records and flag bits; without
     rules of its own the family takes those of `profile`, a wireless M-Bus profile. `vendor_id` is the LoRa Alliance's,
     as it stands in QR labels; `dev_euis` are beginnings of DevEUIs, in lower-case hex. A clock further than
-    `clock_tolerance_years` from reception makes a payload suspect.
+    `clock_tolerance_years` from reception makes a payload suspect. `short_header_ci` is a CI field of the maker's own
+    that stands for a short header.
     """
 
     id: str
@@ -124,6 +125,7 @@ class LoraMeter:
     rules: Profile | None = None
     never: frozenset[Never] = frozenset()
     clock_tolerance_years: int | None = None
+    short_header_ci: int | None = None
     notes: tuple[str, ...] = ()
     tests: tuple[MeterTest, ...] = ()
 

@@ -33,7 +33,7 @@ _KEYS: dict[str, tuple[str, ...]] = {
     "file": (
         "schema", "id", "title", "vendor", "media", "confidence", "encoding", "decoder", "lorawan", "byte_order",
         "fports", "signature", "dev_eui", "vendor_id", "profile", "reading", "status", "transport_status", "never",
-        "clock_tolerance_years", "notes", "test",
+        "clock_tolerance_years", "short_header_ci", "notes", "test",
     ),
     "signature": ("offset", "bytes", "sizes", "fports"),
     "reading": ("name", "info", "n_first", "unit", "means", "invalid", *_SELECTOR),
@@ -143,6 +143,7 @@ def parse_meter(text: str, file: str) -> LoraMeter:
         rules=_rules(read),
         never=_never(read),
         clock_tolerance_years=read.number(document, "clock_tolerance_years") or None,
+        short_header_ci=read.number(document, "short_header_ci") or None,
         notes=read.texts(document, "notes"),
         tests=tuple(_test(read, table) for table in read.tables("test")),
     )

@@ -9,6 +9,7 @@ from contextlib import closing
 from pathlib import Path
 
 from fieldtool.cli import output
+from fieldtool.cli.against_option import add_against_option, compared
 from fieldtool.cli.bad_lines import BadLines
 from fieldtool.cli.command import Command
 from fieldtool.cli.formats_option import add_formats_option, formats_in_use, keep_formats
@@ -57,6 +58,7 @@ def _configure(parser: ArgumentParser) -> None:
     add_key_option(parser)
     add_profiles_option(parser)
     add_formats_option(parser)
+    add_against_option(parser)
 
 
 def _speed(text: str) -> float:
@@ -88,13 +90,20 @@ def _run(arguments: Namespace) -> ExitCode:
     tally, bad_lines = Tally(), BadLines()
     began = time.monotonic()
     formats = formats_in_use(arguments)
-    with settled(), closing(LazyKeys(arguments.store, arguments.passphrase_file)) as store:
+    with (
+        settled(),
+        closing(LazyKeys(arguments.store, arguments.passphrase_file)) as store,
+        compared(arguments, files) as against,
+    ):
         devices = FollowedDevices(store, arguments.key)
         decoder = _decoder(arguments, store, formats.library)
         decoder.make_follower = devices.follower
         reading = _Reading(files)
         for replayed in _replayed(arguments, reading, decoder):
-            output.data_lines(replayed.text, ascii_only=arguments.json)
+            if against is None:
+                output.data_lines(replayed.text, ascii_only=arguments.json)
+            else:
+                against.take(replayed.text)
             tally.add(replayed)
             reading.show(replayed.outcomes.total())
             for line in replayed.bad_lines:
@@ -107,6 +116,8 @@ def _run(arguments: Namespace) -> ExitCode:
     _sum_up(tally, bad_lines, time.monotonic() - began)
     if not tally.telegrams:
         raise InputError("there was no telegram in what was read", "captures hold one telegram a line, in hex")
+    if against is not None:
+        return ExitCode.OK if against.all_equal else ExitCode.SOME_FAILED
     return ExitCode.OK if tally.all_well and not bad_lines.count else ExitCode.SOME_FAILED
 
 
@@ -149,7 +160,7 @@ class _Reading:
 
 
 def _replayed(arguments: Namespace, reading: _Reading, decoder: LearnedDecoder) -> Iterator[Replayed]:
-    form = "json" if arguments.json else "lines"
+    form = "lines" if arguments.against is None and not arguments.json else "json"
     # A pipe can be read only once.
     again = tuple(reading.files) if arguments.second_pass and not reading.from_pipe else None
     if arguments.jobs == 1:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -307,26 +307,38 @@ def test_the_first_telegram_of_another_meter_of_a_known_kind(shape: Shape) -> No
         assert json.loads(fast)["meter"]["number"].endswith("99")
 
 
-@pytest.mark.parametrize("shape", SHAPES, ids=IDS)
-def test_whose_keys_are_asked_for_is_known_ahead(shape: Shape) -> None:
-    asked: list[Address] = []
+class ManyAtOnce:
+    """A look-up that finds many keys at once, and writes down what it was asked."""
 
-    def noted(address: Address) -> tuple[Key, ...]:
-        asked.append(address)
+    def __init__(self) -> None:
+        self.singly: list[Address] = []
+        self.at_once: list[Address] = []
+
+    def __call__(self, address: Address) -> tuple[Key, ...]:
+        self.singly.append(address)
         return own_keys(address)
 
-    decoder = LearnedDecoder(noted)
+    def of_many(self, addresses: Sequence[Address]) -> dict[Address, tuple[Key, ...]]:
+        self.at_once += addresses
+        return {address: own_keys(address) for address in addresses}
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=IDS)
+def test_the_key_that_an_expected_meter_needs_is_looked_up_ahead(shape: Shape) -> None:
+    asked = ManyAtOnce()
+    decoder = LearnedDecoder(asked)
     other = other_meter(shape, 3)
-    assert decoder.asks_for(other) is None
+    decoder.expect([b"", other])
+    assert asked.at_once == []
     for data in (full(1, 1), shape(2, 0)):
         decoder.decode(RawFrame(data))
-    asked.clear()
-    ahead = decoder.asks_for(other)
-    assert not asked
+    asked.singly.clear()
+    decoder.expect([b"", other])
+    assert len(asked.at_once) == (shape is not clear)
     assert isinstance(decoder.sight(RawFrame(other)), Sighting)
-    assert asked == ([] if ahead is None else [ahead])
-    assert (ahead is None) is (shape is clear)
-    assert decoder.asks_for(b"") is None
+    assert asked.singly == []
+    decoder.expect([other])
+    assert len(asked.at_once) == (shape is not clear)
 
 
 @pytest.mark.parametrize("shape", SHAPES[:2], ids=IDS[:2])

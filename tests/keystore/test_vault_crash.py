@@ -40,6 +40,7 @@ with Vault.open(path) as vault:
 
 READ = """
 import os, sys
+import urllib.parse  # nobody may not be allowed to read where Python is installed
 from pathlib import Path
 from keystore.errors import StorageFailed
 from keystore.vault import Vault, VaultSettings, WitnessFolder

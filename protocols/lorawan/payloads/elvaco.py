@@ -8,7 +8,9 @@ from collections.abc import Mapping
 from decimal import Decimal
 
 from protocols.lorawan.payloads.draft import Draft, binary_decoder
+from protocols.lorawan.payloads.numbers import digits_le
 from protocols.mbus.records import parse_records
+from protocols.model import Quality
 from protocols.text import safe_text
 
 
@@ -54,6 +56,9 @@ ENERGY_UNITS: Mapping[str, tuple[str, Decimal]] = {
     "MJ": ("MJ", Decimal(1)),
     "GJ": ("MJ", Decimal(1000)),
 }
+WHOLE_ADDRESS = 8
+"""Bytes of a VIF 79 that says the meter's number, manufacturer, version and medium in one."""
+
 NUMBER = re.compile(r"-?\d{1,15}(\.\d{1,9})?", re.ASCII)
 
 
@@ -71,8 +76,19 @@ def decode_cmi(draft: Draft) -> None:
     elif not draft.left:
         raise draft.bad("no records behind the message type")
     else:
-        draft.records(parse_records(draft.plain, draft.take(draft.left), draft.end))
+        _records(draft)
     draft.contents(TYPES[kind])
+
+
+def _records(draft: Draft) -> None:
+    parsed = parse_records(draft.plain, draft.take(draft.left), draft.end)
+    draft.records(parsed)
+    for record in parsed.records:
+        if record.quantity == "identification" and len(record.data) == WHOLE_ADDRESS:
+            first = record.data_start
+            number = digits_le(record.data[:4])
+            quality = Quality.GOOD if number else Quality.INVALID
+            draft.add("fabrication_number", "fabrication_number", number, "", first, first + 4, quality)
 
 
 def _json(draft: Draft) -> None:

@@ -43,6 +43,7 @@ STATUS: Mapping[int, tuple[Field, ...]] = {
 }
 """Technical messages. Types 6A, 6E and 70 have the battery's state at byte 7."""
 
+STATUS_SIZES: Mapping[int, int] = {0x6A: 16, 0x6C: 11, 0x6E: 15, 0x70: 16}
 BATTERY_LOW_AT = 7
 
 
@@ -84,6 +85,7 @@ def decode_fm432(draft: Draft) -> None:
     if kind in DATA_TYPES:
         _data(draft, DATA_TYPES[kind])
     elif kind in STATUS:
+        draft.require(STATUS_SIZES[kind], "technical message")
         draft.fields(STATUS[kind])
         draft.flag("battery_low", when=kind != 0x6C and draft.byte(BATTERY_LOW_AT) != 0)
     elif kind in OPTICAL:

@@ -8,13 +8,12 @@ from decimal import Decimal
 
 from protocols.errors import ProtocolError, Truncated, Unsupported
 from protocols.model import Quality
-from protocols.profiles.payloads.layout import Coding, Field, calendar_date, date_16, read_field, read_fields
+from protocols.profiles.payloads.layout import Coding, Field, calendar_date, counted, date_16, read_field, read_fields
 from protocols.profiles.payloads.model import Item, Payload, behind_fillers, flag_names, flag_words
 
 LAYER = "records"
 _LITRES = Decimal("0.001")
 _MILLILITRES = Decimal("0.000001")
-_NO_VOLUME = frozenset((0xFFFFFFFF,))
 _NO_TEMPERATURE = frozenset((0xFFFF,))
 
 MARKER = 0x0F
@@ -96,7 +95,7 @@ def _register(plain: bytes, position: int, size: int) -> list[Item]:
 
 
 def _litres(name: str, plain: bytes, at: int, storage: int = 0) -> Item:
-    return read_field(Field(name, "volume", 0, 4, "m3", _LITRES, empty=_NO_VOLUME, storage=storage), plain, at)
+    return read_field(Field(name, "volume", 0, 4, "m3", _LITRES, storage=storage), plain, at)
 
 
 def decode_at_wmbus_08(plain: bytes, start: int, end: int) -> Payload:
@@ -116,9 +115,11 @@ def _thirds(plain: bytes, start: int, end: int, unit: Decimal) -> Payload:
     """A third has no exact decimal: one that is left over is given to the millilitre."""
     if end < start + 4:
         return Payload(problem=Truncated("payload ends before its total volume", layer=LAYER, offset=end))
-    thirds = int.from_bytes(plain[start : start + 4], "little")
-    volume = (thirds * unit / 3).quantize(_MILLILITRES if thirds % 3 else _LITRES)
-    return Payload((Item("total_volume", "volume", volume, "m3", start, start + 4),))
+    volume, quality = counted(plain[start : start + 4], unit)
+    if isinstance(volume, Decimal):
+        whole = volume % (3 * unit) == 0
+        volume = (volume / 3).quantize(_LITRES if whole else _MILLILITRES)
+    return Payload((Item("total_volume", "volume", volume, "m3", start, start + 4, quality),))
 
 
 E_ITN_MARKER = 0xA0
@@ -188,6 +189,8 @@ _NA_1_FRAME: tuple[tuple[int, str], ...] = (
 _NA_1_FRAME_ALARMS = 0xDC
 """Bits of the frame status that are conditions of the meter; the others say what kind of frame it is."""
 
+_BATTERY_BIT = 0x01
+
 _NA_1_ALARMS: tuple[tuple[int, str], ...] = (
     (0x80, "minimum_flow"),
     (0x40, "maximum_flow"),
@@ -196,8 +199,10 @@ _NA_1_ALARMS: tuple[tuple[int, str], ...] = (
     (0x08, "leak"),
     (0x04, "device_disconnected"),
     (0x02, "magnetic_tamper"),
-    (0x01, "battery_low"),
+    (_BATTERY_BIT, "battery_low"),
 )
+_NA_1_PAST_ALARMS = (*_NA_1_ALARMS[:-1], (_BATTERY_BIT, "battery_end_of_life"))
+"""What the same bits say of the time of the stored volume: the last one that the battery's lifetime is used up."""
 
 
 def decode_na_1(plain: bytes, start: int, end: int) -> Payload:
@@ -225,7 +230,13 @@ def decode_na_1(plain: bytes, start: int, end: int) -> Payload:
         Item("history_1_volume", "volume", stored, "m3", body + 10, body + 14, quality, storage=1),
         Item("info_code", "info_code", plain[body + 14], "", body + 14, body + 15),
         Item(
-            "history_1_status", "flags", flag_words(plain[body + 15], _NA_1_ALARMS), "", body + 15, body + 16, storage=1
+            "history_1_status",
+            "flags",
+            flag_words(plain[body + 15], _NA_1_PAST_ALARMS),
+            "",
+            body + 15,
+            body + 16,
+            storage=1,
         ),
     )
     frame_alarms = flag_names(plain[start + 1] & _NA_1_FRAME_ALARMS, _NA_1_FRAME)

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from protocols.errors import Truncated
 from protocols.mbus.values import bcd
-from protocols.profiles.payloads.layout import NO_DATE, calendar_date
+from protocols.profiles.payloads.layout import NO_DATE, calendar_date, counted
 from protocols.profiles.payloads.model import Item, Payload, behind_fillers
 
 SIZE = 38
@@ -38,8 +38,8 @@ def decode_bfw_240(plain: bytes, start: int, end: int) -> Payload:
 
 def _count(name: str, plain: bytes, start: int, place: slice, storage: int = 0) -> Item:
     first, last = start + place.start, start + place.stop
-    count = Decimal(int.from_bytes(plain[first:last], "big"))
-    return Item(name, "hca_units", count, "", first, last, storage=storage)
+    count, quality = counted(plain[first:last][::-1], Decimal(1))
+    return Item(name, "hca_units", count, "", first, last, quality, storage=storage)
 
 
 def _history(plain: bytes, start: int) -> Iterator[Item]:

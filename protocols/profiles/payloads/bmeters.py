@@ -153,7 +153,7 @@ _HYDROCLIMA: Mapping[int, tuple[Field, ...]] = {
         _STATUS_WORD,
         _temperature(_AVERAGE_ROOM, 7),
         _temperature(_MAXIMUM_ROOM, 9),
-        Field("measurement_count", "count", 13, 2),
+        Field("measurement_count", "count", 13, 2, empty=frozenset((0xFFFF,))),
         _temperature(_PREVIOUS_ROOM, 15, storage=1),
         _temperature(_PREVIOUS_RADIATOR, 17, storage=1),
         Field("total_hca_units", "hca_units", 21, 3, scale=Decimal(1)),
@@ -180,7 +180,7 @@ _HYDROCLIMA: Mapping[int, tuple[Field, ...]] = {
             for n in range(1, 5)
         ),
         *(_temperature(f"history_{n}_average_room_temperature", 27 + 2 * n, storage=n) for n in range(1, 4)),
-        Field("total_hca_units", "hca_units", 44, 3, "", Decimal(1), Coding.SIGNED),
+        Field("total_hca_units", "hca_units", 44, 3, "", Decimal(1), Coding.SIGNED, frozenset((-1, -0x800000))),
     ),
 }
 """By the first byte. Clock and dates in between are packed in a way that is not known for certain."""

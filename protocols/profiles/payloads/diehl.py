@@ -6,6 +6,7 @@ from decimal import Decimal
 
 from protocols.errors import Truncated
 from protocols.mbus.datetypes import date_g
+from protocols.profiles.payloads.layout import counted
 from protocols.profiles.payloads.model import Item, Payload, flag_names
 from protocols.wmbus.security.diehl import DiehlKind, diehl_frame
 
@@ -70,5 +71,5 @@ def _printed_number(plain: bytes) -> tuple[Item, ...]:
 
 
 def _volume(name: str, plain: bytes, place: slice, storage: int = 0) -> Item:
-    litres = int.from_bytes(plain[place], "little")
-    return Item(name, "volume", litres * _LITRES, "m3", place.start, place.stop, storage=storage)
+    volume, quality = counted(plain[place], _LITRES)
+    return Item(name, "volume", volume, "m3", place.start, place.stop, quality, storage=storage)

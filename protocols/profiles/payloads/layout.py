@@ -37,7 +37,8 @@ class Coding(StrEnum):
 class Field:
     """One value at a fixed place: `size` bytes at `offset` from the payload's first byte.
 
-    value = number x `scale`, an int without one. Numbers in `empty`, and those from `empty_from` on, say "no value".
+    value = number x `scale`, an int without one. Numbers in `empty`, and those from `empty_from` on, say "no value", as
+    do unsigned numbers with a scale whose bits are all set (`is_unset`); a word of bits has no scale.
     Dates are `DATE_G` (type G), `DATE_16` (day in bits 0-4, month in 5-8, year since 2000 in 9-13) or `DATE_BCD`
     (year, month, day). `FIXED_8_8` counts 256ths of the unit.
     """
@@ -105,7 +106,21 @@ def calendar_date(year: int, month: int, day: int) -> Read:
         return NO_DATE
 
 
+def is_unset(data: bytes) -> bool:
+    """Whether a count was never stored: memory that was not written to has all bits set, which no count reaches."""
+    return len(data) > 1 and data.count(0xFF) == len(data)
+
+
+def counted(data: bytes, scale: Decimal) -> Read:
+    """Read an unsigned count, the least significant byte first."""
+    if is_unset(data):
+        return None, Quality.NOT_AVAILABLE
+    return int.from_bytes(data, "little") * scale, Quality.GOOD
+
+
 def _binary(field: Field, data: bytes) -> Read:
+    if field.coding is Coding.UNSIGNED and field.scale is not None and is_unset(data):
+        return None, Quality.NOT_AVAILABLE
     return _scaled(field, int.from_bytes(data, "little", signed=field.coding is Coding.SIGNED))
 
 

@@ -13,7 +13,7 @@ from decimal import Decimal
 
 from protocols.errors import Truncated
 from protocols.model import Quality, Value
-from protocols.profiles.payloads.layout import NO_SIGNED_16, Coding, Field, Read, calendar_date, read_fields
+from protocols.profiles.payloads.layout import NO_SIGNED_16, Coding, Field, Read, calendar_date, counted, read_fields
 from protocols.profiles.payloads.model import Item, Payload
 
 VERSION = 8
@@ -161,7 +161,9 @@ def _start(item: Item) -> int:
 
 def _total(name: str, previous: Item, current: Item) -> Item:
     counts = [item.value for item in (previous, current) if isinstance(item.value, Decimal)]
-    return Item(name, current.quantity, sum(counts, Decimal(0)), current.unit, previous.start, current.end)
+    both = len(counts) == 2
+    total, quality = (sum(counts, Decimal(0)), Quality.GOOD) if both else (None, Quality.NOT_AVAILABLE)
+    return Item(name, current.quantity, total, current.unit, previous.start, current.end, quality)
 
 
 _3A_DATE = slice(2, 4)
@@ -178,10 +180,10 @@ def decode_mk_radio_3a(plain: bytes, start: int, end: int) -> Payload:
     if len(body) < _3A_TOTAL.stop:
         return Payload(problem=Truncated("water meter payload ends before its total", layer="records", offset=end))
     today = date_in_word(body[_3A_DATE])
-    total = int.from_bytes(body[_3A_TOTAL], "little") * _TENTH
+    total, quality = counted(body[_3A_TOTAL], _TENTH)
     items = [
         _dated("meter_date", today, start, _3A_DATE),
-        Item("total_volume", "volume", total, "m3", start + _3A_TOTAL.start, start + _3A_TOTAL.stop),
+        Item("total_volume", "volume", total, "m3", start + _3A_TOTAL.start, start + _3A_TOTAL.stop, quality),
     ]
     day = today[0]
     if not isinstance(day, date):

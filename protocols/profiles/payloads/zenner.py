@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from protocols.errors import BadField, Truncated
+from protocols.profiles.payloads.layout import counted
 from protocols.profiles.payloads.model import Item, Payload, behind_fillers, bit_names
 
 SIZE = 13
@@ -38,8 +39,10 @@ def decode_zenner_0b(plain: bytes, start: int, end: int) -> Payload:
 
 
 def _volume(name: str, plain: bytes, start: int, place: slice, storage: int = 0) -> Item:
-    value = _number(plain, start, place) / _COUNTS_PER_M3
-    return Item(name, "volume", value, "m3", start + place.start, start + place.stop, storage=storage)
+    first, last = start + place.start, start + place.stop
+    count, quality = counted(plain[first:last], Decimal(1))
+    volume = count / _COUNTS_PER_M3 if isinstance(count, Decimal) else None
+    return Item(name, "volume", volume, "m3", first, last, quality, storage=storage)
 
 
 def _number(plain: bytes, start: int, place: slice) -> int:

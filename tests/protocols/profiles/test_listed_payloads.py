@@ -149,6 +149,12 @@ def test_na_1_flags_are_those_of_now() -> None:
     assert values(payload)["frame_status"] == "summer_time wrong_temperature"
 
 
+def test_na_1_says_of_the_past_that_the_battery_was_near_its_end() -> None:
+    payload = run("apator_na_1", na_1(0, 0, alarms=0x01)[:-1] + b"\x03")
+    assert payload.flags == ("battery_low",)
+    assert values(payload)["history_1_status"] == "magnetic_tamper battery_end_of_life"
+
+
 def test_na_1_never_stored_more_than_the_total() -> None:
     stored = next(item for item in run("apator_na_1", na_1(1 << 8, 17)).items if item.name == "history_1_volume")
     assert (stored.value, stored.quality) == (None, Quality.INVALID)

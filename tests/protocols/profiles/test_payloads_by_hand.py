@@ -11,6 +11,7 @@ import pytest
 from protocols.decode import decode
 from protocols.media import manufacturer_code
 from protocols.model import Quality, Telegram
+from protocols.wmbus.security.diehl import descramble
 
 NUMBER = bytes.fromhex("78563412")
 
@@ -179,6 +180,52 @@ def test_a_tamper_date_of_zeros_is_none() -> None:
     telegram = decode(framed("BMT", 0x13, 0x07, records("0C13663800000F0220000000")))
     assert flags(telegram) == ("removal",)
     assert reading(telegram, "tamper_date") == (None, Quality.NOT_AVAILABLE)
+
+
+NO_VALUE = (None, Quality.NOT_AVAILABLE)
+
+
+@pytest.mark.parametrize(
+    ("maker", "version", "medium", "payload", "empty", "kept"),
+    [
+        ("TCH", 0x74, 0x62, "A2 06 9F33 FFFF 4017 3A00", ["previous_period_volume", "total_volume"], "5.8"),
+        ("TCH", 0x95, 0x72, "A2 06 9F33 3A00 4017 FFFF", ["current_period_volume", "total_volume"], "5.8"),
+        ("TCH", 0x69, 0x80, "A0 11 9F33 FFFF 4017 0800 6608 FBFF", ["previous_period_hca_units"], "8"),
+        ("TCH", 0x94, 0x80, "A2 0F 9F33 0800 4017 FFFF 00 6608 FBFF", ["hca_units"], "8"),
+        ("TCH", 0x39, 0x43, "A2 10 9F33 FFFFFF 58 070000 00 0A00", ["previous_period_energy", "total_energy"], "7"),
+        ("TCH", 0x50, 0x72, "A2 0C00 7435 FFFFFF" + "000A05" * 12 + "00", ["total_volume"], "1.5"),
+        ("APT", 0x03, 0x03, "A0 FFFFFFFF", ["total_volume"], None),
+        ("APT", 0x04, 0x11, "A0 FFFFFFFF", ["total_volume"], None),
+        ("APT", 0x04, 0x08, "A0 3F 1122 FFFF 0000 0100 322D 0014 B415", ["previous_period_hca_units"], "1"),
+        ("ZRI", 0x0B, 0x16, "7A 11000000 0F 00000000 FFFFFFFF 00E80300", ["month_end_volume"], "1"),
+        ("BMT", 0x13, 0x07, "7A 11000000 0C1334120000 0F 04 FFFFFFFF", ["total_volume_backward"], "1.234"),
+        ("BMP", 0x53, 0x08, "7A 11000000 036E080000 0F 10" + "00" * 12 + "FFFF" + "00" * 6 + "FFFFFF",
+         ["measurement_count", "total_hca_units"], "8"),
+        ("BMP", 0x53, 0x08, "78 0F D300 FFFF" + "0000" * 11 + "0000", ["history_2_hca_units"], "21.1"),
+    ],
+)  # fmt: skip
+def test_counts_of_ones_only_are_no_values(
+    maker: str, version: int, medium: int, payload: str, empty: list[str], kept: str | None
+) -> None:
+    telegram = decode(framed(maker, version, medium, bytes.fromhex(payload.replace(" ", ""))))
+    assert telegram.ok
+    assert [reading(telegram, name) for name in empty] == [NO_VALUE] * len(empty)
+    assert kept is None or Decimal(kept) in [one.value for one in telegram.readings]
+
+
+def test_a_due_date_volume_that_a_prios_meter_has_not_stored_is_none() -> None:
+    key = bytes.fromhex("39BC8A10E66D83F8")
+    head = b"\x19\x44\x24\x23\x85\x07" + NUMBER + bytes.fromhex("A2 512000 15")
+    plain = head + b"\x4b" + struct.pack("<II", 5_000, 0xFFFFFFFF) + b"\xff\xff"
+    telegram = decode(plain[:15] + descramble(plain, key))
+    assert reading(telegram, "total_volume") == (Decimal("5.000"), Quality.GOOD)
+    assert reading(telegram, "due_date_volume") == NO_VALUE
+
+
+def test_a_gwf_block_that_ends_behind_its_alarms_tells_them() -> None:
+    telegram = decode(framed("GWF", 0x3C, 0x07, records("0413DC690D000F0122")))
+    assert flags(telegram) == ("continuous_flow", "battery_low")
+    assert reading(telegram, "info_code") == (0x22, Quality.GOOD)
 
 
 _TABLES = (

@@ -47,10 +47,12 @@ class PayloadState:
     """What a device's payloads taught that later ones need; kept by the caller, one for each device.
 
     `address` is the meter's, from its last message with a long header. `pieces` are those of a message under way.
+    `ended` is the frame counter of the last piece of the last message that was put together: it may be sent again.
     """
 
     address: Address | None = None
     pieces: Pieces | None = field(default=None, repr=False)
+    ended: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +143,9 @@ def add_piece(pieces: Pieces | None, piece: Piece, payload: bytes, fcnt: int | N
         pieces = None
     elif pieces is None:
         return _lost(piece, f"{_words(piece)} came without the ones before it")
+    elif fcnt is not None and fcnt == pieces.fcnt and pieces.data.endswith(content):
+        # Sent again, or heard by two receivers.
+        return Assembled(piece, pieces, None, pieces.clock, pieces.rssi_dbm, pieces.count)
     elif piece.part is not None and piece.part != pieces.next_part:
         return _lost(piece, f"{_words(piece)} came where part {pieces.next_part} is due")
     elif pieces.total != piece.total:
@@ -180,14 +185,18 @@ class Heard:
 
 
 ENTRY_HEADER = 5
+C_FIELDS = (b"\x44", b"\x46", b"\x48")
+"""Of telegrams that meters send by themselves: data, installation, access demand (EN 13757-4)."""
+
 EARLIEST, LATEST = datetime(2015, 1, 1, tzinfo=UTC), datetime(2050, 1, 1, tzinfo=UTC)
 
 
 def timed_telegrams(message: bytes, received_at: datetime | None) -> tuple[Heard, ...]:
     """Telegrams that each stand behind a 32-bit clock and a length byte.
 
-    The order of the clock's bytes is not published: the one that gives the likelier time is taken. Raises
-    `Truncated` where a telegram ends behind the message.
+    The order of the clock's bytes is not published: the one that gives the likelier time is taken. Nor is whether
+    the length byte is the telegram's own: it is where none follows. Raises `Truncated` where a telegram ends behind
+    the message.
     """
     found: list[Heard] = []
     position = 0
@@ -198,9 +207,15 @@ def timed_telegrams(message: bytes, received_at: datetime | None) -> tuple[Heard
         end = start + message[start - 1]
         if end == start:
             raise BadField("an empty telegram", layer="records", offset=position)
-        found.append(Heard(_likelier(message[position : position + 4], received_at), start, end))
+        first = start if _begins(message[start:end]) or not _begins(message[start - 1 : end]) else start - 1
+        found.append(Heard(_likelier(message[position : position + 4], received_at), first, end))
         position = end
     return tuple(found)
+
+
+def _begins(telegram: bytes) -> bool:
+    """Whether these bytes begin with their own length and the C field of a meter's telegram."""
+    return telegram[0] == len(telegram) - 1 and telegram[1:2] in C_FIELDS
 
 
 def _likelier(clock: bytes, received_at: datetime | None) -> datetime | None:

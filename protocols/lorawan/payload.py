@@ -227,8 +227,12 @@ def _bridge(given: _Given, meter: LoraMeter) -> PayloadResult:
     except ProtocolError as problem:
         result = replace(given.result((given.opaque("not decoded"),)), profile=meter.id)
         return _with_problem(result, problem)
+    if not piece.first and given.state.pieces is None and given.fcnt is not None and given.fcnt == given.state.ended:
+        result = given.result((given.opaque("the last part of a message, sent again"),))
+        return replace(result, profile=meter.id, notes=("the last part of a message that was put together before",))
     got = add_piece(given.state.pieces, piece, given.payload, given.fcnt)
-    state = replace(given.state, pieces=got.pieces)
+    ended = given.fcnt if got.message is not None and got.count > 1 else given.state.ended
+    state = replace(given.state, pieces=got.pieces, ended=ended)
     if got.problem is not None:
         result = replace(given.result((given.opaque("a part of a message"),), state), profile=meter.id)
         return replace(_with_problem(result, got.problem), next="wait for the next message of this device")
@@ -249,7 +253,7 @@ def _bridge(given: _Given, meter: LoraMeter) -> PayloadResult:
         notes.append(f"heard by the bridge at {got.clock:%Y-%m-%d %H:%M:%S} UTC")
     if got.rssi_dbm is not None:
         notes.append(f"heard by the bridge with {got.rssi_dbm} dBm")
-    return replace(result, notes=tuple(notes), state=replace(result.state, pieces=None))
+    return replace(result, notes=tuple(notes), state=replace(result.state, pieces=None, ended=ended))
 
 
 def _from_segments(given: _Given, meter: LoraMeter, message: bytes, offset: int | None) -> PayloadResult:

@@ -128,6 +128,34 @@ def test_several_telegrams_in_one_message() -> None:
     assert len(last.telegrams) == 2
 
 
+@pytest.mark.parametrize("repeated", [0, 1, 2])
+def test_an_uplink_that_is_sent_again_loses_no_message(repeated: int) -> None:
+    wired = bytes.fromhex("6815156808017278563412b42501070b000000041331d40000")
+    wired += bytes((sum(wired[4:]) & 0xFF, 0x16))
+    uplinks = [bytes((number, 3)) + wired[at : at + 9] for number, at in ((1, 0), (2, 9), (3, 18))]
+    state, results = PayloadState(), []
+    for number in sorted([0, 1, 2, repeated]):
+        results.append(sent("acrios-mbus", uplinks[number], 1, state, fcnt=7 + number))
+        state = results[-1].state
+    assert [result.problem for result in results] == [None] * 4
+    whole = [result for result in results if result.telegrams]
+    assert [reading(result, "total_volume") for result in whole] == ["54.321 m3"]
+
+
+def test_another_uplink_under_the_same_counter_is_no_repetition() -> None:
+    first = sent("acrios-mbus", b"\x01\x03\x68", 1, fcnt=7)
+    second = sent("acrios-mbus", b"\x02\x03\x17", 1, first.state, fcnt=8)
+    other = sent("acrios-mbus", b"\x02\x03\x18", 1, second.state, fcnt=8)
+    assert str(other.problem).endswith("part 2 of 3 came where part 3 is due")
+
+
+def test_the_length_byte_before_a_telegram_may_be_its_own() -> None:
+    clock = int(AT.timestamp()).to_bytes(4, "little")
+    result = sent("imst-wmbus-extender", b"\x80" + clock + TELEGRAM + clock + TELEGRAM, None)
+    assert result.ok, result.problem
+    assert [telegram.frame.data for telegram in result.telegrams] == [TELEGRAM] * 2
+
+
 def protected(key: bytes, number: bytes, counter: int, plain: bytes, *, long: bool) -> bytes:
     """A message of profile D made with another library: OMS Vol. 2 as Kamstrup's meters apply it."""
     address = number + bytes.fromhex("2d2c3516")

@@ -20,7 +20,9 @@ CT_PLUS_PHASES = 3
 @binary_decoder
 def decode_harvy2(draft: Draft) -> None:
     """Measurements on port 10, energy counters on 30, ampere-hour counters on 31."""
-    reader = {10: _measurements, 30: _energies, 31: _charges}.get(10 if draft.fport is None else draft.fport)
+    if draft.fport is None:
+        raise draft.unsupported("without the port nothing says which message this is")
+    reader = {10: _measurements, 30: _energies, 31: _charges}.get(draft.fport)
     if reader is None:
         raise draft.unsupported(f"messages on port {draft.fport} of this device are not decoded")
     reader(draft)

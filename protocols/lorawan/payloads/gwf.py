@@ -16,7 +16,12 @@ SHORTEST = 18
 VOLUME_VIFS = range(0x10, 0x18)
 """EN 13757-3, Table 10: volume, 10^(n-6) m3."""
 
-CONDITIONS: Mapping[int, str] = {0x30: "communication_error", 0x50: "communication_error", 0x90: "communication_error"}
+CONDITIONS: Mapping[int, str] = {
+    0x04: "battery_low",
+    0x30: "communication_error",
+    0x50: "communication_error",
+    0x90: "communication_error",
+}
 FLAGS: Mapping[int, str] = {1: "leak", 3: "burst", 5: "battery_low", 6: "reverse_flow", 7: "no_consumption"}
 FLAG_MASK = sum(1 << bit for bit in FLAGS)
 LINK_ERROR = 0x04

@@ -47,9 +47,9 @@ UNIT_NOTE = "the maker counts in m3; compare the reading with the register once"
 
 @binary_decoder
 def decode_modularis(draft: Draft) -> None:
-    """Read the message of a port; without a port, the one of that length."""
-    port = draft.fport if draft.fport is not None else _port_of(draft.size)
-    rows = PORTS.get(port or 0)
+    """Read the message of a port; without a port, the only one of that length."""
+    port = draft.fport if draft.fport is not None else _port_of(draft)
+    rows = PORTS.get(port)
     if rows is None:
         raise draft.unsupported(f"messages on port {port} of this meter are not decoded")
     draft.fields(rows)
@@ -63,5 +63,8 @@ def decode_modularis(draft: Draft) -> None:
         draft.text("sending_interval", interval, 9)
 
 
-def _port_of(size: int) -> int | None:
-    return next((port for port, rows in PORTS.items() if rows[-1].end == size), None)
+def _port_of(draft: Draft) -> int:
+    ports = [port for port, rows in PORTS.items() if rows[-1].end == draft.size]
+    if len(ports) != 1:
+        raise draft.unsupported(f"without the port nothing says which message of {draft.size} bytes this is")
+    return ports[0]

@@ -37,8 +37,9 @@ def decode_cubicmeter(draft: Draft) -> None:
     draft.fields(REPORT)
     error = unsigned_le(draft.bytes(4, 2))
     draft.flag("measurement_error", when=bool(error & NOT_SENSING))
-    draft.flag("reverse_flow", when=error == REVERSE)
-    draft.flag(f"code_{error}", when=bool(error & ~NOT_SENSING) and error != REVERSE)
+    code = error & ~NOT_SENSING
+    if code:
+        draft.flag("reverse_flow" if code == REVERSE else f"code_{code}")
     leak = draft.byte(22)
     if leak in LEAKS:
         draft.flag(LEAKS[leak])

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 
 from protocols.lorawan.payloads.draft import Draft, Field, binary_decoder
-from protocols.lorawan.payloads.numbers import BCD4_LE, U32BE, U32LE
+from protocols.lorawan.payloads.numbers import BCD4_LE, U8, U16LE, U32BE, U32LE
 from protocols.mbus.datetypes import date_g
 
 EDC_FLAGS: Mapping[int, str] = {
@@ -31,6 +31,9 @@ def decode_edc(draft: Draft) -> None:
 
 
 LITRES = Decimal("0.001")
+WITH_STATUS = 5
+"""The packet that ends in a status; what its bits mean is not published."""
+
 NUMBERS = (BCD4_LE, U32LE, U32LE)
 """By the low nibble of the first byte."""
 
@@ -53,6 +56,8 @@ def decode_sp(draft: Draft) -> None:
         at = draft.start + date_at
         draft.add("month_end_date", "date", day, "", at, at + 2, quality)
     draft.fields(_volume(offset, name, coding) for offset, name in volumes)
+    if kind == WITH_STATUS and draft.left:
+        draft.next_field(Field(0, U8 if draft.left == 1 else U16LE, "info_code", "info_code"))
 
 
 _PACKETS: Mapping[int, tuple[int | None, tuple[tuple[int, str], ...]]] = {

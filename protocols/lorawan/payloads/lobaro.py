@@ -17,7 +17,7 @@ LONGEST_NUMBER = 8
 """Bytes; what is longer is an identification."""
 
 THOUSANDTH, TENTH = Decimal("0.001"), Decimal("0.1")
-NO_TEMPERATURE = frozenset({-1})
+NO_TEMPERATURE = frozenset({-1, -0x8000, 0x7FFF})
 OBIS_SIZE = 6
 CLOCK_SIZE = 5
 

@@ -8,6 +8,7 @@ from decimal import Decimal
 
 from protocols.lorawan.payloads.draft import Draft, Field, binary_decoder, sequence
 from protocols.lorawan.payloads.numbers import (
+    ABOVE_100,
     F32LE,
     I16LE,
     U8,
@@ -32,7 +33,6 @@ NO_CURRENT = frozenset({0xFFFF})
 """More than any of these transformers can measure: the sensor was not read."""
 
 NO_TEMPERATURE = frozenset({-0x8000, 0x7FFF})
-ABOVE_FULL = frozenset(range(101, 256))
 ABOVE_SATURATED = frozenset(range(201, 256))
 
 TEMPERATURE = Field(0, I16LE, "external_temperature", "external_temperature", "C", TENTH, empty=NO_TEMPERATURE)
@@ -71,7 +71,7 @@ def _stored(number: int) -> Entry:
 
 STORED: Mapping[int, Numbered] = {0x20CE: _stored}
 ENTRIES: Mapping[int, Entry] = {
-    0x0175: (Field(0, U8, "battery_level", "battery_level", "%", empty=ABOVE_FULL),),
+    0x0175: (Field(0, U8, "battery_level", "battery_level", "%", empty=ABOVE_100),),
     0x0367: (TEMPERATURE,),
     0x0468: (HUMIDITY,),
     0x0500: (Field(0, U8, "contact_state_input_1", "code"),),

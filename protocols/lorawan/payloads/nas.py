@@ -11,6 +11,7 @@ from protocols.mbus.records import parse_records
 
 COUNTER_PORT, STATUS_PORT, USAGE_PORT = 16, 24, 25
 COUNTER_SIZE = 8
+NO_COUNT = frozenset({0xFFFFFFFFFFFFFFFF})
 THOUSANDTH = Decimal("0.001")
 CHANNELS: Mapping[int, tuple[str, str, str, Decimal | None]] = {
     1: ("pulse_count", "pulse_count", "", None),
@@ -81,7 +82,7 @@ def decode_cm3010(draft: Draft) -> None:
         return
     if draft.size > COUNTER_SIZE:
         raise draft.bad(f"{draft.size} bytes are no counter of {COUNTER_SIZE} bytes")
-    draft.fields((Field(0, U64LE, "total_volume", "volume", "m3", THOUSANDTH),))
+    draft.fields((Field(0, U64LE, "total_volume", "volume", "m3", THOUSANDTH, empty=NO_COUNT),))
 
 
 @binary_decoder

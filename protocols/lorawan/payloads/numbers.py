@@ -14,6 +14,10 @@ from protocols.text import text_from_bytes
 Raw = int | Decimal | str | datetime | None
 """What stands in the bytes; None where they are no such value."""
 
+NO_CLOCK = 0xFFFFFFFF
+ABOVE_100 = frozenset(range(101, 256))
+"""No percentages: what a byte that says one may not be."""
+
 _INFINITY = float("inf")
 
 
@@ -87,8 +91,8 @@ def unix_be(data: bytes) -> datetime | None:
 
 
 def unix_time(seconds: int) -> datetime | None:
-    """The moment `seconds` after 1970 in UTC; None for 0 and for what no calendar has."""
-    if not 0 < seconds < 1 << 36:
+    """The moment `seconds` after 1970 in UTC; None for 0, for 32 bits all ones and for what no calendar has."""
+    if not 0 < seconds < 1 << 36 or seconds == NO_CLOCK:
         return None
     return datetime.fromtimestamp(seconds, UTC)
 

@@ -7,6 +7,7 @@ from decimal import Decimal
 
 from protocols.lorawan.payloads.draft import Draft, Field, binary_decoder, sequence
 from protocols.lorawan.payloads.numbers import (
+    ABOVE_100,
     I8,
     I16BE,
     I32BE,
@@ -94,9 +95,9 @@ DSMR: Mapping[int, Entry] = dict(
         (0x2A, (Field(0, I32BE, "current_l3", "current", "A"),)),
         *(_slave(0x40 + 0x10 * number, str(number)) for number in range(1, 5)),
         (0x71, (Field(0, I16BE, "device_temperature", "temperature", "C", HUNDREDTH),)),
-        (0x72, (Field(0, U8, "device_relative_humidity", "relative_humidity", "%"),)),
+        (0x72, (Field(0, U8, "device_relative_humidity", "relative_humidity", "%", empty=ABOVE_100),)),
         (0x81, (Field(0, I16BE, "external_temperature", "external_temperature", "C", HUNDREDTH),)),
-        (0x82, (Field(0, U8, "relative_humidity", "relative_humidity", "%"),)),
+        (0x82, (Field(0, U8, "relative_humidity", "relative_humidity", "%", empty=ABOVE_100),)),
         (0xD1, (Field(0, U32BE, "pulse_count_input_1", "pulse_count"),)),
         (0xD2, (Field(0, U32BE, "pulse_count_input_2", "pulse_count"),)),
     )
@@ -128,7 +129,7 @@ DSMR_INFO: Mapping[int, Entry] = {
     0x02: (Field(0, ascii_text(8), "product_number", "product_number"),),
     0x01: (Field(0, ascii_text(6), "manufacturer_name", "manufacturer"),),
     0x11: (Field(0, HEX1, "device_class", "code"),),
-    0x07: (Field(0, U8, "battery_level", "battery_level", "%"),),
+    0x07: (Field(0, U8, "battery_level", "battery_level", "%", empty=ABOVE_100),),
     0x08: (Field(0, U8, "battery_voltage", "voltage", "V", HUNDREDTH),),
     0x06: (Field(0, HEX1, "power_event", "code"),),
 }

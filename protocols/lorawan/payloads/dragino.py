@@ -10,6 +10,7 @@ from protocols.lorawan.payloads.numbers import U8, U16BE, U24BE, U32BE, UNIX_BE,
 
 READING_PORT, LOG_PORT, SETTINGS_PORT, DEVICE_PORT = 2, 3, 4, 5
 ROW_SIZE = 11
+TOTAL_MODE = 0
 MICROLITRE = Decimal("0.000001")
 PULSES_PER_LITRE: Mapping[int, int] = {0: 450, 1: 360, 2: 60}
 """By the flag of the first byte."""
@@ -88,7 +89,9 @@ def _flow_row(draft: Draft, offset: int, prefix: str, storage: int) -> None:
     else:
         # A 450th of a litre is no decimal resolution.
         volume = (Decimal(pulses) / per_litre / 1000).quantize(MICROLITRE, ROUND_HALF_UP)
-        name = f"{prefix}volume" if prefix else "total_volume"
+        # Only in mode 0 the pulses are known to be all that ever came.
+        total = not prefix and draft.byte(offset + 5) == TOTAL_MODE
+        name = "total_volume" if total else f"{prefix}volume"
         draft.add(name, "volume", volume, "m3", base + 1, base + 5, storage=storage)
     draft.field(Field(5, U8, f"{prefix}counting_mode", "code", storage=storage), base)
     draft.field(Field(7, UNIX_BE, _clock(prefix), "datetime", storage=storage), base)

@@ -188,7 +188,9 @@ def _block(draft: Draft, key: tuple[int, int], endpoint: int) -> None:
         return
     if size < rows[-1].end:
         raise draft.bad(f"attribute {key[0]:04X}/{key[1]:04X} has {size} bytes, {rows[-1].end} are needed")
-    phase = PHASES.get(endpoint, f"_{endpoint}") if key[0] in BY_ENDPOINT else ""
+    if key[0] in BY_ENDPOINT and endpoint not in PHASES:
+        raise draft.unsupported(f"endpoint {endpoint} stands for no phase")
+    phase = PHASES[endpoint] if key[0] in BY_ENDPOINT else ""
     for row in rows:
         draft.field(row if not phase else _named(row, row.name + phase), base)
 

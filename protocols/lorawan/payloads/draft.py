@@ -192,6 +192,12 @@ class Draft:
         """The error that says which field cannot be."""
         return BadField(what, layer=LAYER, offset=self.start + offset)
 
+    def known_port(self) -> int:
+        """The port that says which message this is; raises `Unsupported` where it is not known."""
+        if self.fport is None:
+            raise self.unsupported("without the port nothing says which message this is")
+        return self.fport
+
     def word(self, name: str) -> int:
         """The whole number that was read under `name`; 0 when there is none."""
         found = next((entry.value for entry in self._entries if entry.name == name), 0)

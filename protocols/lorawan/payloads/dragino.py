@@ -40,7 +40,7 @@ def decode_sw3l(draft: Draft) -> None:
 
 
 def _by_port(draft: Draft, row: Callable[[Draft, int, str, int], None]) -> None:
-    port = READING_PORT if draft.fport is None else draft.fport
+    port = draft.known_port()
     if port == READING_PORT:
         draft.require(ROW_SIZE, "reading")
         row(draft, 0, "", 0)

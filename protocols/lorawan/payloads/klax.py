@@ -36,7 +36,7 @@ UNITS: tuple[tuple[str, str, Decimal | None], ...] = (
 @binary_decoder
 def decode_klax(draft: Draft) -> None:
     """Read the application data of port 3."""
-    if draft.fport not in (None, DATA_PORT):
+    if draft.known_port() != DATA_PORT:
         raise draft.unsupported(f"messages on port {draft.fport} hold no readings that are known here")
     version = draft.byte(0) >> 2
     state = draft.byte(1)

@@ -38,10 +38,10 @@ PRESENT = frozenset({254, 255})
 @binary_decoder
 def decode_edl21(draft: Draft) -> None:
     """Values by OBIS code on ports 2 and 3; the bridge does not send their units."""
-    if draft.fport == STATUS_PORT:
+    if draft.known_port() == STATUS_PORT:
         status(draft, big_endian=True)
         return
-    if draft.fport not in (None, PLAIN_PORT, EXPONENT_PORT):
+    if draft.fport not in (PLAIN_PORT, EXPONENT_PORT):
         raise draft.unsupported(f"messages on port {draft.fport} of this bridge are not decoded")
     with_exponent = draft.fport != PLAIN_PORT
     while draft.left:
@@ -122,12 +122,12 @@ TRAILER = 3
 @binary_decoder
 def decode_modbus(draft: Draft) -> None:
     """Answers of Modbus devices: registers by device and address."""
-    if draft.fport == STATUS_PORT:
+    if draft.known_port() == STATUS_PORT:
         status(draft, big_endian=True)
         return
     if draft.fport == CONTINUATION_PORT:
         raise draft.unsupported("continuation of an answer: it can be read only together with the uplink before it")
-    if draft.fport not in (None, SCHEDULED_PORT, ASKED_PORT):
+    if draft.fport not in (SCHEDULED_PORT, ASKED_PORT):
         raise draft.unsupported(f"messages on port {draft.fport} of this bridge are not decoded")
     at = draft.take(CLOCK_SIZE)
     moment = unix_time(unsigned_be(draft.plain[at : at + CLOCK_SIZE]))

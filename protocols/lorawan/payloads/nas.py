@@ -54,7 +54,7 @@ def decode_um3023(draft: Draft) -> None:
 
 def _on_ports(draft: Draft, *ports: int) -> None:
     # Nothing in a payload says what it is: those of other ports read as counters too.
-    if draft.fport is not None and draft.fport not in ports:
+    if draft.known_port() not in ports:
         raise draft.unsupported(f"messages on port {draft.fport} of this module are not decoded")
 
 
@@ -69,7 +69,8 @@ def _digital(draft: Draft, mask: int) -> None:
 @binary_decoder
 def decode_cm3010(draft: Draft) -> None:
     """Litres on port 16, status on port 24."""
-    _on_ports(draft, COUNTER_PORT, STATUS_PORT)
+    if draft.fport is not None or draft.size != COUNTER_SIZE:
+        _on_ports(draft, COUNTER_PORT, STATUS_PORT)
     if draft.fport == STATUS_PORT:
         draft.fields(
             (

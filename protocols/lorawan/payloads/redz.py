@@ -18,7 +18,7 @@ def decode_lkm(draft: Draft) -> None:
         if draft.size:
             draft.fields((Field(0, raw_bytes(draft.size), "raw_data", "manufacturer_specific"),))
         return
-    if draft.fport not in (None, VALUE_PORT):
+    if draft.known_port() != VALUE_PORT:
         raise draft.unsupported(f"messages on port {draft.fport} of this reader are not decoded")
     draft.next_field(DEVICE)
     at = draft.position

@@ -150,15 +150,16 @@ def decode_dsmr(draft: Draft) -> None:
 
 
 def _by_port(draft: Draft, measurements: Callable[[Draft], None], info: Mapping[int, Entry]) -> None:
-    if draft.fport is None or draft.fport in DATA_PORTS:
+    port = draft.known_port()
+    if port in DATA_PORTS:
         measurements(draft)
-    elif draft.fport == INFO_PORT:
+    elif port == INFO_PORT:
         _device(draft, info)
-    elif draft.fport in (STATE_PORT, EVENT_PORT):
-        what = "change of state" if draft.fport == STATE_PORT else "event"
+    elif port in (STATE_PORT, EVENT_PORT):
+        what = "change of state" if port == STATE_PORT else "event"
         draft.contents(f"{what} {draft.bytes(0, draft.size).hex().upper()}", 0, draft.size)
     else:
-        raise draft.unsupported(f"messages on port {draft.fport} of this device are not decoded")
+        raise draft.unsupported(f"messages on port {port} of this device are not decoded")
 
 
 def _measurements(draft: Draft) -> None:

@@ -6,6 +6,7 @@ from decimal import ROUND_HALF_UP, Decimal
 
 from protocols.lorawan.payloads.draft import Draft, Field, binary_decoder
 from protocols.lorawan.payloads.numbers import F16LE, I32LE, U8, U16LE, U32LE, exact
+from protocols.plural import counted
 
 INPUTS = range(1, 5)
 HEADER_SIZE = 10
@@ -44,6 +45,8 @@ def _measurements(draft: Draft) -> None:
     if draft.byte(1) & CT_PLUS:
         for phase in range(1, CT_PLUS_PHASES + 1):
             draft.next_field(Field(0, F16LE, f"power_factor_input_{phase}", "power_factor"))
+    if draft.left:
+        draft.suspect(f"{counted(draft.left, 'byte')} more than the masks announce", draft.position - draft.start)
 
 
 def _input(draft: Draft, number: int, mask: int) -> None:

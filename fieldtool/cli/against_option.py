@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from fieldtool.cli import output
 from fieldtool.cli.bad_lines import BadLines
 from fieldtool.errors import FieldToolError, UsageError
+from fieldtool.replay.block_replay import Replayed
 from fieldtool.replay.golden import Comparison, Difference
 from fieldtool.replay.golden_file import GoldenFile, open_golden
 from fieldtool.replay.golden_members import Ignored
@@ -59,9 +60,9 @@ class Against:
         self._lines: list[str] = []
         self._bad_lines = BadLines()
 
-    def take(self, text: Sequence[bytes | memoryview]) -> None:
-        """Compare what was replayed, and print what differs."""
-        self._comparison.add(text)
+    def take(self, replayed: Replayed) -> None:
+        """Compare what was replayed, a line of JSON a telegram, and print what differs."""
+        self._comparison.add(replayed.text, replayed.outcomes.total())
         self._print()
 
     def end(self) -> None:

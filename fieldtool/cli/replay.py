@@ -103,7 +103,7 @@ def _run(arguments: Namespace) -> ExitCode:
             if against is None:
                 output.data_lines(replayed.text, ascii_only=arguments.json)
             else:
-                against.take(replayed.text)
+                against.take(replayed)
             tally.add(replayed)
             reading.show(replayed.outcomes.total())
             for line in replayed.bad_lines:

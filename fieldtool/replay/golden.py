@@ -23,6 +23,9 @@ WINDOWS: Final = (64, 512, 4096)
 WINDOW_SIZE: Final = 1 << 24
 """Bytes of either side that are held at most, or one line."""
 
+OWN: Final = 0
+"""Stands for the number of a line that is not of the golden."""
+
 _AT: Final = ("received", "at")
 
 
@@ -73,7 +76,7 @@ class _Line:
 
     __slots__ = ("key", "number", "telegram", "text")
 
-    def __init__(self, text: bytes, number: int = 0) -> None:
+    def __init__(self, text: bytes, number: int = OWN) -> None:
         self.text, self.number = text, number
         self.key: tuple[object, object] | None = None
         self.telegram: Telegram | None = None
@@ -102,12 +105,12 @@ class Comparison:
         self.in_full = 0
         """How many were compared member by member."""
 
-    def add(self, chunks: Sequence[bytes | memoryview]) -> None:
-        """Take whole lines of JSON, which need to be there only until this returns."""
+    def add(self, chunks: Sequence[bytes | memoryview], lines: int) -> None:
+        """Take so many whole lines of JSON, which need to be there only until this returns."""
         self.begun = self.begun or bool(chunks)
         if not self._now and not self._ahead:
             before = self._golden.line
-            same = self._golden.take_equal(chunks)
+            same = self._golden.take_equal(chunks, lines)
             self.equal += self._golden.line - before
             chunks = chunks[same:]
         if chunks:
@@ -157,7 +160,7 @@ class Comparison:
 
     def _key(self, line: _Line) -> tuple[object, object]:
         if line.key is None:
-            line.telegram = telegram = parse_telegram(line.text)
+            line.telegram = telegram = _telegram(line)
             received = telegram.get("received")
             at = received.get("at") if self._by_time and isinstance(received, dict) else None
             line.key = telegram["hex"], at if isinstance(at, str) else None
@@ -249,4 +252,4 @@ class _Held(deque[_Line]):
 
 
 def _telegram(line: _Line) -> Telegram:
-    return line.telegram or parse_telegram(line.text)
+    return line.telegram or parse_telegram(line.text, own=line.number == OWN)

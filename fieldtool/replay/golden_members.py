@@ -13,6 +13,9 @@ from typing import Final, NoReturn, TypeAlias
 
 from protocols.text import safe_text
 
+Number: TypeAlias = bytes
+"""A number, digit by digit as it was written: neither a text nor true or false can be taken for one."""
+
 MemberPath: TypeAlias = tuple[str, ...]
 """Where a member is; readings, rungs and findings stand in it with their name."""
 
@@ -42,31 +45,25 @@ class Absent:
 ABSENT: Final = Absent()
 
 
-class Number:
-    """A number as it was written; equal to what has the same value, whatever zeros stand behind."""
-
-    __slots__ = ("text",)
-
-    def __init__(self, text: str) -> None:
-        self.text = text
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Number):
-            return False
-        return self.text == other.text or _value(self.text) == _value(other.text)
-
-    __hash__ = None  # type: ignore[assignment]
-
-    def __repr__(self) -> str:
-        return self.text
+def same(one: object, other: object) -> bool:
+    """True when two values are the same, numbers of the same value included, whatever zeros stand behind."""
+    if one == other:
+        return True
+    if isinstance(one, Number) and isinstance(other, Number):
+        return _value(one) == _value(other)
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(same, one, other))
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(same(value, other[name]) for name, value in one.items())
+    return False
 
 
-def _value(text: str) -> Decimal | str:
-    """The value; the text itself where the exponent is beyond all bounds."""
+def _value(number: Number) -> Decimal | Number:
+    """The value; the number as it is written where its exponent is beyond all bounds."""
     try:
-        return Decimal(text)
+        return Decimal(number.decode())
     except InvalidOperation:
-        return text
+        return number
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,10 +79,13 @@ class Change:
     now: object
 
 
-def parse_telegram(line: bytes) -> dict[str, object]:
-    """Return a telegram's members; numbers as `Number`. Raises `NoTelegram`, which says why."""
+def parse_telegram(line: bytes, *, own: bool = False) -> dict[str, object]:
+    """Return a telegram's members; numbers as `Number`. Raises `NoTelegram`, which says why.
+
+    What this program has just written itself (`own`) has no member twice.
+    """
     try:
-        telegram = _DECODER.decode(line.decode())
+        telegram = (_OWN_DECODER if own else _DECODER).decode(line.decode())
     except UnicodeDecodeError:
         raise NoTelegram("not UTF-8 text") from None
     except json.JSONDecodeError as error:
@@ -105,8 +105,9 @@ def parse_telegram(line: bytes) -> dict[str, object]:
 def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
     members = dict(pairs)
     if len(members) != len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
+        names = iter(members)
+        # The first name that is not the next new one has come before.
+        twice = next(name for name, _ in pairs if name != next(names, None))
         raise NoTelegram(f"{safe_text(twice, 40)!r} stands in one object twice")
     return members
 
@@ -115,8 +116,9 @@ def _refuse_constant(text: str) -> NoReturn:
     raise NoTelegram(f"not JSON: {text} is no number")
 
 
+_OWN_DECODER: Final = json.JSONDecoder(parse_int=str.encode, parse_float=str.encode, parse_constant=_refuse_constant)
 _DECODER: Final = json.JSONDecoder(
-    object_pairs_hook=_object, parse_int=Number, parse_float=Number, parse_constant=_refuse_constant
+    object_pairs_hook=_object, parse_int=str.encode, parse_float=str.encode, parse_constant=_refuse_constant
 )
 
 
@@ -125,12 +127,12 @@ def changes(golden: object, now: object, path: MemberPath = (), which: str = "")
     if isinstance(golden, dict) and isinstance(now, dict):
         for name in (*golden, *(name for name in now if name not in golden)):
             one, other = golden.get(name, ABSENT), now.get(name, ABSENT)
-            if one is ABSENT or other is ABSENT or one != other:
+            if one != other:
                 yield from changes(one, other, (*path, name), which)
     elif path in _NAMED and _all_named(golden, _NAMED[path]) and _all_named(now, _NAMED[path]):
         for name, label, one, other in _matched(_by_name(golden, _NAMED[path]), _by_name(now, _NAMED[path])):
             yield from changes(one, other, (*path, name), label)
-    elif golden is ABSENT or now is ABSENT or golden != now:
+    elif not same(golden, now):
         yield Change(path, which, golden, now)
 
 
@@ -171,7 +173,7 @@ def _closest(ones: list[_Item], others: list[_Item]) -> list[tuple[_Item | Absen
         for other in left:
             wanted = [other.get(member) for member in members]
             for place in open_places:
-                if [ones[place].get(member) for member in members] == wanted:
+                if same([ones[place].get(member) for member in members], wanted):
                     partners[place] = other
                     open_places.remove(place)
                     break
@@ -186,14 +188,15 @@ def _closest(ones: list[_Item], others: list[_Item]) -> list[tuple[_Item | Absen
 
 def _telling(items: Sequence[_Item]) -> tuple[str, ...]:
     """The members by which readings of one name differ."""
-    return tuple(member for member in _ALIKE if any(item.get(member) != items[0].get(member) for item in items))
+    return tuple(member for member in _ALIKE if not all(same(item.get(member), items[0].get(member)) for item in items))
 
 
 def _label(item: _Item | Absent, telling: Iterable[str]) -> str:
     if isinstance(item, Absent):
         return ""
-    values = [(member, item.get(member)) for member in telling]
-    return ", ".join(f"{name} {safe_text(str(value), 40)}" for name, value in values if isinstance(value, Number | str))
+    values = ((member, item.get(member)) for member in telling)
+    texts = ((name, value.decode() if isinstance(value, Number) else value) for name, value in values)
+    return ", ".join(f"{name} {safe_text(text, 40)}" for name, text in texts if isinstance(text, str))
 
 
 class Ignored:

@@ -150,7 +150,7 @@ class AsJson:
         """Yield one object for each member that differs, or for the telegram that is missing or extra."""
         telegram = difference.telegram
         begin = {
-            "line": Number(str(difference.line)),
+            "line": difference.line,
             "meter": _meter(telegram),
             "access_number": _access_number(telegram),
             "profile": telegram.get("profile"),
@@ -169,11 +169,11 @@ class AsJson:
     def summary(self, sums: Sums, equal: int, *, whole: bool) -> Iterator[str]:
         """Yield the sums as one object."""
         members = [
-            {"kind": kind.value, "member": member, "telegrams": Number(str(count))}
+            {"kind": kind.value, "member": member, "telegrams": count}
             for (kind, member), count in sums.by_member.most_common()
         ]
         meters = [
-            {"name": name, **{key: Number(str(count)) for key, count in zip(_COLUMNS, _counts(counts), strict=True)}}
+            {"name": name, **dict(zip(_COLUMNS, _counts(counts), strict=True))}
             for name, counts in _by_count(sums.by_meter)
         ]
         numbers = {
@@ -187,7 +187,7 @@ class AsJson:
             {
                 "kind": "summary",
                 "whole": whole,
-                **{name: Number(str(count)) for name, count in numbers.items()},
+                **numbers,
                 "members": members,
                 "meters": meters,
             }
@@ -302,8 +302,10 @@ def json_text(value: object, depth: int = DEPTH) -> str:
         return encode_basestring_ascii(value)
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
+    if isinstance(value, int):
+        return str(value)
     if isinstance(value, Number):
-        return value.text
+        return value.decode()
     if depth <= 0:
         return encode_basestring_ascii(_DEEPER)
     if isinstance(value, dict):

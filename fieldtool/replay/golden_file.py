@@ -132,7 +132,7 @@ def _same(path: Path, other: Path) -> bool:
 def _refuse_other(path: Path, begin: bytes) -> None:
     """Refuse what holds no telegram in its first lines, and say what it looks like."""
     if begin.startswith(_UTF16_MARKS):
-        raise InputError(f"{path} is UTF-16 text", "save it as UTF-8")
+        raise InputError(f"{path} is UTF-16 text", "save it as UTF-8; Windows PowerShell: | Out-File -Encoding utf8")
     if b"\0" in begin:
         raise InputError(f"{path} is no text", f"unpack it if it is packed; {HOW_TO_MAKE}")
     if not begin.strip():

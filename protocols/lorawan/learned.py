@@ -59,8 +59,7 @@ class Plan:
     """What the uplinks of one device, port and size have in common.
 
     `template` is the telegram that taught it, `order` the record that each reading is read from; `as_recorded` says
-    that no rule changes what a record says. `status` is what a carried telegram's header says, None without one;
-    the recipes `before` name its flags first.
+    that no rule changes what a record says. `status` is what a carried telegram's header says, None without one.
     """
 
     template: Telegram
@@ -70,7 +69,6 @@ class Plan:
     app_key: bytes = field(repr=False)
     read: Read
     recipe: Recipe
-    before: tuple[Recipe, ...]
     order: tuple[int, ...]
     as_recorded: bool
     status: Status | None
@@ -155,10 +153,7 @@ def follow_plan(plan: Plan, frame: RawFrame, ahead: Ahead) -> LorawanSighting | 
         readings = [results[position] for position in plan.order]
     else:
         readings = [each.result(results[each.position], contents[each.position]) for each in plan.recipe.readings]
-    status: Status | None = plan.status or Status(None, flags)
-    for recipe in plan.before:
-        status = recipe.status(status, contents)
-    status = plan.recipe.status(status, contents)
+    status = plan.recipe.status(plan.status or Status(None, flags), contents)
     ahead.heard(fcnt, frame)
     return LorawanSighting(plan, frame, fcnt, plaintext, readings, status)
 
@@ -178,8 +173,7 @@ def learn_plan(telegram: Telegram, session: Session, meter: LoraMeter | None) ->
     read = _reader(telegram, meter, None if transport is None else transport[1])
     if read is None:
         return None
-    recipes = _recipes(telegram, meter)
-    recipe = recipes[-1]
+    recipe = _recipe(telegram, meter)
     plan = Plan(
         template=telegram,
         dev_addr=keys.dev_addr,
@@ -188,7 +182,6 @@ def learn_plan(telegram: Telegram, session: Session, meter: LoraMeter | None) ->
         app_key=app_key.value,
         read=read,
         recipe=recipe,
-        before=recipes[:-1],
         order=tuple(planned.position for planned in recipe.readings),
         as_recorded=not any(planned.changes for planned in recipe.readings),
         status=status,
@@ -214,15 +207,13 @@ def _reader(telegram: Telegram, meter: LoraMeter, access_number_at: int | None) 
     return _binary_reader(telegram, meter)
 
 
-def _recipes(telegram: Telegram, meter: LoraMeter) -> tuple[Recipe, ...]:
-    """How records become readings and flags, one recipe behind the other; the last one names the readings.
+def _recipe(telegram: Telegram, meter: LoraMeter) -> Recipe:
+    """How records become readings and flags.
 
-    A carried telegram is read by the profile of its own address first, then by the meter's rules where it has some.
+    A carried telegram is read by the meter's rules where it has some, else by the profile of its own address.
     """
     inner = None if telegram.meter is None else shipped_profiles().find(telegram.meter)
-    own = meter_rules(meter) if inner is None or meter.rules is not None else None
-    profiles = [profile for profile in (inner, own) if profile is not None]
-    return tuple(recipe_of(telegram.records, profile) for profile in profiles or (None,))
+    return recipe_of(telegram.records, meter_rules(meter) if inner is None or meter.rules is not None else inner)
 
 
 def _reproduces(plan: Plan) -> bool:

@@ -259,17 +259,21 @@ def open_diehl_payload(decoding: Decoding, transport: TransportLayer, diehl: Die
 
     if real_data:
         keys = [*_diehl_keys(decoding), *keys]
-    if _open_with_first(decoding, base, keys, certain) is None:
+    unproved = _open_with_first(decoding, base, keys, certain)
+    if unproved is None:
         return True
     if clear is not None and proves(clear):
         return _accept_unscrambled(decoding, base)
+    filed = _diehl_keys(decoding)
     if not real_data:
-        keys = [*_diehl_keys(decoding), *keys]
-    reason = _open_with_first(decoding, base, keys, lambda key: open_diehl(data, diehl.kind, key))
-    if reason is not None and clear is not None:
+        keys = [*filed, *keys]
+    # Real data have no other proof than their records: where those are damaged, a filed key alone is believed.
+    believed = filed if real_data else keys
+    reason = _open_with_first(decoding, base, believed, lambda key: open_diehl(data, diehl.kind, key))
+    if reason is not None and clear is not None and not real_data:
         return _accept_unscrambled(decoding, base)
     if reason is not None:
-        _refuse(decoding, base, keys, reason)
+        _refuse(decoding, base, keys, reason or unproved)
     return reason is None
 
 

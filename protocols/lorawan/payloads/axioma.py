@@ -8,7 +8,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 from protocols.lorawan.payloads.draft import Draft, Field, binary_decoder, sequence
-from protocols.lorawan.payloads.numbers import I16LE, U24LE, U32LE, UNIX_LE, unix_le, unsigned_le
+from protocols.lorawan.payloads.numbers import ALL_ONES_32, I16LE, U24LE, U32LE, UNIX_LE, unix_le, unsigned_le
 from protocols.model import Quality
 
 LITRES = Decimal("0.001")
@@ -24,13 +24,14 @@ TEMPORARY = 0x10
 CONDITIONS: Mapping[int, str] = {0: "dry", 1: "leak", 3: "reverse_flow", 4: "freezing", 5: "burst", 6: "tamper"}
 """Bits 7-5 of the status byte while its temporary error bit is set."""
 
-LOG_FIELDS = (CLOCK, Field(5, U32LE, "total_volume", "volume", "m3", LITRES))
-LOG_CLOCK, LOG_VOLUME, LOG_FIRST = 9, Field(13, U32LE, "history_base_volume", "volume", "m3", LITRES), 17
+LOG_FIELDS = (CLOCK, Field(5, U32LE, "total_volume", "volume", "m3", LITRES, empty=ALL_ONES_32))
+LOG_CLOCK, LOG_FIRST = 9, 17
+LOG_VOLUME = Field(13, U32LE, "history_base_volume", "volume", "m3", LITRES, empty=ALL_ONES_32)
 
 PACKED_SIZE, PACKED_MARK = 51, 0x01
 PACKED_CLOCK = Field(1, UNIX_LE, "meter_datetime", "datetime")
 PACKED_STATUS = 5
-PACKED_VOLUME = Field(6, U32LE, "history_base_volume", "volume", "m3", LITRES)
+PACKED_VOLUME = Field(6, U32LE, "history_base_volume", "volume", "m3", LITRES, empty=ALL_ONES_32)
 PACKED_FIRST, PACKED_COUNT, PACKED_BITS = 10, 23, 14
 
 PROFILE_VIFE = b"\x1e"
@@ -106,7 +107,8 @@ def _packed(draft: Draft) -> None:
         number = PACKED_COUNT - place
         span = first + low // 8, first + (low + PACKED_BITS + 7) // 8
         draft.add(f"hour_{number}_volume", "volume", delta * LITRES, "m3", *span, storage=number)
-    draft.add("total_volume", "volume", total * LITRES, "m3", first, draft.end)
+    if unsigned_le(draft.bytes(PACKED_VOLUME.offset, 4)) not in ALL_ONES_32:
+        draft.add("total_volume", "volume", total * LITRES, "m3", first, draft.end)
 
 
 def _template(draft: Draft) -> None:
@@ -146,9 +148,9 @@ def _status(draft: Draft, offset: int) -> None:
 
 def _group(number: int, *, cooling: bool) -> tuple[Field, ...]:
     """The four-byte counts of one moment; number 0 is the present one."""
-    heat = Field(0, U32LE, "total_energy", "energy", "kWh")
-    cool = Field(0, U32LE, "total_energy_cooling", "energy", "kWh")
-    volume = Field(0, U32LE, "total_volume", "volume", "m3", LITRES)
+    heat = Field(0, U32LE, "total_energy", "energy", "kWh", empty=ALL_ONES_32)
+    cool = Field(0, U32LE, "total_energy_cooling", "energy", "kWh", empty=ALL_ONES_32)
+    volume = Field(0, U32LE, "total_volume", "volume", "m3", LITRES, empty=ALL_ONES_32)
     rows = (heat, cool, volume) if cooling else (heat, volume)
     if not number:
         return rows

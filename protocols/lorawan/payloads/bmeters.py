@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 
 from protocols.lorawan.payloads.draft import Draft, Field, binary_decoder
-from protocols.lorawan.payloads.numbers import I16BE, U32LE
+from protocols.lorawan.payloads.numbers import ALL_ONES_32, I16BE, U32LE
 from protocols.media import medium_name
 
 APPLICATION = 0x2C
@@ -45,8 +45,8 @@ def decode_iwm(draft: Draft) -> None:
     scale = UNITS[unit] * MULTIPLIERS[multiplier]
     draft.fields(
         (
-            Field(1, U32LE, "total_volume", "volume", "m3", scale),
-            Field(5, U32LE, "total_volume_backward", "volume", "m3", scale),
+            Field(1, U32LE, "total_volume", "volume", "m3", scale, empty=ALL_ONES_32),
+            Field(5, U32LE, "total_volume_backward", "volume", "m3", scale, empty=ALL_ONES_32),
         )
     )
     draft.text("medium", medium_name(draft.byte(10)), 10)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 
 from protocols.lorawan.payloads.draft import Draft, Field, binary_decoder
-from protocols.lorawan.payloads.numbers import DIGITS4_LE, U16LE, U32LE, unsigned_le
+from protocols.lorawan.payloads.numbers import ALL_ONES_32, DIGITS4_LE, U16LE, U32LE, unsigned_le
 from protocols.mbus.datetypes import date_g
 from protocols.media import manufacturer_letters, medium_name
 from protocols.wmbus.transport import status_flags
@@ -46,7 +46,7 @@ def decode_lrw10(draft: Draft) -> None:
     if vif not in VOLUME_VIFS:
         raise draft.unsupported(f"VIF {vif:02X} where a volume is expected", 11)
     scale = Decimal(1).scaleb((vif & 7) - 6)
-    draft.fields((Field(12, U32LE, "total_volume", "volume", "m3", scale),))
+    draft.fields((Field(12, U32LE, "total_volume", "volume", "m3", scale, empty=ALL_ONES_32),))
     draft.flag_bits(draft.byte(16) & FLAG_MASK, FLAGS)
     lifetime = draft.byte(17)
     _lifetime(draft, lifetime >> 3, 17, 1)

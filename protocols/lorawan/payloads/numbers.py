@@ -15,6 +15,9 @@ Raw = int | Decimal | str | datetime | None
 """What stands in the bytes; None where they are no such value."""
 
 NO_CLOCK = 0xFFFFFFFF
+ALL_ONES_32 = frozenset({0xFFFFFFFF})
+"""No count: what an unsigned number of 32 bits says that has none."""
+
 ABOVE_100 = frozenset(range(101, 256))
 """No percentages: what a byte that says one may not be."""
 

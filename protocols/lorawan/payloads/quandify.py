@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 
 from protocols.lorawan.payloads.draft import Draft, Field, binary_decoder
-from protocols.lorawan.payloads.numbers import U8, U32LE, unsigned_le
+from protocols.lorawan.payloads.numbers import ALL_ONES_32, U8, U32LE, unsigned_le
 
 REPORT_SIZE = 28
 ANSWER_PORT = 6
@@ -18,7 +18,7 @@ LEAKS: Mapping[int, str] = {3: "leak", 4: "burst"}
 HALF, BELOW_ZERO = Decimal("0.5"), Decimal(-20)
 
 REPORT = (
-    Field(6, U32LE, "total_volume", "volume", "m3", Decimal("0.001")),
+    Field(6, U32LE, "total_volume", "volume", "m3", Decimal("0.001"), empty=ALL_ONES_32),
     Field(23, U8, "battery_voltage", "voltage", "V", Decimal("0.008"), Decimal("1.8")),
     Field(24, U8, "battery_voltage_recovered", "voltage", "V", Decimal("0.008"), Decimal("1.8")),
     Field(25, U8, "minimum_flow_temperature", "flow_temperature", "C", HALF, BELOW_ZERO),

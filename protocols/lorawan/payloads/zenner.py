@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 
 from protocols.lorawan.payloads.draft import Draft, Field, binary_decoder
-from protocols.lorawan.payloads.numbers import BCD4_LE, U8, U16LE, U32BE, U32LE
+from protocols.lorawan.payloads.numbers import ALL_ONES_32, BCD4_LE, U8, U16LE, U32BE, U32LE
 from protocols.mbus.datetypes import date_g
 
 EDC_FLAGS: Mapping[int, str] = {
@@ -39,7 +39,7 @@ NUMBERS = (BCD4_LE, U32LE, U32LE)
 
 
 def _volume(offset: int, name: str, coding: int) -> Field:
-    return Field(offset, NUMBERS[coding], name, "volume", "m3", LITRES)
+    return Field(offset, NUMBERS[coding], name, "volume", "m3", LITRES, empty=ALL_ONES_32)
 
 
 @binary_decoder

@@ -74,6 +74,8 @@ class Against:
         """Print the sums of what was compared so far."""
         self._lines += self._report.summary(self._sums, self._comparison.equal, whole=whole)
         self._print()
+        if self._sums.is_of_another_capture and not self._comparison.equal:
+            output.talk("no telegram of the golden is in what was replayed: is it that of another capture?")
         if self._comparison.in_full:
             for name in self._ignored.unseen:
                 output.talk(f"--ignore {safe_text(name)}: no telegram that was looked into has it; check the name")

@@ -138,7 +138,7 @@ class Comparison:
             elif not self._put_together(more=more):
                 return
 
-    def _read(self, wanted: bytes = b"") -> bool:
+    def _read(self, wanted: bytes | None = None) -> bool:
         """Read the next telegram of the golden; what is `wanted` is one for sure. False at the end."""
         while (text := self._golden.take()) is not None:
             line = _Line(text, self._golden.line)
@@ -176,14 +176,14 @@ class Comparison:
         golden, now = self._keys(self._ahead, size), self._keys(self._now, size)
         pairs = common_closely(golden, now)
         is_all = not more and self._all_read and len(golden) == len(self._ahead) and len(now) == len(self._now)
-        if not is_all and 2 * len(pairs) < size and self._window + 1 < len(WINDOWS):
+        if not is_all and 2 * len(pairs) < min(len(golden), len(now)) and self._window + 1 < len(WINDOWS):
             self._window += 1
             return True
         self._window = 0
         if is_all:
             self._take(pairs, (len(golden), len(now)))
         else:
-            self._take_half(pairs, ((len(golden) + 1) // 2, (len(now) + 1) // 2))
+            self._take_half(pairs, (len(golden), len(now)))
         return True
 
     def _keys(self, lines: deque[_Line], size: int) -> list[tuple[object, object]]:
@@ -193,10 +193,11 @@ class Comparison:
             line.telegram = None
         return keys
 
-    def _take_half(self, pairs: Sequence[Pair], half: Pair) -> None:
+    def _take_half(self, pairs: Sequence[Pair], sizes: Pair) -> None:
         """Take what lies before the middle, where what comes later changes nothing; the first pair in any case."""
-        taken = [pair for pair in pairs if pair[0] < half[0] and pair[1] < half[1]] or list(pairs[:1])
-        self._take(taken, (taken[-1][0] + 1, taken[-1][1] + 1) if taken else half)
+        taken = [pair for pair in pairs if 2 * pair[0] < sizes[0] and 2 * pair[1] < sizes[1]] or pairs[:1]
+        half = (min(sizes) + 1) // 2
+        self._take(taken, (taken[-1][0] + 1, taken[-1][1] + 1) if taken else (half, half))
 
     def _take(self, pairs: Sequence[Pair], sizes: Pair) -> None:
         """Compare pairs, and tell of all without a partner, up to so many lines of both."""

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from fieldtool.errors import InputError
+from fieldtool.replay.capture import STDIN
 from fieldtool.replay.golden_members import NoTelegram, parse_telegram
 
 LINE_LIMIT: Final = 1 << 20
@@ -106,16 +107,18 @@ class GoldenFile:
 @contextmanager
 def open_golden(path: Path, captures: Iterable[Path] = ()) -> Iterator[GoldenFile]:
     """Open a golden file; raises `InputError` where it cannot be one, as when it is one of the captures."""
-    if path.is_dir():
-        raise InputError(f"{path} is a folder", f"name the golden file in it; {HOW_TO_MAKE}")
+    if str(path) == STDIN:
+        raise InputError("a golden is not read from standard input", "name a file, or a pipe: --against <(...)")
     if any(_same(path, capture) for capture in captures):
         raise InputError(f"{path} is the capture itself, not a golden of it", HOW_TO_MAKE)
     try:
+        if path.is_dir():
+            raise InputError(f"{path} is a folder", f"name the golden file in it; {HOW_TO_MAKE}")
         file = path.open("rb")
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: there is no such file", HOW_TO_MAKE) from error
     except OSError as error:
-        if isinstance(error, FileNotFoundError):
-            raise InputError(f"{path}: there is no such file", HOW_TO_MAKE) from error
-        raise InputError(f"{path}: {error.strerror}", "check whether you may read it") from error
+        raise InputError(f"{path}: {error.strerror}", "check the name and whether you may read it") from error
     with file:
         golden = GoldenFile(file, str(path))
         _refuse_other(path, golden.begin())

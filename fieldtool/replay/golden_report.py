@@ -77,6 +77,11 @@ class Sums:
         self.by_meter.setdefault(name, Counter())[kind] += 1
 
     @property
+    def is_of_another_capture(self) -> bool:
+        """True when no telegram that differs is in both."""
+        return bool(self.missing and self.extra and not self.different)
+
+    @property
     def all_equal(self) -> bool:
         """True when nothing differs, and all of the golden could be read."""
         return not (self.different or self.missing or self.extra or self.unreadable)

@@ -113,3 +113,27 @@ def test_a_golden_without_times_or_of_a_recording() -> None:
     found = Found(golden, now)
     assert found.kinds == Counter(different=199, extra=1)
     assert {name for _, name, _, _ in found.changes} == {"received.at", "received.source"}
+
+
+@given(st.data())
+def test_whatever_is_in_a_golden_each_telegram_is_counted_once(data: st.DataObject) -> None:
+    lines = [line(number % 30, received=None) for number in range(60)]
+    golden = bytearray(b"".join(lines))
+    for _ in range(data.draw(st.integers(0, 12))):
+        place = data.draw(st.integers(0, len(golden) - 1))
+        size = data.draw(st.sampled_from([0, 1, 1, 100, 2000]))
+        golden[place : place + size] = data.draw(st.sampled_from([b"", b"\n", b"0", b'"', b"{", b"\xff", b"\n\n{}\n"]))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(golden_module, "WINDOWS", data.draw(st.sampled_from([(4,), (2, 16), (64, 512)])))
+        patch.setattr(golden_module, "WINDOW_SIZE", data.draw(st.sampled_from([1, 2000, 1 << 20])))
+        found = Found(bytes(golden), lines, block=data.draw(st.integers(1, 60)))
+    kinds = found.kinds
+    assert kinds["equal"] + kinds["different"] + kinds["extra"] == len(lines)
+    unread = len(found.bad) + bytes(golden).splitlines().count(b"")
+    assert kinds["equal"] + kinds["different"] + kinds["missing"] + unread == len(bytes(golden).splitlines())
+
+
+def test_lines_so_long_that_few_are_held() -> None:
+    lines = [line(number, notes=["x" * 300_000]) for number in range(120)]
+    found = Found(b"".join(lines), [*lines[:30], *lines[31:]], block=7)
+    assert found.kinds == Counter(equal=119, missing=1)

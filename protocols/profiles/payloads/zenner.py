@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from protocols.errors import BadField, Truncated
+from protocols.errors import Truncated
 from protocols.profiles.payloads.layout import counted
 from protocols.profiles.payloads.model import Item, Payload, behind_fillers, bit_names
 
@@ -20,11 +20,10 @@ _COUNTS_PER_M3 = Decimal(256000)
 
 
 def decode_zenner_0b(plain: bytes, start: int, end: int) -> Payload:
-    """Status word, volume at the end of the last month, total."""
+    """Status word, volume at the end of the last month, total; what does not begin with the marker are records."""
     start = behind_fillers(plain, start, end)
     if start < end and plain[start] != _MARKER:
-        message = f"Zenner payload begins with {plain[start]:02X}, not {_MARKER:02X}"
-        return Payload(problem=BadField(message, layer="records", offset=start))
+        return Payload(foreign=True)
     if end - start < SIZE:
         return Payload(problem=Truncated("Zenner payload ends before its total", layer="records", offset=end))
     status = _number(plain, start, _STATUS)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from protocols.errors import BadField, Truncated
+from protocols.errors import Truncated
 from protocols.model import Quality, Value
 from protocols.profiles.payloads import Payload, payload_decoder
 from protocols.profiles.payloads.techem import VERSION, date_behind, date_in_word
@@ -219,8 +219,8 @@ def test_zenner_0b(check: bytes) -> None:
     assert values(payload) == {"info_code": 4, "month_end_volume": Decimal(1), "total_volume": Decimal("2.0005")}
 
 
-def test_zenner_0b_without_its_marker() -> None:
-    assert isinstance(run("zenner_0b", b"\x2f\x2f\x04\x13" + bytes(12)).problem, BadField)
+def test_zenner_0b_without_its_marker_is_left_to_the_records() -> None:
+    assert run("zenner_0b", b"\x2f\x2f\x04\x13" + bytes(12)) == Payload(foreign=True)
 
 
 def head_word(*bits: int) -> bytes:

@@ -222,6 +222,12 @@ def test_a_due_date_volume_that_a_prios_meter_has_not_stored_is_none() -> None:
     assert reading(telegram, "due_date_volume") == NO_VALUE
 
 
+def test_records_of_a_meter_that_sends_a_payload_of_its_own_as_well_are_read() -> None:
+    telegram = decode(framed("ZRI", 0x0B, 0x16, records("2F2F 0413 DC690D00 426C 3F3C")))
+    assert telegram.ok
+    assert reading(telegram, "total_volume") == (Decimal("879.068"), Quality.GOOD)
+
+
 def test_a_gwf_block_that_ends_behind_its_alarms_tells_them() -> None:
     telegram = decode(framed("GWF", 0x3C, 0x07, records("0413DC690D000F0122")))
     assert flags(telegram) == ("continuous_flow", "battery_low")

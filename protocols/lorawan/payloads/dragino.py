@@ -44,6 +44,8 @@ def _by_port(draft: Draft, row: Callable[[Draft, int, str, int], None]) -> None:
     if port == READING_PORT:
         draft.require(ROW_SIZE, "reading")
         row(draft, 0, "", 0)
+        draft.take(ROW_SIZE)
+        draft.nothing_behind("the reading")
     elif port == LOG_PORT:
         if not draft.size or draft.size % ROW_SIZE:
             raise draft.bad(f"{draft.size} bytes are not rows of {ROW_SIZE} bytes")

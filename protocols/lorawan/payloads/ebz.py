@@ -30,6 +30,7 @@ def decode_dd3(draft: Draft) -> None:
         draft.note("more items follow in the next uplink")
     for _ in range(head & ~MORE):
         _item(draft)
+    draft.nothing_behind("the last item")
 
 
 def _item(draft: Draft) -> None:

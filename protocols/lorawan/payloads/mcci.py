@@ -52,4 +52,5 @@ def decode_4811(draft: Draft) -> None:
         if mask >> bit & 1:
             for row in rows:
                 draft.next_field(row)
+    draft.nothing_behind("what the mask announces")
     draft.flag("communication_error", when=draft.word("modbus_error_code") != 0)

@@ -23,7 +23,8 @@ CHANNELS: Mapping[int, tuple[str, str, str, Decimal | None]] = {
 """What a digital channel counts, by the high nibble of its state."""
 
 OTHER = ("pulse_count", "pulse_count", "", None)
-ANALOGUE_BIT, SSI_BIT, MBUS_BIT = 2, 4, 5
+ANALOGUE_BIT, SSI_BIT, MBUS_BIT, USER_BIT = 2, 4, 5, 6
+"""Of the mask; what the user adds stands behind all else."""
 
 BATTERY = Field(0, U8, "battery_code", "code")
 TEMPERATURE = Field(0, I8, "device_temperature", "temperature", "C")
@@ -50,6 +51,8 @@ def decode_um3023(draft: Draft) -> None:
         draft.take(1)
         first = draft.take(draft.left)
         draft.records(parse_records(draft.plain, first, draft.end))
+    if not mask >> USER_BIT & 1:
+        draft.nothing_behind("what the mask announces")
 
 
 def _on_ports(draft: Draft, *ports: int) -> None:
@@ -97,3 +100,4 @@ def decode_cm3060(draft: Draft) -> None:
         draft.take(1)
         draft.next_fields((RSSI,))
     _digital(draft, mask)
+    draft.nothing_behind("what the mask announces")

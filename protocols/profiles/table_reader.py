@@ -135,7 +135,7 @@ class TableReader:
         if isinstance(value, str):
             found = _RANGE.fullmatch(value)
             if found is None or int(found[1]) > int(found[3]) or (found[2] and int(found[2]) <= int(found[1])):
-                raise self.fail(f"{key!r} in {_place(where)} is no range", f'write {key} = "2..17"')
+                raise self.fail(f"{key!r} in {_place(where)} is not a range", f'write {key} = "2..17"')
             first, last = int(found[1]), int(found[3])
             return range(first, last + 1, int(found[2]) - first if found[2] else 1)
         return self.numbers(where, table, key) if key in table else (0,)
@@ -161,7 +161,8 @@ class TableReader:
             names = {int(number, 0): name for number, name in value.items()}
         except ValueError as error:
             raise self.fail(
-                f"{key!r} in {_place(where)} has a key that is no number", f'write {key} = {{ 0 = "dry", 1 = "leak" }}'
+                f"{key!r} in {_place(where)} has a key that is not a number",
+                f'write {key} = {{ 0 = "dry", 1 = "leak" }}',
             ) from error
         if any(number < 0 for number in names):
             raise self.fail(f"{key!r} in {_place(where)} counts from 0")

@@ -222,6 +222,12 @@ def test_a_due_date_volume_that_a_prios_meter_has_not_stored_is_none() -> None:
     assert reading(telegram, "due_date_volume") == NO_VALUE
 
 
+@pytest.mark.parametrize("maker", ["QDS", "LSE"])
+def test_water_that_runs_backwards_has_a_negative_flow(maker: str) -> None:
+    telegram = decode(framed(maker, 0x18, 0x07, records("02BB56FEFF")))
+    assert reading(telegram, "volume_flow") == (Decimal("-0.002"), Quality.GOOD)
+
+
 def test_records_of_a_meter_that_sends_a_payload_of_its_own_as_well_are_read() -> None:
     telegram = decode(framed("ZRI", 0x0B, 0x16, records("2F2F 0413 DC690D00 426C 3F3C")))
     assert telegram.ok

@@ -90,7 +90,7 @@ def test_a_good_file() -> None:
         ('name = "total_volume"', 'name = "a\\u001b[2J"', "unprintable"),
         ('values = { 1 = "dry" }', 'values = { -1 = "dry" }', "counts from 0"),
         ('mask = 0x000F\nvalues = { 1 = "dry" }', 'bits = { 99999999 = "dry" }', "beyond bit 1023"),
-        ('values = { 1 = "dry" }', 'values = { one = "dry" }', "has a key that is no number"),
+        ('values = { 1 = "dry" }', 'values = { one = "dry" }', "has a key that is not a number"),
         ("version = [1, 2]", f"version = {'9' * 5000}", "not valid TOML"),
         ("[[status]]", '[[test]]\nsource = "x"\n[[status]]', "'telegram' in [[test]] must be hex"),
         ("[[status]]", '[[test]]\nsource = "x"\ntelegram = "00"\nprior = [1]\n[[status]]', "'prior' in [[test]] must"),

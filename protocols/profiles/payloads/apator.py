@@ -8,7 +8,17 @@ from decimal import Decimal
 
 from protocols.errors import ProtocolError, Truncated, Unsupported
 from protocols.model import Quality
-from protocols.profiles.payloads.layout import Coding, Field, calendar_date, counted, date_16, read_field, read_fields
+from protocols.profiles.payloads.layout import (
+    Coding,
+    Field,
+    Read,
+    calendar_date,
+    counted,
+    date_16,
+    is_unset,
+    read_field,
+    read_fields,
+)
 from protocols.profiles.payloads.model import Item, Payload, behind_fillers, flag_names, flag_words
 
 LAYER = "records"
@@ -217,17 +227,11 @@ def decode_na_1(plain: bytes, start: int, end: int) -> Payload:
     step = 10 ** (raw >> 4 & 3) * _LITRES
     total = ((raw >> 8) * 16 + (raw & 0x0F)) * step
     clock = _EPOCH + timedelta(seconds=int.from_bytes(plain[body + 5 : body + 9], "little"))
-    meta = plain[body + 10]
-    age_hours = (meta >> 2) * 256 + plain[body + 9]
-    delta = (int.from_bytes(plain[body + 11 : body + 14], "little") << 2 | meta & 3) * step
-    stored, quality = (total - delta, Quality.GOOD) if delta <= total else (None, Quality.INVALID)
     items = (
         Item("frame_status", "flags", flag_words(plain[start + 1], _NA_1_FRAME), "", start + 1, start + 2),
         Item("total_volume", "volume", total, "m3", body + 1, body + 5),
         Item("meter_datetime", "datetime", clock, "", body + 5, body + 9),
-        Item("history_1_age", "duration", Decimal(age_hours), "h", body + 9, body + 10, storage=1),
-        Item("history_1_datetime", "datetime", clock - timedelta(hours=age_hours), "", body + 9, body + 11, storage=1),
-        Item("history_1_volume", "volume", stored, "m3", body + 10, body + 14, quality, storage=1),
+        *_na_1_stored(plain, body, total, step, clock),
         Item("info_code", "info_code", plain[body + 14], "", body + 14, body + 15),
         Item(
             "history_1_status",
@@ -241,3 +245,25 @@ def decode_na_1(plain: bytes, start: int, end: int) -> Payload:
     )
     frame_alarms = flag_names(plain[start + 1] & _NA_1_FRAME_ALARMS, _NA_1_FRAME)
     return Payload(items, (*frame_alarms, *flag_names(plain[body + 14], _NA_1_ALARMS)))
+
+
+_NA_1_STORED = slice(9, 14)
+"""Age, and the difference to the total, of the stored volume."""
+
+
+def _na_1_stored(plain: bytes, body: int, total: Decimal, step: Decimal, clock: datetime) -> tuple[Item, ...]:
+    """The stored volume, when it was stored, how long ago that is."""
+    data = plain[body:][_NA_1_STORED]
+    age_low, meta = data[:2]
+    hours = (meta >> 2) * 256 + age_low
+    delta = (int.from_bytes(data[2:], "little") << 2 | meta & 3) * step
+    age: Read = (Decimal(hours), Quality.GOOD)
+    moment: Read = (clock - timedelta(hours=hours), Quality.GOOD)
+    volume: Read = (total - delta, Quality.GOOD) if delta <= total else (None, Quality.INVALID)
+    if is_unset(data):
+        age = moment = volume = None, Quality.NOT_AVAILABLE
+    return (
+        Item("history_1_age", "duration", age[0], "h", body + 9, body + 10, age[1], storage=1),
+        Item("history_1_datetime", "datetime", moment[0], "", body + 9, body + 11, moment[1], storage=1),
+        Item("history_1_volume", "volume", volume[0], "m3", body + 10, body + 14, volume[1], storage=1),
+    )

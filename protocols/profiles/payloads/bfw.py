@@ -7,6 +7,7 @@ from decimal import Decimal
 
 from protocols.errors import Truncated
 from protocols.mbus.values import bcd
+from protocols.model import Quality
 from protocols.profiles.payloads.layout import NO_DATE, calendar_date, counted
 from protocols.profiles.payloads.model import Item, Payload, behind_fillers
 
@@ -17,6 +18,9 @@ _PREVIOUS = slice(2, 4)
 _CURRENT = slice(4, 6)
 _MONTHS = range(8, 35, 3)
 """Groups of three bytes with an older and a newer month, 12 bits each, oldest group first."""
+
+_NO_MONTH = 0xFFF
+"""Twelve bits that were never written."""
 
 _DATE = slice(35, 38)
 
@@ -53,7 +57,8 @@ def _history(plain: bytes, start: int) -> Iterator[Item]:
 
 
 def _month(number: int, count: int, start: int, end: int) -> Item:
-    return Item(f"history_{number}_hca_units", "hca_units", Decimal(count), "", start, end, storage=number)
+    value, quality = (None, Quality.NOT_AVAILABLE) if count == _NO_MONTH else (Decimal(count), Quality.GOOD)
+    return Item(f"history_{number}_hca_units", "hca_units", value, "", start, end, quality, storage=number)
 
 
 def _meter_date(plain: bytes, start: int) -> Item:

@@ -195,6 +195,12 @@ def test_bfw_240(check: bytes) -> None:
     assert found["meter_date"] == date(2026, 2, 21)
 
 
+def test_bfw_240_months_that_were_never_stored_are_no_counts() -> None:
+    payload = run("bfw_240", BFW[:8] + b"\xff" * 3 + BFW[11:])
+    qualities = {item.name: item.quality for item in payload.items if item.value is None}
+    assert qualities == dict.fromkeys(("history_18_hca_units", "history_17_hca_units"), Quality.NOT_AVAILABLE)
+
+
 def test_bfw_240_with_an_impossible_date() -> None:
     payload = run("bfw_240", BFW[:-3] + b"\x32\x02\x26")
     assert payload.items[-1].quality is Quality.INVALID

@@ -160,6 +160,15 @@ def test_na_1_never_stored_more_than_the_total() -> None:
     assert (stored.value, stored.quality) == (None, Quality.INVALID)
 
 
+def test_na_1_without_a_stored_volume_says_nothing_of_its_time() -> None:
+    body = na_1(5 << 8, 0)
+    payload = run("apator_na_1", body[:11] + b"\xff" * 5 + body[16:])
+    names = ("history_1_age", "history_1_datetime", "history_1_volume")
+    stored = {item.name: (item.value, item.quality) for item in payload.items if item.name in names}
+    assert stored == dict.fromkeys(names, (None, Quality.NOT_AVAILABLE))
+    assert values(payload)["total_volume"] == Decimal("0.080")
+
+
 def walk_by(vif: int, months: tuple[int, ...], family: int = 0xC0, value: str = "00001234") -> bytes:
     bcd = bytes.fromhex(value)[::-1]
     dates = encode_g(date(2025, 12, 31)), encode_g(date(2026, 10, 31))

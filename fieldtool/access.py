@@ -140,7 +140,7 @@ def read_passphrase(path: Path, what: str = "passphrase") -> str:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError:
         # The error would carry the file's content: leave it behind.
-        raise ConfigError(f"{what} file {path} is no UTF-8 text", "save it as UTF-8") from None
+        raise ConfigError(f"{what} file {path} is not UTF-8 text", "save it as UTF-8") from None
     passphrase = text.split("\n", 1)[0].rstrip("\r")
     if not passphrase:
         raise ConfigError(f"{what} file {path} is empty", f"write the {what} into its first line")
@@ -172,7 +172,7 @@ def new_passphrase(file: Path | None, policy: PassphrasePolicy, what: str = "a n
             )
         passphrase = ask_judged(f"new passphrase for {what}: ", policy, names)
         allowed = judge(passphrase, policy, names).ok
-        if allowed and getpass.getpass("the same again: ") != passphrase:
+        if allowed and getpass.getpass("repeat it: ") != passphrase:
             raise AccessError("the two passphrases differ", "try again")
     judgement = judge(passphrase, policy, names)
     if judgement.ok and judgement.is_weak:

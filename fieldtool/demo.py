@@ -50,7 +50,7 @@ class Demo:
     def keystore_text(self) -> str:
         """The state of the keystore in a few words."""
         keys = sum(len(imported.put.verdicts) for imported in self.imported)
-        return f"throw-away store, {counted(keys, 'key')}"
+        return f"temporary store, {counted(keys, 'key')}"
 
 
 @contextmanager

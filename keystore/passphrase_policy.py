@@ -115,7 +115,7 @@ class Judgement:
         if self.missing:
             parts.append(f"still needs {', '.join(self.missing)}")
         elif self.is_weak:
-            parts.append("make it longer, four or more words that do not belong together")
+            parts.append("make it longer, four or more unrelated words")
         return " · ".join(parts)
 
 

@@ -230,7 +230,7 @@ def _format(plain: bytes, start: int, end: int, formats: FormatLibrary) -> Appli
 
 
 def _nothing(plain: bytes, start: int, end: int, formats: FormatLibrary) -> Application:
-    notes = (f"{counted(end - start, 'byte')} behind a header without application data",) if end > start else ()
+    notes = (f"{counted(end - start, 'byte')} after a header without application data",) if end > start else ()
     return Application(start, end, Content.NOTHING, notes=notes)
 
 

@@ -185,7 +185,7 @@ def _cover_rest(decoding: Decoding) -> None:
         decoding.layers.append(Opaque("unknown", decoding.position, decoding.size, "not decoded"))
     decoding.layers += decoding.footers
     if decoding.position < len(decoding.data):
-        decoding.layers.append(Opaque("trailer", decoding.position, len(decoding.data), "bytes behind the frame"))
+        decoding.layers.append(Opaque("trailer", decoding.position, len(decoding.data), "bytes after the frame"))
 
 
 def _telegram(decoding: Decoding, interpretation: Interpretation) -> Telegram:

@@ -66,6 +66,6 @@ class Decoding:
             self.footers.insert(0, Opaque("security", end, end + opened.tag_size, "authentication tag"))
             behind = self.size - end - opened.tag_size
             if behind > 0:
-                self.notes.append(f"{counted(behind, 'byte')} behind the authentication tag not read")
+                self.notes.append(f"{counted(behind, 'byte')} after the authentication tag not read")
             self.size = end
         self.notes.extend(opened.notes)

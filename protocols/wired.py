@@ -121,7 +121,7 @@ def decode_wired(decoding: Decoding) -> None:
     decoding.data = decoding.plain = data
     decoding.ladder.passed(Rung.FRAME, "wired frame, checksum fits")
     if len(data) > frame.length:
-        decoding.notes.append(f"{counted(len(data) - frame.length, 'byte')} behind the frame ignored")
+        decoding.notes.append(f"{counted(len(data) - frame.length, 'byte')} after the frame ignored")
     if not isinstance(frame, LongFrame):
         decoding.size = frame.length
         decoding.message = "ACK" if isinstance(frame, Acknowledge) else control_words(frame.control)

@@ -92,7 +92,7 @@ class Table:
         """Return the tables of an array of tables, in order."""
         value = self._get(key, [])
         if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
-            raise self.error(key, "not a list of tables", f"write [[{key}]] in front of each")
+            raise self.error(key, "not a list of tables", f"write [[{key}]] before each")
         return [Table(self._source, f"[[{key}]] number {place}", item) for place, item in enumerate(value, 1)]
 
     def finish(self) -> None:

@@ -99,7 +99,7 @@ def parse_meter(text: str) -> MeterChoice:
     primary = _PRIMARY.fullmatch(text.strip())
     if primary:
         if int(primary[1]) > LAST_PRIMARY:
-            raise UsageError(f"{shown} is no primary address", f"meters have p0 to p{LAST_PRIMARY}")
+            raise UsageError(f"{shown} is not a primary address", f"meters have p0 to p{LAST_PRIMARY}")
         return MeterChoice(primary=int(primary[1]))
     manufacturer, _ = split_manufacturer(text)
     number = normal_number(text)

@@ -61,7 +61,7 @@ def wish_for(action: str, arguments: dict[str, Argument], now: datetime, new_key
     """Return the wish for an action; `UsageError` for one that has no command, or parameters that do not fit."""
     form = FORMS.get(action)
     if form is None:
-        raise UsageError(f"{action} is no action that writes", f"known: {', '.join(FORMS)}")
+        raise UsageError(f"{action} is not an action that writes", f"known: {', '.join(FORMS)}")
     if new_key is not None and action != CHANGE_KEY:
         raise UsageError(f"{action} takes no key", f"only {CHANGE_KEY} does")
     wish = Wish(form, dict(arguments), new_key)

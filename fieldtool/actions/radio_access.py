@@ -43,7 +43,7 @@ LONGEST_ON_AIR_S: Final = 0.05
 """How long a frame of a header alone is on the air, in any mode."""
 
 
-NEARER: Final = "go nearer to the meter, and end other programs that keep this computer busy"
+NEARER: Final = "go closer to the meter, and close other programs that keep this computer busy"
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,5 +294,5 @@ class RadioAccess:
             return LinkSilent(f"meter {meter} did not answer, asked {times}: {self._pace()}", NEARER)
         if self._address is None:
             what = f"no telegram of meter {meter} was heard within {self.patience.first_s:.0f} s"
-            return LinkSilent(what, "check the number, the radio mode, and go nearer to the meter")
+            return LinkSilent(what, "check the number and the radio mode, and go closer to the meter")
         return LinkSilent(f"meter {meter} sends, but opened no window to answer in", "wait, or use a wired link")

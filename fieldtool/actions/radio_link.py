@@ -116,7 +116,7 @@ class RadioLink:
     def _exchange_once(self, message: bytes) -> bytes:
         parts = cut(message, CI_TO_METER, self._number, RADIO_PAYLOAD)
         if len(parts) > MANY_PARTS:
-            self._context.tell(f"sending {len(parts)} parts to meter {self._meter}, one behind each of its telegrams")
+            self._context.tell(f"sending {len(parts)} parts to meter {self._meter}, one after each of its telegrams")
         for part in parts:
             self.access.request(SND_UD, carry(part.to_bytes()))
         reassembly = Reassembly()
@@ -133,7 +133,7 @@ class RadioLink:
         try:
             return reassembly.take(parse_fragment(content))
         except ProtocolError as error:
-            raise LinkSilent(f"meter {self._meter} answers what cannot be read: {error}", "try again") from error
+            raise LinkSilent(f"meter {self._meter} sent an answer that cannot be read: {error}", "try again") from error
 
 
 def _confirms_installation(message: bytes, answer: bytes) -> bool:
@@ -155,7 +155,7 @@ def open_link(url: ReceiverUrl, meter: MeterChoice, context: LinkContext) -> Rad
     if mode == "t2":
         raise UsageError(f"{url}: {NO_REACTION_FAST_ENOUGH}", "use a wired or optical link, or a meter in mode C2")
     if meter.primary is not None:
-        raise UsageError(f"{url}: there are no primary addresses on the air", "name the meter by its number")
+        raise UsageError(f"{url}: there are no primary addresses over radio", "name the meter by its number")
     port = open_port(url.target, Im871a.BAUD)
     try:
         return RadioLink(port, meter, context, mode=mode)

@@ -38,7 +38,7 @@ from protocols.model import Address
 
 CLOCK_APART: Final = timedelta(minutes=10)
 """A meter's clock that is further away than this is told: it judges certificates by it."""
-_ANSWER_LOST: Final = "the meter's answer was lost; that it was done was found out by asking the meter"
+_ANSWER_LOST: Final = "the meter's answer was lost; asking the meter showed that the action was done"
 _NOT_PROVED: Final = "none of the keys that are filed for the meter proves its answer"
 _NOT_KNOWN: Final = "whether it was done is not known"
 _READ_IT: Final = "read the meter out to see"
@@ -266,7 +266,7 @@ class ActionService:
             what = f"it was not done: it shows {after}" if matches is False else _NOT_KNOWN
             log.note(Became.LINK_FAILED, f"the answer was lost; {what}")
             raise LinkSilent(f"the answer of meter {plan.meter} was lost; {what}", "start again")
-        log.note(Became.DONE, "the answer was lost, the read-out shows it")
+        log.note(Became.DONE, "the answer was lost, but the read-out shows the change")
         left = opened.reconfigurations_left
         return ActionOutcome(plan, after, matches, reconfigurations_left=left, notes=(_ANSWER_LOST,))
 

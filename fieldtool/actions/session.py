@@ -154,7 +154,8 @@ class GuardedSession:
             return parse_message(answer)
         except ProtocolError as error:
             raise LinkSilent(
-                f"meter {self._choice} answers what cannot be read: {error}", "try again; is it this kind of meter?"
+                f"meter {self._choice} sent an answer that cannot be read: {error}",
+                "try again; is it this kind of meter?",
             ) from error
 
     def _odd(self, answer: Message) -> LinkSilent:

@@ -110,11 +110,11 @@ class WiredLink:
         for _ in range(MOST_FRAGMENTS):
             answer = self._answer()
             if answer.ci != CI_FROM_METER:
-                raise self._silent(f"answers with CI {answer.ci:02X}, which is no message of the field link")
+                raise self._silent(f"answers with CI {answer.ci:02X}, which is not a message of the field link")
             try:
                 whole = reassembly.take(parse_fragment(bytes((answer.ci,)) + answer.data))
             except ProtocolError as error:
-                raise self._silent(f"answers what cannot be read: {error}") from error
+                raise self._silent(f"sent an answer that cannot be read: {error}") from error
             if whole is not None:
                 return whole
         raise self._silent("never ends its answer")
@@ -164,7 +164,7 @@ class WiredLink:
         """Return the next part of a read-out."""
         answer = self._answer(address)
         if answer.ci not in CI_READ_OUT:
-            raise self._silent(f"answers with CI {answer.ci:02X}, which is no read-out")
+            raise self._silent(f"answers with CI {answer.ci:02X}, which is not a read-out")
         return answer.to_bytes()
 
     def _secondary_address(self) -> bytes:
@@ -201,4 +201,4 @@ def _number(url: ReceiverUrl, name: str, default: float) -> float:
     try:
         return float(url.options.get(name, default))
     except ValueError:
-        raise UsageError(f"{url}: {name} is no number", f"as in mbus:///dev/ttyUSB0?{name}={default:g}") from None
+        raise UsageError(f"{url}: {name} is not a number", f"as in mbus:///dev/ttyUSB0?{name}={default:g}") from None

@@ -17,7 +17,7 @@ from protocols.text import safe_text
 
 
 def _configure_list(parser: ArgumentParser) -> None:
-    parser.add_argument("--json", action="store_true", help="print one JSON object an entry")
+    parser.add_argument("--json", action="store_true", help="print one JSON object per entry")
     parser.add_argument("--last", type=whole_number, metavar="N", help="only the last N entries")
     parser.add_argument("--subject", metavar="TEXT", help="only entries about this meter, file or slot")
 
@@ -34,7 +34,7 @@ def _list(arguments: Namespace) -> ExitCode:
             output.data(json.dumps(_facts(entry)) if arguments.json else _line(entry))
             shown += 1
     if not shown:
-        output.talk("no entry fits")
+        output.talk("no entry matches")
     return ExitCode.OK
 
 

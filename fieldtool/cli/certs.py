@@ -81,7 +81,7 @@ def _request(arguments: Namespace) -> ExitCode:
 def _configure_import(parser: ArgumentParser) -> None:
     parser.add_argument("source", metavar="FILE", help=f"the certificate desk's answer: {SOURCE_HELP}")
     parser.add_argument("--yes", action="store_true", help="do not ask about a lower level or a new issuer")
-    parser.add_argument("--keep-current", action="store_true", help="keep it, and go on using the one in use")
+    parser.add_argument("--keep-current", action="store_true", help="import it, but keep using the certificate in use")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 
 
@@ -128,7 +128,7 @@ def _remove(arguments: Namespace) -> ExitCode:
     with opened(arguments) as certificates:
         name = safe_text(arguments.name)
         remove(certificates.wallet, arguments.name)  # raises before anything is asked; nothing is stored by it
-        if not confirmed(f"{name} and its key will be gone for good", yes=arguments.yes):
+        if not confirmed(f"{name} and its key will be deleted for good", yes=arguments.yes):
             output.talk("nothing was removed")
             return ExitCode.SOME_FAILED
         standing = certificates.remove(arguments.name)
@@ -142,8 +142,8 @@ def _configure_clock(parser: ArgumentParser) -> None:
     choice.add_argument("--confirm", action="store_true", help="the clock is right, although it is far ahead")
     choice.add_argument("--correct", action="store_true", help="the clock is right now, and was wrong before")
     parser.epilog = (
-        "Dates of certificates mean nothing to a clock that can be set back: the latest time ever seen is kept in the "
-        "store. --correct goes back as far as the certificates and lists in the store allow, and is audited."
+        "A clock that is set back would revive expired certificates, so the store keeps the latest time ever seen. "
+        "--correct goes back as far as the certificates and lists in the store allow, and is audited."
     )
 
 

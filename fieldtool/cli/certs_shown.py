@@ -31,7 +31,7 @@ from protocols.text import safe_text
 
 
 def _configure_list(parser: ArgumentParser) -> None:
-    parser.add_argument("--json", action="store_true", help="print one JSON object a certificate or request")
+    parser.add_argument("--json", action="store_true", help="print one JSON object per certificate or request")
 
 
 def _list(arguments: Namespace) -> ExitCode:
@@ -51,7 +51,7 @@ def _list(arguments: Namespace) -> ExitCode:
 
 
 def _configure_show(parser: ArgumentParser) -> None:
-    parser.add_argument("name", nargs="?", metavar="NAME", help="tag or serial number (default: what is in use)")
+    parser.add_argument("name", nargs="?", metavar="NAME", help="tag or serial number (default: the one in use)")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 
 
@@ -89,7 +89,7 @@ def _show_actions(standing: Standing) -> None:
 
 def _configure_revocations(parser: ArgumentParser) -> None:
     parser.add_argument("source", nargs="?", metavar="FILE", help=f"import a list first: {SOURCE_HELP}, or .crl")
-    parser.add_argument("--json", action="store_true", help="print one JSON object a list")
+    parser.add_argument("--json", action="store_true", help="print one JSON object per list")
 
 
 def _revocations(arguments: Namespace) -> ExitCode:
@@ -113,14 +113,14 @@ def _revocations(arguments: Namespace) -> ExitCode:
 
 def _configure_trust(parser: ArgumentParser) -> None:
     parser.add_argument("source", nargs="?", metavar="FILE", help=f"install a trust anchor: {SOURCE_HELP}")
-    parser.add_argument("--fingerprint", metavar="SHA256", help="its fingerprint, as the certificate desk says it")
-    parser.add_argument("--remove", metavar="SHA256", help="trust the anchor with this fingerprint no longer")
+    parser.add_argument("--fingerprint", metavar="SHA256", help="its fingerprint, as told by the certificate desk")
+    parser.add_argument("--remove", metavar="SHA256", help="stop trusting the anchor with this fingerprint")
 
 
 def _trust(arguments: Namespace) -> ExitCode:
     if (arguments.source is None) is not (arguments.fingerprint is None):
         raise UsageError(
-            "a trust anchor is installed with its file and its fingerprint",
+            "installing a trust anchor takes its file and its fingerprint",
             "ask the certificate desk for the fingerprint: fieldtool certs trust FILE --fingerprint SHA256",
         )
     source = None if arguments.source is None else read_source(arguments.source)

@@ -29,14 +29,16 @@ from protocols.plausibility import judged_alone
 
 
 def _configure(parser: ArgumentParser) -> None:
-    parser.add_argument("telegrams", metavar="HEX", nargs="*", help="a telegram; without any: one a line from stdin")
+    parser.add_argument(
+        "telegrams", metavar="HEX", nargs="*", help="a telegram; without any, one per line from standard input"
+    )
     add_key_option(parser)
     form = parser.add_mutually_exclusive_group()
-    form.add_argument("--json", action="store_true", help="print one JSON object a telegram")
-    form.add_argument("--jsonl", action="store_true", help="read one JSON request a line, answer each with one line")
+    form.add_argument("--json", action="store_true", help="print one JSON object per telegram")
+    form.add_argument("--jsonl", action="store_true", help="read one JSON request per line, answer each with one line")
     form.add_argument("--explain", action="store_true", help="print the verdict and every byte of the telegram")
     parser.add_argument(
-        "--already-decrypted", action="store_true", help="take payloads in the clear under an encrypting header"
+        "--already-decrypted", action="store_true", help="read payloads as they are, although the header says encrypted"
     )
     add_profiles_option(parser)
     add_formats_option(parser)
@@ -99,7 +101,7 @@ def _pasted(arguments: list[str]) -> Iterator[Pasted | None]:
         return
     if sys.stdin.isatty():
         raise UsageError(
-            "no telegram given", "as in: fieldtool decode HEX [--key HEX], or one a line on standard input"
+            "no telegram given", "as in: fieldtool decode HEX [--key HEX], or one per line on standard input"
         )
     yield from _lines()
 
@@ -120,7 +122,7 @@ def _lines() -> Iterator[Pasted | None]:
     if bad.count > SHOWN:
         output.talk(bad.sum)
     if not read:
-        raise InputError("there was no telegram in what was read", "give one a line on standard input, in hex")
+        raise InputError("there was no telegram in what was read", "give one per line on standard input, in hex")
 
 
 def _in_words(pasted: Pasted) -> str:

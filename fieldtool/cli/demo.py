@@ -22,9 +22,9 @@ def _configure(parser: ArgumentParser) -> None:
         "--seconds",
         type=seconds,
         metavar="N",
-        help=f"print lines and end after this time (default: {DEFAULT_SECONDS:g})",
+        help=f"print lines and end after N seconds (default: {DEFAULT_SECONDS:g})",
     )
-    parser.add_argument("--json", action="store_true", help="print one JSON object a telegram")
+    parser.add_argument("--json", action="store_true", help="print one JSON object per telegram")
 
 
 def _run(arguments: Namespace) -> ExitCode:

@@ -22,11 +22,13 @@ from protocols.text import safe_text
 
 
 def _configure_list(parser: ArgumentParser) -> None:
-    parser.add_argument("--json", action="store_true", help="print one JSON object a key")
+    parser.add_argument("--json", action="store_true", help="print one JSON object per key")
     parser.add_argument(
-        "--search", metavar="TEXT", help="only where a number, label, order, batch or owner has this part"
+        "--search", metavar="TEXT", help="only keys whose number, label, order, batch or owner contains this"
     )
-    parser.add_argument("--ownership", choices=[str(one) for one in Ownership], help="only meters of this ownership")
+    parser.add_argument(
+        "--ownership", choices=[str(one) for one in Ownership], help="only keys of meters with this ownership"
+    )
 
 
 def _list(arguments: Namespace) -> ExitCode:
@@ -41,8 +43,10 @@ def _list(arguments: Namespace) -> ExitCode:
 
 
 def _configure_find(parser: ArgumentParser) -> None:
-    parser.add_argument("number", metavar="NUMBER", help="number, printed serial or DevEUI, in any spelling, or a part")
-    parser.add_argument("--json", action="store_true", help="print one JSON object a key")
+    parser.add_argument(
+        "number", metavar="NUMBER", help="number, printed serial or DevEUI, in any spelling, or a part of it"
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON object per key")
 
 
 def _find(arguments: Namespace) -> ExitCode:
@@ -59,9 +63,11 @@ def _find(arguments: Namespace) -> ExitCode:
 
 def _configure_show(parser: ArgumentParser) -> None:
     parser.add_argument("number", metavar="NUMBER", help="number, printed serial or DevEUI, in any spelling")
-    parser.add_argument("--reveal", action="store_true", help="show the keys themselves: asks first, and is audited")
+    parser.add_argument(
+        "--reveal", action="store_true", help="show the keys themselves; asks first, and is recorded in the audit log"
+    )
     parser.add_argument("--yes", action="store_true", help="reveal without asking")
-    parser.add_argument("--json", action="store_true", help="print one JSON object a key")
+    parser.add_argument("--json", action="store_true", help="print one JSON object per key")
 
 
 def _show_one(arguments: Namespace) -> ExitCode:

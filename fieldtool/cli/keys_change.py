@@ -18,7 +18,7 @@ from protocols.text import safe_text
 
 
 def _configure_lint(parser: ArgumentParser) -> None:
-    parser.add_argument("--json", action="store_true", help="print one JSON object a finding")
+    parser.add_argument("--json", action="store_true", help="print one JSON object per finding")
 
 
 def _lint(arguments: Namespace) -> ExitCode:
@@ -38,9 +38,9 @@ def _lint(arguments: Namespace) -> ExitCode:
 def _configure_mark(parser: ArgumentParser) -> None:
     parser.add_argument("number", metavar="NUMBER", help="number, printed serial or DevEUI, in any spelling")
     parser.add_argument("--manufacturer", metavar="CODE", help="only meters of this maker")
-    parser.add_argument("--ownership", choices=[str(one) for one in Ownership], help="whose the meter is now")
+    parser.add_argument("--ownership", choices=[str(one) for one in Ownership], help="who owns the meter now")
     parser.add_argument("--owner", default="", metavar="NAME", help="the organisation that owns it")
-    parser.add_argument("--status", choices=[str(one) for one in KeyStatus], help="whether its keys are to be used")
+    parser.add_argument("--status", choices=[str(one) for one in KeyStatus], help="whether its keys may be used")
 
 
 def _mark(arguments: Namespace) -> ExitCode:
@@ -77,7 +77,7 @@ def _remove(arguments: Namespace) -> ExitCode:
         if found and not arguments.yes:
             if not can_ask():
                 raise AccessError("keys are removed only after a question, and there is no terminal", "give --yes")
-            if not ask_yes(f"remove {counted(len(found), 'key')}? what is removed cannot be brought back"):
+            if not ask_yes(f"remove {counted(len(found), 'key')}? what is removed cannot be restored"):
                 output.talk("nothing was removed")
                 return ExitCode.SOME_FAILED
         removed = vault.remove(arguments.number, arguments.manufacturer, role, arguments.key_check_value)

@@ -1,4 +1,4 @@
-"""`fieldtool keys check`: hold the filed keys against a capture or the live air; nothing is assigned without a yes."""
+"""`fieldtool keys check`: check the filed keys against telegrams; nothing is assigned without a yes."""
 
 from __future__ import annotations
 
@@ -61,16 +61,34 @@ _GLYPHS: Final = {
 
 def _configure(parser: ArgumentParser) -> None:
     add = parser.add_argument
-    add("receivers", metavar="RECEIVER", nargs="*", help="listen, as in im871a:///dev/ttyUSB0?mode=c1,t1 or sim:demo")
-    add("--capture", metavar="FILE", action="append", type=Path, default=[], help="telegrams from a file; repeatable")
+    add(
+        "receivers",
+        metavar="RECEIVER",
+        nargs="*",
+        help="listen to it; its address, as in im871a:///dev/ttyUSB0?mode=c1,t1 or sim:demo",
+    )
+    add(
+        "--capture",
+        metavar="FILE",
+        action="append",
+        type=Path,
+        default=[],
+        help="read telegrams from a file; may be repeated",
+    )
     add("--seconds", type=seconds, metavar="N", default=DEFAULT_SECONDS, help="how long to listen (default: 300)")
     add(
-        "--try", dest="tried", metavar="FILE", action="append", type=Path, default=[], help="also try a key file's keys"
+        "--try",
+        dest="tried",
+        metavar="FILE",
+        action="append",
+        type=Path,
+        default=[],
+        help="also try the keys of this key file",
     )
     add("--password-file", type=Path, metavar="F", help="file with the password of the key files to be tried")
-    add("--assign", action="store_true", help="file keys that were found for meters, after a question for each")
+    add("--assign", action="store_true", help="file each key found for a meter, after asking")
     add("--yes", action="store_true", help="assign without asking")
-    add("--json", action="store_true", help="print one JSON object a meter")
+    add("--json", action="store_true", help="print one JSON object per meter")
     add_mqtt_option(parser)
 
 

@@ -28,12 +28,17 @@ _FORMATS_WITH_SHORT_PASSWORDS: Final = frozenset({"kem", "kem2"})
 def _configure(parser: ArgumentParser) -> None:
     add = parser.add_argument
     add("file", metavar="FILE", type=Path, help="file to write; for wmbusmeters a folder")
-    add("--format", choices=list(WRITERS), metavar="NAME", help="what to write (else what the name's ending says)")
+    add(
+        "--format",
+        choices=list(WRITERS),
+        metavar="NAME",
+        help="format of the file (else as the ending of its name says)",
+    )
     add("--meter", metavar="NUMBER", action="append", default=[], help="only this meter's keys; may be repeated")
     add("--owner", default="", metavar="TEXT", help="only keys of meters of this owner")
     add("--order", default="", metavar="TEXT", help="only keys of this order")
     add("--batch", default="", metavar="TEXT", help="only keys of this batch reference")
-    add("--transferred", action="store_true", help="also keys of meters that were given away")
+    add("--transferred", action="store_true", help="also keys of transferred meters")
     add("--password-file", type=Path, metavar="F", help="file with the new file's password (else asked)")
     add("--delimiter", type=mark, default=";", metavar="C", help="delimiter of a table (default: ;)")
     add("--force", action="store_true", help="replace a file that exists")
@@ -58,7 +63,7 @@ def _run(arguments: Namespace) -> ExitCode:
         records = select(vault, selection)
         held = [record for record in records if writer.holds(record)]
         if not held:
-            output.talk(f"there is no key to write as {name}" + (": they have no place in it" if records else ""))
+            output.talk(f"there is no key to write as {name}" + (": this format cannot hold them" if records else ""))
             return ExitCode.SOME_FAILED
         meters = len({(record.manufacturer, record.number, record.dev_eui) for record in held})
         leaving = f"{counted(len(held), 'key')} of {counted(meters, 'meter')} {'leaves' if len(held) == 1 else 'leave'}"
@@ -72,7 +77,7 @@ def _run(arguments: Namespace) -> ExitCode:
         f"{arguments.file}: {counted(written.keys, 'key')} of {counted(written.meters, 'meter')}, {writer.title}"
     )
     if written.left_out:
-        output.talk(f"left out, for they have no place in this format: {counted(written.left_out, 'key')}")
+        output.talk(f"left out, because this format cannot hold them: {counted(written.left_out, 'key')}")
     return ExitCode.SOME_FAILED if written.left_out else ExitCode.OK
 
 
@@ -82,7 +87,7 @@ def _format_of(path: Path) -> str:
     fitting = [name for name, writer in WRITERS.items() if ending and writer.suffix.endswith(ending)]
     if len(fitting) != 1:
         names = ", ".join(fitting or WRITERS)
-        raise UsageError("the name does not say which format is meant", f"add --format NAME: {names}")
+        raise UsageError("the ending of the name does not say which format to write", f"add --format NAME: {names}")
     return fitting[0]
 
 
@@ -105,7 +110,7 @@ def _password(arguments: Namespace, name: str, writer: Writer) -> str:
     else:
         with answered_by("--password-file"):
             password = ask_passphrase(f"password of the new file {arguments.file}: ", "the new file needs a password")
-        if getpass.getpass("the same again: ") != password:
+        if getpass.getpass("repeat it: ") != password:
             raise AccessError("the two passwords differ", "try again")
     if name in _FORMATS_WITH_SHORT_PASSWORDS:
         if weak_password(password):

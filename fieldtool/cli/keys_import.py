@@ -36,17 +36,17 @@ def _configure(parser: ArgumentParser) -> None:
     add = parser.add_argument
     add("files", metavar="FILE", nargs="+", type=Path, help="key files of any kind; the content decides which")
     add("--password-file", type=Path, metavar="F", help="file with the password of the key files")
-    add("--dry-run", action="store_true", help="say what would happen, and change nothing")
+    add("--dry-run", action="store_true", help="show what would happen, and change nothing")
     add("--yes", action="store_true", help="import without asking first")
-    add("--json", action="store_true", help="print one JSON object a row, with what became of it")
-    add("--rows", action="store_true", help="print one line a row, with what became of it")
+    add("--json", action="store_true", help="print one JSON object per row, with its result")
+    add("--rows", action="store_true", help="print one line per row, with its result")
     add("--map", metavar="MAP", help="columns of a table: serial=3,key=7, or the name of a remembered mapping")
     add("--save-map", metavar="NAME", help="remember the mapping of --map under this name")
-    add("--delimiter", type=mark, metavar="C", help="delimiter of the table, instead of finding it out; tab for a tab")
-    add("--thousands", type=mark, metavar="C", help="thousands separator that the portal's user has set")
-    add("--organisation", metavar="NAME", help="your name at the portal: what it lists as another's is marked so")
-    add("--signer", type=Path, metavar="CERT", help="certificate (PEM or DER) that must have signed KEM2 files")
-    add("--delete-after", action="store_true", help="delete key files of which every row was imported")
+    add("--delimiter", type=mark, metavar="C", help="delimiter of the table (default: detected); tab for a tab")
+    add("--thousands", type=mark, metavar="C", help="thousands separator set in your portal account")
+    add("--organisation", metavar="NAME", help="your name at the portal; devices that it lists as another's are marked")
+    add("--signer", type=Path, metavar="CERT", help="accept only KEM2 files signed with this certificate (PEM or DER)")
+    add("--delete-after", action="store_true", help="delete key files when every row was imported")
     parser.epilog = "docs/keys.md lists the portals' files. Passwords are asked for, never given on the command line."
 
 
@@ -112,7 +112,7 @@ def _certificate(path: Path) -> bytes:
     except OSError as error:
         raise ConfigError(f"certificate {path}: {error.strerror}", "check its name") from error
     except ValueError:
-        raise ConfigError(f"{path} is no certificate", "give the portal's certificate as PEM or DER") from None
+        raise ConfigError(f"{path} is not a certificate", "give the portal's certificate as PEM or DER") from None
     return data
 
 
@@ -142,11 +142,11 @@ def _talk_of(results: Sequence[Imported], shared: int, *, dry_run: bool) -> None
         if imported.weak:
             output.talk(f"{name}: {counted(imported.weak, 'key')} without protection: see `fieldtool keys lint`")
         if imported.quarantine_problem:
-            output.talk(f"{name}: the wrong rows are in no file beside it: {imported.quarantine_problem}")
+            output.talk(f"{name}: the wrong rows could not be saved beside it: {imported.quarantine_problem}")
         elif imported.quarantine is not None:
             output.talk(f"{name}: the wrong rows are in {imported.quarantine.name}, keys masked")
     if shared:
-        output.talk(f"{counted(shared, 'meter')} with the key of another one: see `fieldtool keys lint`")
+        output.talk(f"{counted(shared, 'meter')} sharing a key with another: see `fieldtool keys lint`")
     if dry_run:
         output.talk("nothing has been changed yet")
 

@@ -38,13 +38,18 @@ WAIT_S = 0.2
 
 def _configure(parser: ArgumentParser) -> None:
     parser.add_argument(
-        "receivers", metavar="RECEIVER", nargs="+", help="as in im871a:///dev/ttyUSB0?mode=c1,t1 or sim:demo"
+        "receivers",
+        metavar="RECEIVER",
+        nargs="+",
+        help="its address, as in im871a:///dev/ttyUSB0?mode=c1,t1 or sim:demo",
     )
     form = parser.add_mutually_exclusive_group()
-    form.add_argument("--json", action="store_true", help="print one JSON object a telegram")
-    form.add_argument("--lines", action="store_true", help="print lines on a terminal too, instead of opening screens")
-    parser.add_argument("--seconds", type=seconds, metavar="N", help="end after this time (default: never)")
-    parser.add_argument("--record", type=Path, metavar="FILE", help="append what is received to this capture")
+    form.add_argument("--json", action="store_true", help="print one JSON object per telegram")
+    form.add_argument(
+        "--lines", action="store_true", help="print lines even on a terminal, instead of opening the screens"
+    )
+    parser.add_argument("--seconds", type=seconds, metavar="N", help="end after N seconds (default: never)")
+    parser.add_argument("--record", type=Path, metavar="FILE", help="append the frames received to this capture")
     parser.epilog = f"Kinds of receivers: {', '.join(SOURCES)}; see `fieldtool receivers list` and docs/listen.md."
     add_key_option(parser)
     add_profiles_option(parser)

@@ -56,7 +56,7 @@ def _configure(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--at",
         metavar="LINK",
-        help="the way to the meter: mbus:///dev/ttyUSB0?baud=2400, optical:///dev/ttyUSB0, im871a:///dev/ttyUSB0?mode=c2",
+        help="the link to the meter: mbus:///dev/ttyUSB0?baud=2400, optical:///dev/ttyUSB0, im871a:///dev/ttyUSB0?mode=c2",
     )
     parser.add_argument("--meter", metavar="NUMBER", help="its number, as in 63001468 or KAM63001468, or p5 (primary)")
     parser.add_argument(

@@ -60,11 +60,11 @@ def split_command(argv: Sequence[str]) -> tuple[str | None, list[str]]:
 
 
 def _unknown_option(option: str) -> UsageError:
-    """Say that an option in front of the command is none; its value was taken for the command, and is not repeated."""
+    """Say that an option before the command is none; its value was taken for the command, and is not repeated."""
     name = option.split("=", 1)[0]
     near = get_close_matches(name, (*_WITH_VALUE, *_WITHOUT_VALUE), n=1)
-    hint = f"did you mean {near[0]}?" if near else "options of a command stand behind it; see `fieldtool --help`"
-    return UsageError(f"unknown option {safe_text(name)} in front of the command", hint)
+    hint = f"did you mean {near[0]}?" if near else "write a command's options after it; see `fieldtool --help`"
+    return UsageError(f"unknown option {safe_text(name)} before the command", hint)
 
 
 def parse(name: str, words: Sequence[str]) -> Namespace:
@@ -97,7 +97,7 @@ def add_globals(parser: ArgumentParser) -> None:
         metavar="FILE",
         help="file with its passphrase (else FIELDTOOL_PASSPHRASE_FILE, else asked)",
     )
-    group.add_argument("--verbose", action="store_true", help="say more on standard error")
+    group.add_argument("--verbose", action="store_true", help="print more on standard error")
     group.add_argument("--version", action="version", version=version_text(), help="print the version")
 
 

@@ -20,7 +20,7 @@ from protocols.text import safe_text
 
 
 def _configure_list(parser: ArgumentParser) -> None:
-    parser.add_argument("--json", action="store_true", help="print one JSON object a profile")
+    parser.add_argument("--json", action="store_true", help="print one JSON object per profile")
     add_profiles_option(parser)
 
 

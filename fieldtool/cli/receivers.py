@@ -26,7 +26,7 @@ PROBE_S = 8.0
 
 
 def _configure_list(parser: ArgumentParser) -> None:
-    parser.add_argument("--json", action="store_true", help="print one JSON object a port")
+    parser.add_argument("--json", action="store_true", help="print one JSON object per port")
 
 
 def _list(arguments: Namespace) -> ExitCode:
@@ -51,7 +51,7 @@ def _modes(family: type[Receiver]) -> str:
 
 
 def _configure_probe(parser: ArgumentParser) -> None:
-    parser.add_argument("receiver", metavar="RECEIVER", help="a receiver's URL, or a port alone to try all kinds")
+    parser.add_argument("receiver", metavar="RECEIVER", help="a receiver's address, or a port alone to try all kinds")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     add_mqtt_option(parser)
 

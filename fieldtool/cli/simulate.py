@@ -26,12 +26,14 @@ POLL_S = 0.5
 def _configure_receiver(parser: ArgumentParser) -> None:
     parser.add_argument("--kind", default=KIND, help=f"receiver family (default: {KIND})")
     parser.add_argument(
-        "--at", default="", metavar="pty|tcp:PORT|udp:HOST:PORT|mqtt:PORT", help="where it can be connected to"
+        "--at", default="", metavar="pty|tcp:PORT|udp:HOST:PORT|mqtt:PORT", help="where to connect to it"
     )
-    parser.add_argument("--scenario", type=Path, metavar="FILE", help="which meters there are (default: the demo's)")
+    parser.add_argument(
+        "--scenario", type=Path, metavar="FILE", help="scenario of meters and devices (default: the demo's)"
+    )
     parser.add_argument("--speed", type=seconds, default=1.0, metavar="FACTOR", help="how fast the meters' time runs")
-    parser.add_argument("--seconds", type=seconds, metavar="N", help="end after this time (default: never)")
-    parser.add_argument("--json", action="store_true", help="say where to connect as JSON")
+    parser.add_argument("--seconds", type=seconds, metavar="N", help="end after N seconds (default: never)")
+    parser.add_argument("--json", action="store_true", help="print where to connect, as JSON")
 
 
 def _receiver(arguments: Namespace) -> ExitCode:

@@ -32,7 +32,7 @@ ADDRESS = "certificates@desk.example"
 
 
 def _configure(parser: ArgumentParser) -> None:
-    parts = parser.add_subparsers(dest="what", required=True, metavar="WHAT", help="what the desk is to do")
+    parts = parser.add_subparsers(dest="what", required=True, metavar="WHAT", help="what the desk does")
     create = parts.add_parser("create", help="make a desk: a trust anchor and an authority that issues")
     create.add_argument("--name", default=NAME, help=f"its name (default: {NAME})")
     create.add_argument("--address", default=ADDRESS, help=f"where requests are mailed to (default: {ADDRESS})")
@@ -44,14 +44,14 @@ def _configure(parser: ArgumentParser) -> None:
     order.add_argument("--families", metavar="A,B", help="only for meters with these profiles")
     order.add_argument("--numbers", metavar="FIRST-LAST", help="only for meters with these numbers, eight digits each")
     answer = parts.add_parser("answer", help="check a request and sign it")
-    reject = parts.add_parser("reject", help="turn a request down; its token is cancelled")
+    reject = parts.add_parser("reject", help="reject a request and cancel its token")
     for part in (answer, reject):
         part.add_argument("request", metavar="FILE", help="the request, its QR code, or the e-mail with it")
-    reject.add_argument("--reason", default="the order was withdrawn", help="what is written to the technician")
-    revoke = parts.add_parser("revoke", help="revoke a certificate; it stands on the next list")
+    reject.add_argument("--reason", default="the order was withdrawn", help="the reason, as written to the technician")
+    revoke = parts.add_parser("revoke", help="revoke a certificate; the next list names it")
     revoke.add_argument("name", metavar="NAME", help="tag or serial number")
     revocations = parts.add_parser("revocations", help="sign the next revocation list")
-    issuer = parts.add_parser("issuer", help="let a new authority issue from now on")
+    issuer = parts.add_parser("issuer", help="make a new authority, which issues from now on")
     issuer.add_argument("name", metavar="NAME", help="its name")
     listing = parts.add_parser("list", help="list orders and certificates")
     for part in (create, order, answer, reject, revoke, revocations, issuer, listing):
@@ -139,7 +139,7 @@ def _revoke(arguments: Namespace) -> ExitCode:
     entry = desk.revoke(arguments.name, enrolment.now())
     save_desk(arguments.folder, desk)
     facts = {"serial": f"{entry.serial:016x}", "tag": entry.tag}
-    _say(arguments, facts, f"revoked {safe_text(entry.tag)} {facts['serial']}; it stands on the next list")
+    _say(arguments, facts, f"revoked {safe_text(entry.tag)} {facts['serial']}; the next revocation list names it")
     return ExitCode.OK
 
 

@@ -42,7 +42,7 @@ RADIO_MODE = "c2"
 
 
 def _configure(parser: ArgumentParser) -> None:
-    parser.add_argument("--at", default=best_port(), metavar="pty|tcp:PORT", help="where it can be connected to")
+    parser.add_argument("--at", default=best_port(), metavar="pty|tcp:PORT", help="where to connect to it")
     parser.add_argument("--number", default=NUMBER, help=f"its number, eight digits (default: {NUMBER})")
     parser.add_argument(
         "--manufacturer", default=MANUFACTURER, metavar="ABC", help=f"three letters (default: {MANUFACTURER}, nobody's)"
@@ -55,9 +55,11 @@ def _configure(parser: ArgumentParser) -> None:
         "--revocations", action="append", default=[], metavar="FILE", help="revocation list that it knows"
     )
     parser.add_argument(
-        "--issuer", action="append", default=[], metavar="FILE", help="certificate of who issued such a list"
+        "--issuer", action="append", default=[], metavar="FILE", help="certificate of that list's issuer"
     )
-    parser.add_argument("--optical", action="store_true", help="behind an optical head: to be woken up, with an echo")
+    parser.add_argument(
+        "--optical", action="store_true", help="behind an optical head: it has to be woken up, and the head echoes"
+    )
     parser.add_argument(
         "--baud",
         type=int,
@@ -67,14 +69,17 @@ def _configure(parser: ArgumentParser) -> None:
         help=f"its speed (default: {DEFAULT_BAUD})",
     )
     parser.add_argument(
-        "--radio", default="", metavar="pty|tcp:PORT", help="put it on the air too: where a stick that hears it stands"
+        "--radio",
+        default="",
+        metavar="pty|tcp:PORT",
+        help="put it on the air too; where to connect to a stick that hears it",
     )
-    parser.add_argument("--state", type=Path, metavar="FILE", help="keep what it is set to, over a restart")
+    parser.add_argument("--state", type=Path, metavar="FILE", help="file that keeps its settings over a restart")
     parser.add_argument(
-        "--seed", type=int, default=0, metavar="N", help="another one: other consumption, another made-up key"
+        "--seed", type=int, default=0, metavar="N", help="another meter: other consumption, another made-up key"
     )
-    parser.add_argument("--seconds", type=seconds, metavar="N", help="end after this time (default: never)")
-    parser.add_argument("--json", action="store_true", help="say where and what it is as JSON, with its made-up key")
+    parser.add_argument("--seconds", type=seconds, metavar="N", help="end after N seconds (default: never)")
+    parser.add_argument("--json", action="store_true", help="print its address, identity and made-up key as JSON")
 
 
 def _run(arguments: Namespace) -> ExitCode:
@@ -102,13 +107,15 @@ def _radio(arguments: Namespace, bench: WiredBench) -> Bench | None:
     if not arguments.radio:
         return None
     if arguments.radio.partition(":")[0] not in PORTS:
-        raise UsageError(f"a stick does not stand at {safe_text(arguments.radio)!r}", "write pty, or tcp:PORT")
+        raise UsageError(
+            f"a simulated stick cannot be reached at {safe_text(arguments.radio)!r}", "write pty, or tcp:PORT"
+        )
     return radio_bench(bench.meters[0].lock, arguments.radio, starts=enrolment.now(), seed=arguments.seed)
 
 
 def _bench(arguments: Namespace) -> WiredBench:
     if arguments.at.partition(":")[0] not in PORTS:
-        raise UsageError(f"a wired meter does not stand at {safe_text(arguments.at)!r}", "write pty, or tcp:PORT")
+        raise UsageError(f"a wired meter cannot be reached at {safe_text(arguments.at)!r}", "write pty, or tcp:PORT")
     now = enrolment.now()
     try:
         meter = make_meter(
@@ -177,10 +184,10 @@ def _say(arguments: Namespace, bench: WiredBench, radio: Bench | None) -> None:
     command = f"fieldtool meter read-out --at '{_url(arguments, bench)}' --meter {address.number}"
     output.talk(f"read it out with: {command}; end with Ctrl-C")
     if radio is not None:
-        state = "" if lock.state.radio_on else ", once its radio was started (start-radio)"
+        state = "" if lock.state.radio_on else ", once its radio has been started (start-radio)"
         output.talk(f"over radio: --at '{radio.url(RADIO_MODE)}'{state}")
     if not lock.anchors:
-        output.talk("it trusts nobody: give --anchor FILE for it to obey certificates")
+        output.talk("it trusts nobody: give --anchor FILE, else it obeys no certificate")
 
 
 def _url(arguments: Namespace, bench: WiredBench) -> str:

@@ -24,7 +24,7 @@ def _configure_create(parser: ArgumentParser) -> None:
         "--policy",
         choices=[str(name) for name in PolicyName],
         default=str(PolicyName.LENGTH),
-        help=f"what is demanded of passphrases, now and later ({policies})",
+        help=f"rule for this passphrase and all later ones ({policies})",
     )
 
 
@@ -75,7 +75,7 @@ def _info(arguments: Namespace) -> ExitCode:
 
 def _configure_verify(parser: ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON object")
-    parser.add_argument("--accept", action="store_true", help="take an older copy as it is, if all is well in it")
+    parser.add_argument("--accept", action="store_true", help="accept an older copy, if all is well in it")
 
 
 def _verify(arguments: Namespace) -> ExitCode:
@@ -84,7 +84,7 @@ def _verify(arguments: Namespace) -> ExitCode:
         history = vault.history
         if arguments.accept and history is not None and report.ok:
             vault.accept_history()
-            output.talk("from now on this copy is the one that is expected here")
+            output.talk("this copy is accepted from now on")
             history = None
     problems = [(str(problem.kind), problem.text) for problem in report.problems]
     if history is not None:

@@ -16,7 +16,7 @@ from protocols.text import safe_text
 
 
 def _configure_slots(parser: ArgumentParser) -> None:
-    parser.add_argument("--json", action="store_true", help="print one JSON object a slot")
+    parser.add_argument("--json", action="store_true", help="print one JSON object per slot")
     change = parser.add_mutually_exclusive_group()
     change.add_argument(
         "--remove", type=int, metavar="N", help="remove slot N; the last passphrase or recovery key stays"

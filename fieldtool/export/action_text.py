@@ -103,7 +103,11 @@ def outcome_lines(outcome: ActionOutcome) -> list[str]:
     """Return what became of an action, a line each."""
     plan = outcome.plan
     parameter = f": {plan.parameter}" if plan.parameter else ""
-    shown = {True: "read back and the same", False: "read back, and NOT the same", None: "not shown by the read-out"}
+    shown = {
+        True: "confirmed by the read-out",
+        False: "NOT confirmed: the read-out differs",
+        None: "not shown by the read-out",
+    }
     how = "" if plan.action.name == CHANGE_KEY or not plan.action.writes else f", {shown[outcome.matches]}"
     lines = [safe_text(f"done: {plan.action.text}{parameter}{how}", 600)]
     if outcome.after:

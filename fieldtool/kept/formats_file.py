@@ -121,10 +121,10 @@ def _parsed(content: bytes) -> FormatLibrary:
         try:
             headers = bytes.fromhex(row) if isinstance(row, str) else b""
             if not 0 < len(headers) <= HEADERS_LIMIT:
-                raise _Unusable(f"format {number} is no row of record headers in hex")
+                raise _Unusable(f"format {number} is not a row of record headers in hex")
             formats[format_signature(headers)] = split_headers(headers, 0, len(headers))
         except (ValueError, ProtocolError):
-            raise _Unusable(f"format {number} is no row of record headers in hex") from None
+            raise _Unusable(f"format {number} is not a row of record headers in hex") from None
     return FormatLibrary(formats)
 
 

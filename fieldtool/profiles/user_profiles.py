@@ -84,7 +84,7 @@ def read_profile(path: Path) -> Profile:
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise ProfileError(str(path), f"is no UTF-8 text from byte {error.start} on", "save it as UTF-8") from error
+        raise ProfileError(str(path), f"is not UTF-8 text from byte {error.start} on", "save it as UTF-8") from error
     return parse_profile(text.replace("\r\n", "\n"), str(path))
 
 

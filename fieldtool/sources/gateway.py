@@ -30,7 +30,7 @@ ANY_PORT: Final = "0"
 """Takes a free port, which is told when it is open."""
 
 _ADDRESS_HINT: Final = f"write an address of this computer, as in {KIND}://127.0.0.1, or {KIND}://0.0.0.0 for all"
-_BUSY_HINT: Final = "end the program that uses it, or choose another port"
+_BUSY_HINT: Final = "close the program that uses it, or choose another port"
 _HINTS: Final = {
     errno.EADDRNOTAVAIL: _ADDRESS_HINT,
     errno.EACCES: "choose a port above 1023, and send the gateways there",
@@ -165,5 +165,5 @@ def open_source(url: ReceiverUrl, now: Callable[[], datetime]) -> GatewaySource:
     if digits == ANY_PORT:
         port = 0
     if port is None:
-        raise UsageError(f"{url}: no port number behind the colon", f"as in {KIND}://127.0.0.1:{DEFAULT_PORT}")
+        raise UsageError(f"{url}: no port number after the colon", f"as in {KIND}://127.0.0.1:{DEFAULT_PORT}")
     return GatewaySource(host, port, now)

@@ -135,7 +135,7 @@ class MqttSource:
         if not self._useless_told:
             self._useless_told = True
             detail = f"a message of {topic} holds no telegram: {safe_text(seen)}"
-            hint = "others like it are passed over in silence; name the topic of the uplinks if none comes"
+            hint = "others like it are ignored without a message; if no telegram comes, name the topic of the uplinks"
             tell(SourceEvent(self.name, SourceState.CONNECTED, detail, self._now(), hint))
 
 

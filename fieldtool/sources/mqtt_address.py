@@ -70,7 +70,7 @@ def parse_address(url: ReceiverUrl) -> MqttAddress:
     port = port_number(number) if number else PORTS[url.kind]
     if ":" in user or not host or port is None:
         raise UsageError(
-            "the MQTT address names no broker, or no port number behind its colon",
+            "the MQTT address names no broker, or no port number after its colon",
             f"as in {url.kind}://USER@broker.example:{PORTS[url.kind]}/topic; passwords belong in a file",
         )
     topics = tuple(path.split(",")) if path else DEFAULT_TOPICS
@@ -97,7 +97,7 @@ def _host_and_port(place: str) -> tuple[str, str]:
 def _check_topics(topics: tuple[str, ...]) -> None:
     if "@" in topics[0].partition("/")[0]:
         raise UsageError(
-            "the MQTT address has an @ behind its first slash, as a password with a slash would",
+            "the MQTT address has an @ after its first slash, which looks like a password with a slash",
             "passwords belong in a file: name it with --mqtt-password-file",
         )
     for topic in topics:
@@ -106,7 +106,7 @@ def _check_topics(topics: tuple[str, ...]) -> None:
         good = all(level in ("+", "#") for level in wild) and "#" not in levels[:-1]
         if not topic or not good or "\0" in topic or len(topic.encode()) > HIGHEST_TOPIC_BYTES:
             raise UsageError(
-                f"{safe_text(topic)!r} is no MQTT topic to listen to",
+                f"{safe_text(topic)!r} is not an MQTT topic to listen to",
                 "+ stands for one whole level, # for all levels at the end, as in v3/+/devices/+/up",
             )
 
@@ -129,8 +129,8 @@ def read_password(url: ReceiverUrl, address: MqttAddress) -> str | None:
     if address.user is None:
         if "password-file" in url.options:
             raise ConfigError(
-                f"there is a password file, but {address.place} is asked without a user",
-                f"write the user in front: {address.scheme}://USER@{address.place}",
+                f"there is a password file, but {address.place} is named without a user",
+                f"write the user before it: {address.scheme}://USER@{address.place}",
             )
         return None
     from fieldtool.access import read_passphrase

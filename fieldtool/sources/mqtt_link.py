@@ -89,7 +89,7 @@ class MqttLink:
                 if code is not MQTTErrorCode.MQTT_ERR_SUCCESS:
                     return self._lost()
                 if not self._is_ready and time.monotonic() > deadline_s:
-                    return Ending(f"{address.place}: no answer as of an MQTT broker", _hint(address))
+                    return Ending(f"{address.place}: what answers is not an MQTT broker", _hint(address))
         finally:
             self._client.disconnect()
         return None
@@ -110,7 +110,7 @@ class MqttLink:
         said = str(reason)
         place = self._address.place
         if said in _REFUSALS:
-            why = "nobody may connect without a user" if self._address.user is None else "user or password is wrong"
+            why = "a user is required" if self._address.user is None else "user or password is wrong"
             self._ending = Ending(f"{place} refuses: {why}", _login_hint(self._address), final=True)
         else:
             self._ending = Ending(f"{place} refuses: {safe_text(said)}", "ask who runs the broker")
@@ -122,8 +122,8 @@ class MqttLink:
         refused = [topic for topic, reason in zip(topics, reasons, strict=False) if reason.is_failure]
         if len(refused) == len(topics):
             self._ending = Ending(
-                f"{self._address.place} lets this user hear none of {_named(topics)}",
-                "name a topic that the user may hear; The Things Stack's begin with v3/APPLICATION@TENANT/",
+                f"{self._address.place} lets this user read none of {_named(topics)}",
+                "name a topic that the user may read; The Things Stack's begin with v3/APPLICATION@TENANT/",
                 final=True,
             )
             return
@@ -141,14 +141,14 @@ class MqttLink:
             return Ending(f"{address.place}: the broker ended the connection before it answered", _hint(address))
         if not self._is_ready:
             what = f"the broker ended the connection when asked for {_named(address.topics)}"
-            return Ending(f"{address.place}: {what}", "name a topic that the user may hear")
+            return Ending(f"{address.place}: {what}", "name a topic that the user may read")
         return Ending(f"{address.place}: the connection was lost", "check that the broker runs; it is tried again")
 
     def _in_clear(self) -> str:
         address = self._address
         if address.user is None or address.tls or address.is_local:
             return ""
-        return "; the password went there unencrypted, mqtts:// would hide it"
+        return "; the password was sent unencrypted; mqtts:// protects it"
 
 
 def _unreachable(address: MqttAddress, error: OSError) -> Ending:
@@ -178,7 +178,7 @@ def _hint(address: MqttAddress) -> str:
 
 def _login_hint(address: MqttAddress) -> str:
     if address.user is None:
-        return f"write the user in front, {address.scheme}://USER@{address.place}, and give --mqtt-password-file"
+        return f"write the user before it, {address.scheme}://USER@{address.place}, and give --mqtt-password-file"
     return "check the user in the address and the password in the file (--mqtt-password-file)"
 
 

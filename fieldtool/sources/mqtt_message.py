@@ -46,7 +46,7 @@ def _sure(pasted: Pasted) -> Pasted:
     data = pasted.frame.data
     unproved = pasted.kind == PLAIN_HEX and pasted.frame.link is Link.MBUS and not is_whole(data)
     if unproved and len(data) < MIN_UNPROVED:
-        raise NotRecognised(f"{len(data)} bytes in hex that are no whole telegram", "")
+        raise NotRecognised(f"{len(data)} bytes in hex that are not a whole telegram", "")
     return pasted
 
 

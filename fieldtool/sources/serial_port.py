@@ -172,7 +172,7 @@ def _port_error(target: str, error: OSError | ValueError) -> ReceiverError:
     if is_network(target):
         return PortGone(f"{target}: nobody answers there", _NETWORK_HINT)
     if number in (errno.ENOTTY, errno.EISDIR) or _is_no_terminal(error):
-        return ReceiverError(f"{target} is no serial port", _hint(_GONE_HINTS))
+        return ReceiverError(f"{target} is not a serial port", _hint(_GONE_HINTS))
     if number in (errno.ENOENT, errno.ENODEV, errno.ENXIO, errno.ENOTDIR) or "FileNotFoundError" in text:
         return PortGone(f"{target} does not exist", _hint(_GONE_HINTS))
     reason = error.strerror if isinstance(error, OSError) and error.strerror else type(error).__name__

@@ -56,12 +56,12 @@ def parse_url(text: str, kinds: tuple[str, ...], options: dict[str, tuple[str, .
     shown = safe_text(without_secrets(text))
     if _PASSWORD.search(text):
         raise UsageError(
-            f"a password stands in {shown!r}, where everybody sees it who lists the programs that run",
-            "take it out, write it into a file of its own, and name that with --mqtt-password-file",
+            f"the password in {shown!r} can be seen by everybody who lists the running programs",
+            "remove it, write it into a file, and name that with --mqtt-password-file",
         )
     found = _URL.fullmatch(text)
     if found is None or _WINDOWS_DRIVE.match(text):
-        raise UsageError(f"{shown!r} is no receiver address", _whole_address(text, shown, kinds))
+        raise UsageError(f"{shown!r} is not a receiver address", _whole_address(text, shown, kinds))
     kind = found["kind"].lower()
     if kind not in kinds:
         raise UsageError(f"unknown receiver {safe_text(kind)!r} in {shown!r}", _nearest(kind, kinds))
@@ -108,8 +108,8 @@ def _whole_address(text: str, shown: str, kinds: tuple[str, ...]) -> str:
     """Say how an address is written of which only one part is there: the kind, or the port."""
     kind = text.lower()
     if kind not in kinds:
-        return f"write its kind in front, as in {kinds[0]}://{shown}"
-    return f"write what is to be opened behind it, as in {_EXAMPLES.get(kind, f'{kind}:///dev/ttyUSB0')}"
+        return f"write its kind before it, as in {kinds[0]}://{shown}"
+    return f"write after it what to open, as in {_EXAMPLES.get(kind, f'{kind}:///dev/ttyUSB0')}"
 
 
 def _nearest(name: str, known: tuple[str, ...]) -> str:

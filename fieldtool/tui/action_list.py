@@ -47,9 +47,9 @@ class ActionList(LineList):
     """Every action of the level table; enter begins one."""
 
     HELP: ClassVar[str] = (
-        "What can be done with a meter, and the least level that allows it. ✓ the level in use allows it, ⊘ it does "
-        "not: the line below says why. Enter asks for what the action needs, shows what would be written, and asks "
-        "again before anything is sent. The meter checks the certificate by itself."
+        "The actions with a meter, and the lowest level that allows each. ✓ the level in use allows it; ⊘ it does "
+        "not, and the line below says why. Enter asks for the values of the action, shows what would be written, and "
+        "asks again before anything is sent. The meter checks the certificate too."
     )
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "choose", "Do", tooltip="Begin the action under the cursor", id="actions.choose"),
@@ -89,4 +89,4 @@ class ActionList(LineList):
 
     def empty_lines(self) -> Sequence[str]:
         """Why there is nothing."""
-        return "The keystore is locked.", "Press u to unlock it: keys and certificates are in it."
+        return "The keystore is locked.", "Press u to unlock it: it holds keys and certificates."

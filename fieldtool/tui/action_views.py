@@ -26,7 +26,7 @@ class ResultView(LineView):
     """What is planned, or what came of it."""
 
     HELP: ClassVar[str] = (
-        "What the meter showed before, what was written, and what it shows now. Nothing counts as done because it was "
+        "What the meter showed before, what was written, and what it shows now. It is not enough that a command was "
         "sent: the meter is read out afterwards, and a difference is a failure."
     )
 
@@ -63,13 +63,13 @@ class ResultView(LineView):
 
     def empty_lines(self) -> Sequence[str]:
         """Nothing was planned yet."""
-        return ("Nothing was done yet.",)
+        return ("No action yet.",)
 
 
 class AnswerInput(Input):
     """One line for what an action asks for."""
 
-    HELP: ClassVar[str] = "Type what is asked for; enter takes it, escape ends the action before anything is sent."
+    HELP: ClassVar[str] = "Type the value; enter accepts it, escape ends the action before anything is sent."
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "leave", "Leave", tooltip="End the action; nothing is sent", id="answer.leave"),
     ]

@@ -189,10 +189,10 @@ class FieldToolApp(App[None]):
             if self.session.start_simulator is not None:
                 yield SystemCommand("Reception: simulate", "Start simulated meters", self.action_start_simulator)
         if self.session.lock_keystore is not None:
-            yield SystemCommand("Keystore: lock", "Drop the keys, and go on receiving", self.action_lock_keystore)
+            yield SystemCommand("Keystore: lock", "Forget the keys, and go on receiving", self.action_lock_keystore)
             yield SystemCommand("Keystore: unlock", "Ask for the passphrase", self.action_unlock_keystore)
         if self.check_action("certificates", ()):
-            yield SystemCommand("Certificates", "The level in use, and what there is", self.action_certificates)
+            yield SystemCommand("Certificates", "The level in use, certificates and lists", self.action_certificates)
         if self.check_action("actions", ()):
             yield SystemCommand("Actions", "Read out or set up a meter", self.action_actions)
         if isinstance(screen, MeterScreen):

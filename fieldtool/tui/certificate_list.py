@@ -42,8 +42,8 @@ class CertificateList(LineList):
     """Consumer, which everybody is, then the certificates, then the requests; enter uses what the cursor stands on."""
 
     HELP: ClassVar[str] = (
-        "What this store may use: level, tag, days left, organisation. ✓ is in use, ✗ does not hold, … waits for the "
-        "certificate desk's answer. Enter uses the one under the cursor; Consumer reads meters and changes nothing."
+        "The certificates in this store: level, tag, days left, organisation. ✓ is in use, ✗ is not valid, … waits "
+        "for the certificate desk's answer. Enter uses the certificate under the cursor; Consumer only reads meters."
     )
 
     BINDINGS: ClassVar[list[BindingType]] = [

@@ -147,7 +147,7 @@ class CertificateScreen(StoreScreen):
         self._importing = what
         self._label.update(what.value)
         self._input.clear()
-        self._input.placeholder = "name of a file, or the text of the code"
+        self._input.placeholder = "file name, or the text of the code"
         self.say("")
         self._show_input(shown=True)
         self.set_focus(self._input)

@@ -57,8 +57,8 @@ class LevelView(SeenView):
     """The level in use: for whom, why it is no higher, what will lower it, and what it allows."""
 
     HELP: ClassVar[str] = (
-        "The level in use now, as the whole chain of certificates allows it, with this computer's clock and the "
-        "revocation lists. ✗ says what keeps it down, ▲ what soon will; below stands what may be done with a meter."
+        "The level in use now. It follows from the whole chain of certificates, this computer's clock and the "
+        "revocation lists. ✗ says what lowers it, ▲ what soon will; below are the actions it allows."
     )
 
     def make_lines(self, seen: CertificatesSeen, width: int) -> Iterator[Line]:
@@ -77,8 +77,8 @@ class TrustView(SeenView):
     """Trust anchors with their fingerprints, and revocation lists with their dates."""
 
     HELP: ClassVar[str] = (
-        "Whose certificates this store believes, with the fingerprints to compare on the phone, and the revocation "
-        "lists: their number, their date, and when the next one is due. Press r to import a revocation list."
+        "The trust anchors of this store, with the fingerprints to compare on the phone, and the revocation lists: "
+        "number, date, and when the next one is due. Press r to import a revocation list."
     )
 
     def make_lines(self, seen: CertificatesSeen, width: int) -> Iterator[Line]:
@@ -105,8 +105,8 @@ class SourceInput(Input):
     """One line for a file's name or a pasted code; a text of several lines that is pasted is taken as it is."""
 
     HELP: ClassVar[str] = (
-        "Type the name of a file (a picture, .pem, .cer, .crl or .eml), or paste the text of the code or of the file. "
-        "Enter takes it, escape goes back."
+        "Type the name of a file (a picture, .pem, .cer, .crl or .eml), or paste the text of the code or of the file."
+        " Enter imports it, escape goes back."
     )
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "leave", "Back", tooltip="Import nothing", id="source.leave"),

@@ -13,12 +13,12 @@ class FilterInput(Input):
     """One line of text; enter and escape both go back to the list."""
 
     HELP: ClassVar[str] = (
-        "Words that must all be found in a row: in number (also as it stands in hex dumps), maker, medium, outcome, "
-        "alarms, profile, mode or key check value. medium:heat looks in one field, -outcome:ok leaves rows out, "
-        "rssi>-80 and telegrams<3 compare. While the text is red, the filter before it holds. Enter keeps the filter."
+        "A row is shown if it contains all words: in number (also as in hex dumps), maker, medium, outcome, alarms, "
+        "profile, mode or key check value. medium:heat looks in one field, -outcome:ok leaves rows out, rssi>-80 and "
+        "telegrams<3 compare. Red text has a mistake: the last valid filter stays in force. Enter keeps the filter."
     )
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "leave", "Back to the list", tooltip="Keep the last filter that held", id="filter.leave"),
+        Binding("escape", "leave", "Back to the list", tooltip="Keep the last valid filter", id="filter.leave"),
     ]
 
     class Left(Message):

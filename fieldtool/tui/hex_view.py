@@ -28,9 +28,8 @@ class HexView(LineView):
     """The frame without its CRCs: plain text where it was decrypted, or all as received."""
 
     HELP: ClassVar[str] = (
-        "The frame without link-layer CRCs. A dot behind a byte: it was encrypted and is shown as plain text; a tilde: "
-        "it is still encrypted. Arrows move from byte to byte and mark the field that each belongs to; x shows the "
-        "bytes as they were received."
+        "The frame without link-layer CRCs. A dot after a byte: it was encrypted and is shown decrypted; a tilde: it "
+        "is still encrypted. Arrows move from byte to byte and mark the field of each; x shows the bytes as received."
     )
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("left,h", "byte_left", "Byte left", False, tooltip="To the byte before", id="hex.left"),

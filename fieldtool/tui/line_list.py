@@ -22,7 +22,7 @@ class LineList(LineView):
     """Base of lists in which one line is chosen; `Moved` and `Chosen` are posted only for what the user does."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "choose", "Open", tooltip="Open what the cursor stands on", id="list.choose"),
+        Binding("enter", "choose", "Open", tooltip="Open the line under the cursor", id="list.choose"),
     ]
 
     class Moved(Message):
@@ -93,7 +93,7 @@ class LineList(LineView):
         self.post_message(self.Moved(self))
 
     def action_choose(self) -> None:
-        """Open what the cursor stands on."""
+        """Open the line under the cursor."""
         if self.line_count():
             self.post_message(self.Chosen(self))
 

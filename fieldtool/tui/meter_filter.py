@@ -116,7 +116,7 @@ def parse_filter(text: str) -> MeterFilter:
 def _term(part: str) -> Term:
     match = _TERM.fullmatch(part)
     if match is None or part.endswith((":", "<", ">")):
-        raise BadFilter(f"nothing to look for behind {part!r}")
+        raise BadFilter(f"nothing to look for after {part!r}")
     negated, field, sign, word = bool(match["not"]), match["field"], match["sign"], match["word"].lower()
     if field is None:
         return Term(word, negated=negated)

@@ -43,8 +43,8 @@ class ReadingList(LineList):
     """One line a reading; enter shows the bytes it was made from."""
 
     HELP: ClassVar[str] = (
-        "What the meter says, exactly as it sent it: name, value, unit, and storage, tariff or function where it is "
-        "not the present total. Enter shows the bytes that a reading comes from."
+        "The readings exactly as the meter sent them: name, value, unit, and storage, tariff or function if it is not"
+        " the present total. Enter shows the bytes of a reading."
     )
 
     def __init__(self, *, id: str) -> None:  # noqa: A002 - Textual's own name

@@ -35,11 +35,9 @@ class ReceptionScreen(LiveScreen):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("slash", "edit_filter", "Filter", key_display="/", tooltip="Show only some meters", id="home.filter"),
-        Binding("o", "next_order", "Order", tooltip="Sort by the next column, and once again", id="home.order"),
-        Binding(
-            "O", "sort_again", "Sort again", False, tooltip="Sort by the same column, as it is now", id="home.sort"
-        ),
-        Binding("space", "pause", "Pause", tooltip="Hold the list still; counting goes on", id="home.pause"),
+        Binding("o", "next_order", "Order", tooltip="Sort by the next column", id="home.order"),
+        Binding("O", "sort_again", "Sort again", False, tooltip="Sort again by the same column", id="home.sort"),
+        Binding("space", "pause", "Pause", tooltip="Pause the list; counting goes on", id="home.pause"),
         Binding("a", "app.actions", "Actions", tooltip="Read out or set up a meter", id="home.actions"),
         Binding("L", "app.certificates", "Level", tooltip="Certificates, and the level in use", id="home.level"),
         Binding("c", "copy", "Copy", tooltip="Copy the newest telegram of this meter as hex", id="home.copy"),
@@ -122,7 +120,7 @@ class ReceptionScreen(LiveScreen):
         table = self.meters.table
         if table.meters:
             return (
-                f"None of {table.meters} meters passes the filter {safe_text(table.filter.text)}",
+                f"None of {table.meters} meters matches the filter {safe_text(table.filter.text)}",
                 "Press escape to show all, / to change it.",
             )
         sources = self.session.sources()

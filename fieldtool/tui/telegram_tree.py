@@ -21,8 +21,8 @@ class TelegramTree(LineList):
     """The tree beside the bytes; what the cursor stands on is marked there."""
 
     HELP: ClassVar[str] = (
-        "The telegram as its standard sees it: layers, records, fields. Moving the cursor marks the bytes in the hex "
-        "view; moving there moves it here. Right opens a branch, left closes it, enter does either."
+        "The telegram in the terms of its standard: layers, records, fields. The cursor here and the cursor in the "
+        "hex view mark the same place. Right opens a branch, left closes it, enter does either."
     )
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "choose", "Open", tooltip="Open or close the branch", id="tree.toggle"),

@@ -19,8 +19,8 @@ class VerdictLadder(LineView):
     """Rung by rung: how far the telegram came, why not further, and what to do about it."""
 
     HELP: ClassVar[str] = (
-        "The checks that every telegram has to pass, in their order. ✓ passed, ✗ failed, · not reached. Behind the "
-        "arrow stands the next thing to do. A key is shown by its check value, which can be compared over the phone."
+        "The checks that every telegram goes through, in order. ✓ passed, ✗ failed, · not reached. After the arrow: "
+        "what to do next. A key is shown by its check value, which can be compared over the phone."
     )
 
     def __init__(self, *, id: str) -> None:  # noqa: A002 - Textual's own name

@@ -122,7 +122,7 @@ def read_certificate(data: bytes) -> FieldCertificate:
         raise _wrong_key() from None
     except PARSE_FAULTS:
         # The library reads names and extensions only when they are asked for, and fails only then.
-        raise CertificateRejected(RejectReason.MALFORMED, "this is no well-formed X.509 certificate") from None
+        raise CertificateRejected(RejectReason.MALFORMED, "this is not a well-formed X.509 certificate") from None
 
 
 def _read(data: bytes) -> FieldCertificate:
@@ -201,7 +201,7 @@ def _check_critical(extensions: x509.Extensions) -> None:
         if extension.critical and extension.oid.dotted_string not in _UNDERSTOOD:
             raise CertificateRejected(
                 RejectReason.UNKNOWN_CRITICAL,
-                f"the certificate has a critical extension that is not known: {extension.oid.dotted_string}",
+                f"the certificate has an unknown critical extension: {extension.oid.dotted_string}",
             )
 
 

@@ -42,6 +42,6 @@ def judge_clock(latest: datetime | None, now: datetime) -> ClockJudgement:
         reason = f"the clock was set back: it says {now:{_MINUTES}}, but {latest:{_MINUTES}} was seen before"
         return ClockJudgement(ClockState.SET_BACK, reason)
     if now > latest + policy.clock_ahead:
-        reason = f"the clock says {now:{_MINUTES}}, {(now - latest).days} days after it was last seen"
+        reason = f"the clock says {now:{_MINUTES}}, {(now - latest).days} days after the latest time seen"
         return ClockJudgement(ClockState.FAR_AHEAD, reason)
     return ClockJudgement(ClockState.TRUSTED)

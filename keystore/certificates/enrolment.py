@@ -202,7 +202,7 @@ def import_list(wallet: Wallet, data: bytes, now: datetime) -> tuple[Wallet, Rev
     check_list(revocations, issuer)
     if revocations.this_update > now + level_table().policy.clock_back:
         raise CertificateRejected(
-            RejectReason.NOT_YET, f"the revocation list is of {revocations.this_update:%Y-%m-%d %H:%M} UTC"
+            RejectReason.NOT_YET, f"the revocation list is dated {revocations.this_update:%Y-%m-%d %H:%M} UTC"
         )
     kept = []
     for installed in wallet.lists:
@@ -250,7 +250,7 @@ def _parts(data: bytes) -> Sequence[bytes]:
     try:
         return der.split_sequences(data, MOST_CERTIFICATES)
     except der.DerError:
-        raise CertificateRejected(RejectReason.MALFORMED, "this is no well-formed X.509 certificate") from None
+        raise CertificateRejected(RejectReason.MALFORMED, "this is not a well-formed X.509 certificate") from None
 
 
 def _check_order(leaf: FieldCertificate, token: Token) -> None:
@@ -259,13 +259,14 @@ def _check_order(leaf: FieldCertificate, token: Token) -> None:
     if leaf.grant.capabilities & ~token.capabilities & ~Capability.READ:
         raise CertificateRejected(
             RejectReason.ABOVE_ORDER,
-            f"the certificate is for level {leaf.grant.title}, ordered was {level_title(token.capabilities)}",
+            f"the certificate is for level {leaf.grant.title}, "
+            f"but the order is for level {level_title(token.capabilities)}",
         )
     if leaf.grant.scope.organisation != token.organisation:
         raise CertificateRejected(
             RejectReason.WRONG_ORGANISATION,
             f"the certificate is for {leaf.grant.scope.organisation or 'any organisation'}, "
-            f"ordered by {token.organisation}",
+            f"but it was ordered by {token.organisation}",
         )
 
 
@@ -281,7 +282,7 @@ def _issuer_of(wallet: Wallet, revocations: RevocationList, now: datetime) -> Fi
     if not issuers:
         raise CertificateRejected(
             RejectReason.UNTRUSTED,
-            "the revocation list is of an issuer that this store does not know",
+            "the revocation list is from an issuer that this store does not know",
             "import a certificate of that issuer, or install its trust anchor, first",
         )
     for last, issuer in enumerate(issuers, 1 - len(issuers)):

@@ -71,7 +71,7 @@ _HINTS: Final[dict[RejectReason, str]] = {
     RejectReason.WRONG_ALGORITHM: _ASK_DESK,
     RejectReason.DUPLICATE_EXTENSION: _ASK_DESK,
     RejectReason.UNKNOWN_CRITICAL: "update the program, or ask the certificate desk for one that it knows",
-    RejectReason.NO_LEVEL: "this is no field certificate: use the one of the certificate desk",
+    RejectReason.NO_LEVEL: "this is not a field certificate: use the one from the certificate desk",
     RejectReason.BAD_LEVEL: "update the program, or ask the certificate desk for one that it knows",
     RejectReason.WRONG_USAGE: _ASK_DESK,
     RejectReason.NOT_A_LEAF: "import the certificate that was made for your request",

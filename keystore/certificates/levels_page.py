@@ -62,8 +62,8 @@ def levels_page(table: LevelTable) -> str:
         f"level is at most {overdue}\n  until the next list is imported. Reading is never locked out.\n"
         f"- If the clock is set back by more than {policy.clock_back.total_seconds() / 3600:.0f} hours, the level "
         f"falls to {table.consumer.title}.\n"
-        f"- A clock that is more than {policy.clock_ahead.days} days ahead of the latest time seen is believed only after "
-        "you confirm it.\n",
+        f"- A clock that is more than {policy.clock_ahead.days} days ahead of the latest time seen is believed only "
+        "after you confirm it.\n",
     ]
     return "\n".join(parts)
 

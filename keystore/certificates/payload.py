@@ -89,7 +89,7 @@ def read_payload(text: str) -> Payload:
     """Return the payload of a text that begins with a known prefix; `CertificateRejected` (`unreadable`) if damaged."""
     start = _FIRST.match(text)
     if start is None:
-        raise CertificateRejected(RejectReason.FOREIGN_CODE, "the code is none of the certificate desk's")
+        raise CertificateRejected(RejectReason.FOREIGN_CODE, "the code is not from a certificate desk")
     kind = PayloadKind(start[0])
     if len(text) > LONGEST_TEXT:
         raise CertificateRejected(RejectReason.TOO_LARGE, f"the code has more than {LONGEST_TEXT} characters")

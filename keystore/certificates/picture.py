@@ -93,7 +93,7 @@ def read_picture(data: bytes) -> str:
         foreign = max(foreign, len(codes))
     if foreign:
         raise CertificateRejected(
-            RejectReason.FOREIGN_CODE, "the QR code in the picture is none of the certificate desk's"
+            RejectReason.FOREIGN_CODE, "the QR code in the picture is not from a certificate desk"
         )
     raise CertificateRejected(RejectReason.NO_CODE, "no QR code can be read in the picture")
 

@@ -70,7 +70,7 @@ def read_request(data: bytes) -> CertificateRequest:
         }
         proven = request.is_signature_valid
     except PARSE_FAULTS:
-        raise CertificateRejected(RejectReason.MALFORMED, "this is no well-formed certificate request") from None
+        raise CertificateRejected(RejectReason.MALFORMED, "this is not a well-formed certificate request") from None
     if not isinstance(key, ec.EllipticCurvePublicKey) or key.curve.name != CURVE:
         raise CertificateRejected(RejectReason.WRONG_KEY_TYPE, "the request's key is not of curve P-256")
     if algorithm != SignatureAlgorithmOID.ECDSA_WITH_SHA256 or not proven:

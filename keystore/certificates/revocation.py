@@ -66,10 +66,10 @@ def read_list(data: bytes) -> RevocationList:
             RejectReason.MALFORMED, "the revocation list has no number, or does not say whose it is"
         ) from None
     except PARSE_FAULTS:
-        raise CertificateRejected(RejectReason.MALFORMED, "this is no well-formed revocation list") from None
+        raise CertificateRejected(RejectReason.MALFORMED, "this is not a well-formed revocation list") from None
     if critical:
         raise CertificateRejected(
-            RejectReason.UNKNOWN_CRITICAL, "the revocation list has a critical extension that is not known"
+            RejectReason.UNKNOWN_CRITICAL, "the revocation list has an unknown critical extension"
         )
     if algorithm != SignatureAlgorithmOID.ECDSA_WITH_SHA256:
         raise CertificateRejected(RejectReason.WRONG_ALGORITHM, "the list is not signed by ECDSA with SHA-256")

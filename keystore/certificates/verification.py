@@ -143,8 +143,8 @@ def check_anchor(anchor: FieldCertificate) -> None:
     if anchor.subject != anchor.issuer or anchor.authority_key_id not in (None, anchor.subject_key_id):
         raise CertificateRejected(
             RejectReason.UNTRUSTED,
-            f"{_named(anchor)} is no trust anchor: somebody else issued it",
-            "install that one's",
+            f"{_named(anchor)} is not a trust anchor: it was issued by another certificate",
+            "install the one that issued it",
         )
     _check_signature(anchor, anchor)
 
@@ -235,7 +235,7 @@ def _least_grant(chain: Sequence[FieldCertificate]) -> Grant:
         least = least.narrowed(certificate.grant)
     if least is None:
         raise CertificateRejected(
-            RejectReason.GRANTS_NOTHING, "what the certificate grants lies outside of what its issuer may grant"
+            RejectReason.GRANTS_NOTHING, "its issuer may grant nothing of what the certificate grants"
         )
     return least
 

@@ -52,7 +52,7 @@ def read(file: ExportFile) -> ImportStream:
     if table is None and looks_like_json(file.data):
         raise ImportRejected(
             ImportReason.UNKNOWN_FORMAT,
-            f"{thing} is JSON, but no list of devices that is known",
+            f"{thing} is JSON, but not a known list of devices",
             "export the devices as The Things Stack or Firefly do, or as a table (docs/keys.md lists the files)",
         )
     if table is None:

@@ -89,7 +89,7 @@ def version_cell(text: str) -> int:
     """Return a version byte: decimal digits, or hex with letters, `0x` or `h`; `ValueError` for anything else."""
     value = int(text) if text.isascii() and text.isdigit() else _hex_byte(text)
     if not 0 <= value <= 0xFF:
-        raise ValueError("the version is no byte: left out")
+        raise ValueError("the version is not a byte: left out")
     return value
 
 
@@ -115,5 +115,5 @@ def medium_cell(text: str) -> int:
 def _hex_byte(text: str) -> int:
     match = _HEX_BYTE.fullmatch(text)
     if match is None:
-        raise ValueError("the version is no byte: left out")
+        raise ValueError("the version is not a byte: left out")
     return int(match[1], 16)

@@ -181,7 +181,7 @@ def _listing(
     """Return a device that the portal lists and whose key is not ours: filed so that this is known, without a key."""
     said = "not claimed" if fields["ownership"] is Ownership.UNCLAIMED else "transferred away"
     role = keys[0][0].role if keys else KeyRole.LORAWAN_APP_KEY if fields["dev_eui"] else KeyRole.WMBUS_DEK
-    note = f"{said}: what stands for its key is not used" if keys else f"{said}: no key yet"
+    note = f"{said}: the text in its key column is not used" if keys else f"{said}: no key yet"
     record = KeyRecord(role=role, **fields)
     return ImportRow(row, RowVerdict.READY, record, meter, warnings=(*warnings, note))
 

@@ -66,7 +66,7 @@ def read(file: ExportFile) -> ImportStream:
         head = None
     if not isinstance(head, dict) or head.get("format") != FORMAT or head.get("version") != VERSION:
         raise ImportRejected(
-            ImportReason.UNKNOWN_FORMAT, f"{thing} holds no keys of a version that is known", "update the program"
+            ImportReason.UNKNOWN_FORMAT, f"{thing} holds keys of an unknown version", "update the program"
         )
     source = file.provenance(SYSTEM)
     return ImportStream(source, filled(_rows(lines[1:], source), thing), (), len(lines) - 1)

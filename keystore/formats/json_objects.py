@@ -44,7 +44,7 @@ def objects(data: bytes, thing: str) -> Iterator[Mapping[str, Any]]:
         for found in _objects(data.decode("utf-8-sig")):
             yield found if isinstance(found, dict) else {}
     except (ValueError, RecursionError):
-        raise ImportRejected(ImportReason.DAMAGED, f"{thing} is no readable JSON", "fetch the file again") from None
+        raise ImportRejected(ImportReason.DAMAGED, f"{thing} is not readable JSON", "fetch the file again") from None
 
 
 def text_at(document: Mapping[str, Any], *path: str) -> str:
@@ -68,7 +68,7 @@ def _objects(text: str) -> Iterator[object]:
     while (at := _skip(text, at, _BETWEEN if listed else _BLANKS)) < end:
         if listed and text[at] == "]":
             if _skip(text, at + 1, _BLANKS) < end:
-                raise ValueError("something stands behind the list")
+                raise ValueError("something follows the list")
             return
         found, at = decoder.raw_decode(text, at)
         yield found

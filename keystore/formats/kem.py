@@ -74,13 +74,13 @@ def read(file: ExportFile) -> ImportStream:
         signed = signed or inside
     variant = variant_of(root)
     if variant is None:
-        raise ImportRejected(ImportReason.UNKNOWN_FORMAT, f"{thing} is no key file", "choose a KEM or KEM2 file")
+        raise ImportRejected(ImportReason.UNKNOWN_FORMAT, f"{thing} is not a key file", "choose a KEM or KEM2 file")
     if signer is not None and variant is KemVariant.KEM2 and not signed:
         # Whoever can change a file can also take its signature out.
         raise ImportRejected(
             ImportReason.SIGNATURE_WRONG,
             f"{thing} is not signed, and --signer asks for a signature",
-            "fetch the file again; or leave --signer away to import it as unsigned",
+            "fetch the file again; or leave out --signer to import it as unsigned",
         )
     signature = SignatureState.UNSIGNED
     if signed:

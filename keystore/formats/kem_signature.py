@@ -86,7 +86,7 @@ def _verify(document: bytes, signer: bytes, thing: str) -> VerifyResult | None:
         raise ImportRejected(
             ImportReason.UNKNOWN_FORMAT,
             f"{thing} is signed, and signxml is not installed",
-            "install it with: pip install fieldtool[signatures]; or leave --signer away",
+            "install it with: pip install fieldtool[signatures]; or leave out --signer",
         ) from None
     certificate = load_signer(signer).public_bytes(Encoding.PEM).decode()
     try:

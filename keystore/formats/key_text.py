@@ -62,7 +62,7 @@ def key_from_text(text: str, lengths: tuple[int, ...] = KEY_LENGTHS) -> bytes:
         try:
             return base64.b64decode(text.strip(), validate=True)
         except binascii.Error:
-            raise ValueError("the key is no valid Base64") from None
+            raise ValueError("the key is not valid Base64") from None
     match = _HEX.fullmatch(squeezed)
     if match is None:
         raise ValueError("the key is not hexadecimal")

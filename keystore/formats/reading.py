@@ -106,7 +106,7 @@ def read_file(file: ExportFile) -> ImportStream:
         # Who says which column is which speaks of a table, whatever else its lines look like.
         if (file.options.mapping is None or name in MAPPED) and sniff(file.data):
             return read(file)
-    raise ImportRejected(ImportReason.UNKNOWN_FORMAT, f"{file.shown_name} is no known key file", KNOWN_FILES)
+    raise ImportRejected(ImportReason.UNKNOWN_FORMAT, f"{file.shown_name} is not a known key file", KNOWN_FILES)
 
 
 def check_size(file: ExportFile) -> None:

@@ -21,7 +21,7 @@ def parse_xml(data: bytes, thing: str) -> Element:
         ) from None
     # LookupError and ValueError: an encoding that Python does not know, or that expat cannot take.
     except (ParseError, LookupError, ValueError):
-        raise ImportRejected(ImportReason.DAMAGED, f"{thing} is no readable XML", "fetch the file again") from None
+        raise ImportRejected(ImportReason.DAMAGED, f"{thing} is not readable XML", "fetch the file again") from None
     return root
 
 

@@ -55,7 +55,7 @@ def _rows(text: TableText, delimiter: str, reader: RowReader) -> Iterator[Import
         found = {meaning: cell for meaning, cell in zip(_CELLS, cells, strict=False) if meaning is not None}
         device = found.get(Column.DEV_EUI, "")
         if cells[0].upper() not in WITH_KEY:
-            reason = f"{shown_text(cells[0]) or 'the line'} brings no key whose place is known"
+            reason = f"{shown_text(cells[0]) or 'the line'} has no key in a known column"
             yield quarantined(line.number, shown_text(device), reason)
             continue
         tag = parse_tr005(device)

@@ -73,7 +73,7 @@ def _rows(lines: Iterator[tuple[int, str]], source: Provenance) -> Iterator[Impo
     for number, line in lines:
         tag = parse(line)
         if tag is None:
-            yield quarantined(number, "", "the line is no text of a LoRaWAN QR code (LW:D0:...)")
+            yield quarantined(number, "", "the line is not the text of a LoRaWAN QR code (LW:D0:...)")
             continue
         meter = f"DevEUI {tag.dev_eui}"
         if not tag.owner_token:

@@ -63,7 +63,7 @@ def _rows(lines: Iterator[tuple[int, str]], reader: RowReader) -> Iterator[Impor
     for number, line in lines:
         match = _LINE.fullmatch(line)
         if match is None:
-            yield quarantined(number, "", "the line is no setting (name=value)")
+            yield quarantined(number, "", "the line is not a setting (name=value)")
             continue
         if match[1] == "name" and "name" in settings:
             yield from _meter(first, settings, reader)
@@ -81,7 +81,7 @@ def _meter(row: int, settings: dict[str, str], reader: RowReader) -> Iterator[Im
     for text in addresses:
         match = _ADDRESS.fullmatch(text)
         if match is None:
-            reason = "the id is no single identification number: patterns name no meter"
+            reason = "the id is not a single identification number: patterns name no meter"
             yield quarantined(row, shown_text(text), reason)
             continue
         name = settings.get("name", "")

@@ -124,5 +124,5 @@ def _altered(session: Session, altered: dict[int, tuple[object, object]]) -> lis
             session.open_entry(number, *altered[place])
         except KeystoreError:
             continue
-        texts[place] = f"entry {number} stands in the place of entry {place}"
+        texts[place] = f"entry {number} is in the place of entry {place}"
     return list(texts.values())

@@ -221,4 +221,4 @@ def _put_in_place(fresh: Path, path: Path) -> None:
 
 
 def _not_a_backup(backup: Path) -> Damaged:
-    return Damaged(f"what is in {backup} is no keystore", "use another backup")
+    return Damaged(f"what is in {backup} is not a keystore", "use another backup")

@@ -62,7 +62,7 @@ _RESTORE = "restore the store from a backup"
 _FAULTS: Final[dict[int, tuple[type[KeystoreError], str, str]]] = {
     sqlite3.SQLITE_BUSY: (InUse, "is being written by another process", "close the other program or try again"),
     sqlite3.SQLITE_LOCKED: (InUse, "is being written by another process", "close the other program or try again"),
-    sqlite3.SQLITE_NOTADB: (NotAKeystore, "is no keystore", "name another file with --store"),
+    sqlite3.SQLITE_NOTADB: (NotAKeystore, "is not a keystore", "name another file with --store"),
     sqlite3.SQLITE_CORRUPT: (Damaged, "is damaged", _RESTORE),
     sqlite3.SQLITE_FORMAT: (Damaged, "is damaged", _RESTORE),
     sqlite3.SQLITE_FULL: (StorageFailed, "cannot be written: the disk is full", "free some space and try again"),
@@ -128,7 +128,7 @@ def create_file(path: Path) -> None:
 def connect(path: Path, busy_timeout_s: float) -> sqlite3.Connection:
     """Open an existing store's file with the settings of the format; `NotFound` when there is none."""
     if path.is_dir():
-        raise NotAKeystore(f"{path} is a folder, and no keystore", "name the keystore's file with --store")
+        raise NotAKeystore(f"{path} is a folder, not a keystore", "name the keystore's file with --store")
     if not path.is_file():
         raise NotFound(f"there is no keystore at {path}", "check its name, or make one with: fieldtool store create")
     with faults_named(path):
@@ -167,9 +167,11 @@ def check_schema(connection: sqlite3.Connection, path: Path) -> None:
     if not found and not path.stat().st_size:
         raise Damaged(f"keystore {path} is empty: its creation was interrupted", "delete the file and create it again")
     if application_id != APPLICATION_ID:
-        raise NotAKeystore(f"{path} is no keystore", "name another file with --store")
+        raise NotAKeystore(f"{path} is not a keystore", "name another file with --store")
     if version > FORMAT_VERSION:
-        raise NewerFormat(f"keystore {path} has format {version}, later than this program", "update the program")
+        raise NewerFormat(
+            f"keystore {path} has format {version}, which is newer than this program", "update the program"
+        )
     if dict(found) != SCHEMA:
         raise Damaged(f"keystore {path} does not have the tables of format 1", _RESTORE)
 

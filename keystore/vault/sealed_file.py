@@ -78,7 +78,7 @@ def read_sealed(source: BinaryIO, passphrase: str, purpose: str, name: str = "th
         parameters = KdfParameters(*(int(fields[name]) for name in ("memory_kib", "iterations", "lanes")))
         salt = bytes.fromhex(fields["salt"])
         if fields["purpose"] != purpose or fields["kdf"] != kdf.KDF_NAME or len(salt) != kdf.SALT_BYTES:
-            raise NotAKeystore(f"{name} is no {purpose}", "choose another file")
+            raise NotAKeystore(f"{name} is not a {purpose}", "choose another file")
     except (ValueError, KeyError, TypeError, RecursionError):
         raise Damaged(f"the header of {name} is damaged", _HINT) from None
     aead = AESGCM(_key(passphrase, salt, parameters, purpose, header))
@@ -103,7 +103,7 @@ def read_sealed(source: BinaryIO, passphrase: str, purpose: str, name: str = "th
 
 def _read_header(source: BinaryIO, purpose: str, name: str) -> bytes:
     if source.read(len(MAGIC)) != MAGIC:
-        raise NotAKeystore(f"{name} is no {purpose}", "choose another file")
+        raise NotAKeystore(f"{name} is not a {purpose}", "choose another file")
     head = source.read(5)
     if len(head) < 5:
         raise Damaged(f"{name} is cut", _HINT)

@@ -69,7 +69,7 @@ def encode_events(events: Sequence[LoggedEvent]) -> bytes:
 def parse_events(reply: bytes) -> tuple[LoggedEvent, ...]:
     """Return the events of an answer; raises a `ProtocolError` for anything else than one."""
     if not reply or reply[0] != CI_RECORDS:
-        raise BadField("the answer is no event log", layer=LAYER, offset=0)
+        raise BadField("the answer is not an event log", layer=LAYER, offset=0)
     parsed = parse_records(reply, 1, len(reply))
     if parsed.problem is not None:
         raise parsed.problem

@@ -279,7 +279,7 @@ class _Reader:
 
     def end(self) -> None:
         if self.position != len(self._data):
-            raise self.bad(f"{len(self._data) - self.position} bytes behind the message")
+            raise self.bad(f"{len(self._data) - self.position} bytes after the message")
 
     def bad(self, what: str) -> ProtocolError:
         return BadField(what, layer=LAYER, offset=self.position)
@@ -325,7 +325,7 @@ def _read_result(reader: _Reader) -> Message:
     try:
         text = detail.decode()
     except UnicodeDecodeError:
-        raise reader.bad("the detail is no UTF-8 text") from None
+        raise reader.bad("the detail is not UTF-8 text") from None
     if safe_text(text) != text:
         raise reader.bad("the detail holds characters that cannot be shown")
     return Result(session_id, code, text, reader.number(1), reader.counted(2), reader.take(MAC_LENGTH))

@@ -120,7 +120,7 @@ class Parameter:
                 return safe_text(f"{argument} {self.unit}".rstrip())
 
     def _refused(self, given: str) -> ValueError:
-        return ValueError(f"{safe_text(given, 40)!r} is no {self.text}: {self.range_text}")
+        return ValueError(f"{safe_text(given, 40)!r} is not a {self.text}: {self.range_text}")
 
 
 def _read_number(parameter: Parameter, text: str) -> Argument:

@@ -48,7 +48,7 @@ def parse_hex(text: str) -> bytes:
         raise ValueError("there are no hex digits")
     wrong = _NOT_HEX.search(digits)
     if wrong is not None:
-        raise ValueError(f"{safe_text(wrong.group())!r} at digit {wrong.start() + 1} is no hex digit")
+        raise ValueError(f"{safe_text(wrong.group())!r} at digit {wrong.start() + 1} is not a hex digit")
     if len(digits) % 2:
         raise ValueError(f"odd number of hex digits ({len(digits)}): one is missing or too many")
     return bytes.fromhex(digits)

@@ -25,7 +25,7 @@ def read_object(members: Mapping[str, object]) -> Pasted | None:
     try:
         frame = parse_hex(data)
     except ValueError as error:
-        raise NotRecognised(f"{KIND_JSON} whose data are no hex: {error}", "paste the whole object") from None
+        raise NotRecognised(f"{KIND_JSON} whose data are not hex: {error}", "paste the whole object") from None
     if with_crcs is True and not crcs_are_there(frame):
         return Pasted(RawFrame(frame), KIND_JSON, ("it announces CRCs, but none fits",))
     return Pasted(RawFrame(frame), KIND_JSON, length_note(frame))

@@ -75,7 +75,7 @@ def _unwrap(frame: bytes) -> bytes:
     for offset, byte in enumerate(frame):
         if escaped:
             if byte not in ESCAPED:
-                raise BadField(f"{byte:02X} behind the escape DB", layer=LAYER, offset=offset)
+                raise BadField(f"{byte:02X} after the escape DB", layer=LAYER, offset=offset)
             plain.append(ESCAPED[byte])
             escaped = False
         elif byte == ESCAPE:

@@ -90,7 +90,7 @@ class ObjectSplitter:
         else:
             self.has_ended = True
             seen = repr(safe_text(byte.decode())) if byte.isascii() else "a character"
-            problem = f"{seen} stands where an object should begin; nothing behind it is read"
+            problem = f"{seen} stands where an object should begin; nothing after it is read"
             return BadLine(self.count + 1, problem, OBJECT)
         return None
 

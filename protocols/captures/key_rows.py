@@ -19,7 +19,7 @@ SHORT_KEY_BYTES: Final = 8
 ROW_LIMIT: Final = 400
 """Longest row that is looked at, in characters: an identifier and a few keys."""
 
-IS_KEY_ROW: Final = f"a number and {KEY_BYTES} bytes that are no telegram: is this a table of keys?"
+IS_KEY_ROW: Final = f"a number and {KEY_BYTES} bytes that are not a telegram: is this a table of keys?"
 
 _BETWEEN: Final = re.compile(r"[\s;,|\"']+")
 _HEX: Final = re.compile(r"[0-9A-Fa-f]+")

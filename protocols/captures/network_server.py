@@ -220,4 +220,4 @@ def _base64(text: object, kind: str) -> bytes:
     try:
         return base64.b64decode(text, validate=True) if isinstance(text, str) else b""
     except (binascii.Error, ValueError):
-        raise NotRecognised(f"{kind} whose payload is no Base64", _INSTEAD) from None
+        raise NotRecognised(f"{kind} whose payload is not Base64", _INSTEAD) from None

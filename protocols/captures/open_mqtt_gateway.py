@@ -29,7 +29,9 @@ def read_object(members: Mapping[str, object]) -> Pasted | None:
     if not data or size != len(data):
         raise NotRecognised(f"{KIND} whose bytes are not as many as it says", "paste one whole object")
     if not looks_like_lorawan(data):
-        raise NotRecognised(f"{KIND} of {len(data)} bytes that are no LoRaWAN frame", "set its sync word to 52 (0x34)")
+        raise NotRecognised(
+            f"{KIND} of {len(data)} bytes that are not a LoRaWAN frame", "set its sync word to 52 (0x34)"
+        )
     rssi, snr = _number(members.get("rssi")), _number(members.get("snr"))
     radio = reception(None, None, None, snr)
     return Pasted(RawFrame(data, None, "", None, None if rssi is None else round(rssi), Link.LORAWAN, radio), KIND)

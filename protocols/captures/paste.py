@@ -188,7 +188,7 @@ def _of_json(text: str) -> Pasted:
         pasted = _of_lines(text)
         if pasted is not None:
             return pasted
-        raise NotRecognised("a brace, but no JSON behind it", "paste one whole JSON object") from None
+        raise NotRecognised("a brace, but no JSON after it", "paste one whole JSON object") from None
     for read in _OBJECTS:
         pasted = read(members)
         if pasted is not None:
@@ -318,7 +318,7 @@ def _seen(text: str, problem: str) -> str:
     data = base64_bytes(text)
     if data is None or len(data) <= MIN_LENGTH or problem == IS_KEY_ROW:
         return problem
-    return f"{problem}, and as Base64 it is {len(data)} bytes that are no whole frame"
+    return f"{problem}, and as Base64 it is {len(data)} bytes that are not a whole frame"
 
 
 _LINES: Final[tuple[TextReader, ...]] = (

@@ -67,7 +67,7 @@ def _bytes(digits: str, kind: str) -> bytes:
     try:
         return parse_hex(digits)
     except ValueError as error:
-        raise NotRecognised(f"{kind} whose data are no hex: {error}", "paste the whole object") from None
+        raise NotRecognised(f"{kind} whose data are not hex: {error}", "paste the whole object") from None
 
 
 def _pasted(data: bytes, time: str, mode: str, kind: str) -> Pasted:

@@ -94,7 +94,7 @@ def decode_headed(data: bytes, address: Address | None, keys: KeyLookup, receive
         decoding.layers.append(Opaque("unknown", decoding.position, decoding.size, "not decoded"))
     decoding.layers += decoding.footers
     if decoding.position < len(data):
-        decoding.layers.append(Opaque("trailer", decoding.position, len(data), "bytes behind the message"))
+        decoding.layers.append(Opaque("trailer", decoding.position, len(data), "bytes after the message"))
     found = interpret(decoding.records, decoding.status, decoding.profile)
     return Telegram(
         frame=decoding.frame,

@@ -247,7 +247,7 @@ def _refuse(decoding: LorawanDecoding, question: Question, candidates: Sequence[
             Outcome.WRONG_KEY,
             f"the MIC fits no session filed for DevAddr {frame.dev_addr}, {_searched(question)}",
             "the address may belong to a foreign device; else compare the key check values, "
-            "or let the device join anew while you listen",
+            "or let the device join again while you listen",
         )
 
 

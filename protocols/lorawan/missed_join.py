@@ -16,8 +16,8 @@ FIRST_UPLINKS: Final = 16
 
 MAX_NAMED: Final = 3
 BOTH_WAYS: Final = (
-    "listen to downlinks too (a gateway that reports them, or a second stick with /down behind its mode) "
-    "and let the device join anew, or import the session keys from its network server"
+    "listen to downlinks too (a gateway that reports them, or a second stick with /down after its mode) "
+    "and let the device join again, or import the session keys from its network server"
 )
 
 
@@ -42,7 +42,7 @@ def missed_join(frame: DataFrame) -> Mistake:
     return Mistake(
         f"no session keys are filed for DevAddr {frame.dev_addr}{network}, and no join request "
         "that fits a filed key waits for its accept",
-        "import its NwkSKey and AppSKey; or import its AppKey, listen to downlinks too, and let the device join anew",
+        "import its NwkSKey and AppSKey; or import its AppKey, listen to downlinks too, and let the device join again",
     )
 
 
@@ -53,7 +53,7 @@ def maybe_rejoined(
     known = {session.keys.dev_eui for session in candidates if session.keys.dev_eui}
     for join in sessions.pending:
         if join.dev_eui in known and _may_be(join, frame, at):
-            return f"DevEUI {join.dev_eui} asked to join anew{_before(join, at)}, and the accept was not heard"
+            return f"DevEUI {join.dev_eui} asked to join again{_before(join, at)}, and the accept was not heard"
     return None
 
 

@@ -158,7 +158,7 @@ def expand_compact(data: bytes, start: int, end: int, library: FormatLibrary) ->
         elif not crc_matches:
             notes.append(f"full-frame CRC {full_crc:04X} does not match format {signature:04X}")
         elif not only_fillers:
-            notes.append(f"{counted(end - position, 'byte')} behind the last record of format {signature:04X}")
+            notes.append(f"{counted(end - position, 'byte')} after the last record of format {signature:04X}")
         position = end if only_fillers else position
     expanded, profile_notes = expand_profiles(records)
     return CompactRecords(

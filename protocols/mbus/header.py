@@ -94,7 +94,7 @@ def header_end(data: bytes, offset: int, end: int) -> int:
     if offset >= end:
         raise Truncated("no record header: the message ends before the DIF", layer=LAYER, offset=offset)
     if data[offset] & 0x0F == 0x0F:
-        raise BadField(f"DIF {data[offset]:02X} is no record header", layer=LAYER, offset=offset)
+        raise BadField(f"DIF {data[offset]:02X} is not a record header", layer=LAYER, offset=offset)
     vif = _chain_end(data, offset, end, MAX_DIFE, "DIFE")
     if vif < end and data[vif] & _CODE_MASK == tables_primary.PLAIN_TEXT:
         return _plain_text(data, vif, end)[2]
@@ -282,12 +282,12 @@ def interpret(raw: bytes, *, downlink: bool = False) -> RecordHeader:
     """
     end = header_end(raw, 0, len(raw))
     if end != len(raw):
-        raise BadField(f"{len(raw) - end} bytes behind the record header", layer=LAYER, offset=end)
+        raise BadField(f"{len(raw) - end} bytes after the record header", layer=LAYER, offset=end)
     vif_offset = _chain_end(raw, 0, end, MAX_DIFE, "DIFE")
     storage, tariff, subunit = _registers(raw, vif_offset)
     data_field = DATA_FIELDS[raw[0] & 0x0F]
     if data_field is None:
-        raise BadField(f"DIF {raw[0]:02X} is no record header", layer=LAYER, offset=0)
+        raise BadField(f"DIF {raw[0]:02X} is not a record header", layer=LAYER, offset=0)
     vif, first, spent = _find_vif(raw, vif_offset)
     meaning = _Meaning(vif, vif.unit, vif.exponent, vif.coding, vif.factor)
     text, last = None, end

@@ -111,12 +111,12 @@ def parse_records(data: bytes, start: int, end: int, *, downlink: bool = False) 
 def _padding(data: bytes, start: int, end: int, *, behind_records: bool) -> str:
     """Return the note on erased memory at `start`; raises `BadField` when it is a reserved DIF instead."""
     if behind_records and data.count(PADDING, start, end) == end - start:
-        return f"{counted(end - start, 'byte')} FF behind the last record"
+        return f"{counted(end - start, 'byte')} FF after the last record"
     raise BadField(f"reserved DIF {data[start]:02X}", layer=LAYER, offset=start)
 
 
 def _behind_fillers(size: int) -> str:
-    return f"{counted(size, 'byte')} behind the idle fillers {'is' if size == 1 else 'are'} no records"
+    return f"{counted(size, 'byte')} after the idle fillers {'is' if size == 1 else 'are'} not records"
 
 
 def transmitted(records: Sequence[Record]) -> tuple[Record, ...]:

@@ -135,7 +135,7 @@ def parse_wired(data: bytes, start: int = 0) -> WiredFrame:
         return _parse_short(data, start)
     if first == LONG_START:
         return _parse_long(data, start)
-    raise BadField(f"{first:02X} starts no wired frame (E5, 10 or 68)", layer=LAYER, offset=start)
+    raise BadField(f"{first:02X} does not start a wired frame (E5, 10 or 68)", layer=LAYER, offset=start)
 
 
 def _parse_short(data: bytes, start: int) -> ShortFrame:

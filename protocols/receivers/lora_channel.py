@@ -37,7 +37,7 @@ class Channel:
         text = mode.strip().lower()
         if text not in MODES:
             raise ValueError(
-                f"unknown mode {mode!r}; known: FREQUENCY/sfN, as in {MODES[0]}, and with /{DOWN} behind it"
+                f"unknown mode {mode!r}; known: FREQUENCY/sfN, as in {MODES[0]}, and with /{DOWN} after it"
             )
         frequency, factor, *down = text.split("/")
         return cls(FREQUENCIES[frequency], int(factor.removeprefix("sf")), bool(down))

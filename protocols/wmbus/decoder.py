@@ -29,7 +29,7 @@ MORE_FOLLOW = "; more follow in the next telegram"
 UNSUPPORTED_NEXT = "keep the telegram; what it needs is named above"
 NETWORK_SIZE = 2
 CRC_SIZE = 2
-_NO_CRC = "2 bytes behind the last record are none: if they are a CRC (format B), it does not fit"
+_NO_CRC = "2 bytes after the last record are not a record: if they are a CRC (format B), it does not fit"
 BEHIND_NETWORK = frozenset({Content.AUTHENTICATION, Content.RECORDS, Content.COMPACT, Content.FORMAT, Content.NOTHING})
 
 _PRIOS = PayloadRule("diehl_prios", Where.MANUFACTURER)
@@ -103,7 +103,7 @@ def _link(decoding: Decoding) -> None:
     decoding.message = link.control_name
     decoding.downlink = link.control_name in DOWNLINK
     if frame.trailing and frame.problem is None:
-        decoding.notes.append(f"{counted(len(frame.trailing), 'byte')} behind the frame ignored")
+        decoding.notes.append(f"{counted(len(frame.trailing), 'byte')} after the frame ignored")
     if frame.problem is not None:
         decoding.ladder.failed(Rung.FRAME, Outcome.DAMAGED, str(frame.problem), CUT_NEXT)
     elif frame.missing:

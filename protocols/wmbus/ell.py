@@ -102,7 +102,7 @@ class ExtendedLinkLayer:
             meaning = f"{cipher}, session {self.session}, minute {self.session_time}"
             fields.append((4, "SN", meaning, clause))
             crc = plain[self.end - PAYLOAD_CRC_SIZE : self.end][::-1].hex().upper()
-            fields.append((2, "PayloadCRC", f"0x{crc} over all bytes behind it", clause))
+            fields.append((2, "PayloadCRC", f"0x{crc} over all bytes after it", clause))
         return tile(self.name, self.start, tuple(fields))
 
 

@@ -89,7 +89,7 @@ class Gate:
         named = [one for one in known if offered.is_by(one)]
         by = [one for one in named if offered.is_signed_by(one)] or named
         if not by:
-            raise CertificateRejected(RejectReason.UNTRUSTED, "the revocation list is of an issuer that is not known")
+            raise CertificateRejected(RejectReason.UNTRUSTED, "the revocation list is from an unknown issuer")
         verify_authority(by[0], known, self._anchors, self._at, self._lists)
         check_list(offered, by[0])
         for position, held in enumerate(self._lists):

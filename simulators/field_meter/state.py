@@ -168,4 +168,4 @@ _READERS: Final[dict[str, Callable[[Any], object]]] = {
 
 
 def _bad(name: str) -> SimulatorError:
-    return SimulatorError(f"the meter's state cannot be read: {name} is not right", "delete the file to start anew")
+    return SimulatorError(f"the meter's state cannot be read: {name} is not right", "delete the file to start again")

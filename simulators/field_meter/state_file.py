@@ -31,7 +31,7 @@ class StateFile:
         except OSError as error:
             raise SimulatorError(f"{self.path} cannot be read: {error.strerror}", "choose another file") from error
         except ValueError:
-            raise SimulatorError(f"{self.path} is no meter's state", "delete it to start anew") from None
+            raise SimulatorError(f"{self.path} is not a meter's state", "delete it to start again") from None
 
     def save(self, state: MeterState) -> None:
         """Write the state; raises `SimulatorError`, and then the old one is still there."""

@@ -47,7 +47,7 @@ def test_without_a_terminal_it_needs_a_yes_in_the_command(run: Run, pending: str
     ran = run("certs", "remove", pending)
     assert (ran.code, ran.out) == (4, "")
     assert ran.err.splitlines() == [
-        f"fieldtool: {pending} and its key will be gone for good; there is no terminal to ask whether that is right",
+        f"fieldtool: {pending} and its key will be deleted for good; there is no terminal to ask whether that is right",
         "  say so with --yes",
     ]
     assert pending in names(run)
@@ -60,7 +60,7 @@ def test_at_a_terminal_only_a_yes_removes(
     monkeypatch.setattr(asking, "can_ask", lambda: True)
     ran = run("certs", "remove", pending, stdin=f"{answer}\n".encode())
     assert ran.code == code
-    assert f"{pending} and its key will be gone for good. Go on? [y/N]" in ran.err
+    assert f"{pending} and its key will be deleted for good. Go on? [y/N]" in ran.err
     assert (pending in names(run)) is bool(code)
     assert ("nothing was removed" in ran.err) is bool(code)
 

@@ -22,8 +22,8 @@ from tests.fieldtool.golden_lines import Found, line, telegram
     [
         (b"garbage", "not JSON: Expecting value at character 1"),
         (b'{"hex": "00"', "not JSON: Expecting ',' delimiter at character 13"),
-        (b"[" * 10_000, "not JSON: nested too deeply"),
-        (b'{"a":' * 10_000 + b"1" + b"}" * 10_000, "not JSON: nested too deeply"),
+        (b"[" * 100_000, "not JSON: nested too deeply"),
+        (b'{"a":' * 100_000 + b"1" + b"}" * 100_000, "not JSON: nested too deeply"),
         (b'{"hex": "00", "outcome": "ok", "x": NaN}', "not JSON: NaN is no number"),
         (b'{"hex": "00", "hex": "01", "outcome": "ok"}', "'hex' stands in one object twice"),
         (

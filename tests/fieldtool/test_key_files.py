@@ -128,7 +128,7 @@ def test_a_folder_that_cannot_be_written_keeps_no_key_out(
     monkeypatch.setattr("fieldtool.keys.quarantine_file.QuarantineFile._open", refuse)
     ran = run("keys", "import", path)
     assert "1 new" in ran.out
-    assert "in no file beside it: Permission denied" in ran.err
+    assert "could not be saved beside it: Permission denied" in ran.err
 
 
 def test_a_file_too_large_to_be_an_export_is_not_read(
@@ -209,7 +209,7 @@ def test_weak_and_shared_keys_are_pointed_out(run: Run, store: Path, table: Path
     table.write_text(f"{HEADER}\n1;KAM;;;{'00' * 16}\n2;KAM;;;{KEYS[0]}\n3;KAM;;;{KEYS[0]}\n2;KAM;;;{KEYS[0]}\n")
     ran = run("keys", "import", table)
     assert "1 key without protection" in ran.err
-    assert "1 meter with the key of another one" in ran.err
+    assert "1 meter sharing a key with another" in ran.err
 
 
 def test_a_mapping_is_remembered_by_name(run: Run, store: Path, tmp_path: Path) -> None:
@@ -236,7 +236,7 @@ def test_a_mapping_is_remembered_by_name(run: Run, store: Path, tmp_path: Path) 
         (("--delimiter", "ab"), "one character"),
         (("--thousands", "7"), "one character"),
         (("--signer", "missing.pem"), "certificate missing.pem"),
-        (("--signer", "keys.csv"), "no certificate"),
+        (("--signer", "keys.csv"), "is not a certificate"),
     ],
 )
 def test_options_that_make_no_sense_are_told(

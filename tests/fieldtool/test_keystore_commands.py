@@ -188,7 +188,7 @@ def test_asking_on_the_terminal(
     ("content", "code", "what"),
     [
         (b"", 4, "is empty"),
-        (b"\x89PNG\r\n\x1a\n\x00", 4, "no known key file"),
+        (b"\x89PNG\r\n\x1a\n\x00", 4, "not a known key file"),
         (b"PK\x03\x04 cut", 4, ""),
         (b"name;street\na;b\n", 4, ""),
         (f"serial;key\n63001468;{GAS_KEY}\n63001475;zz\n".encode(), 1, "row"),
@@ -222,7 +222,7 @@ def test_a_damaged_store(run: Run, store: Path) -> None:
 
 @pytest.mark.parametrize(
     ("content", "what"),
-    [(b"", "is empty"), (b"\n", "is empty"), (b"\xff\xfe\x00", "no UTF-8"), (b"x" * 5000, "longer than")],
+    [(b"", "is empty"), (b"\n", "is empty"), (b"\xff\xfe\x00", "not UTF-8"), (b"x" * 5000, "longer than")],
 )
 def test_passphrase_files_that_are_none(tmp_path: Path, content: bytes, what: str) -> None:
     path = tmp_path / "passphrase"

@@ -37,7 +37,7 @@ def test_user_and_password(password_file: Path) -> None:
     ("user", "detail", "hint"),
     [
         ("app@tenant@", "user or password is wrong", "check the user in the address and the password in the file"),
-        ("", "nobody may connect without a user", "write the user in front, mqtt://USER@127.0.0.1:"),
+        ("", "a user is required", "write the user before it, mqtt://USER@127.0.0.1:"),
     ],
 )
 def test_a_wrong_password_is_final(tmp_path: Path, user: str, detail: str, hint: str) -> None:
@@ -79,10 +79,10 @@ def test_addresses(text: str, host: str, port: int, user: str | None, topics: in
         ("mqtt:///topic", "names no broker"),
         ("mqtt://h:x/topic", "no port number"),
         ("mqtt://h:70000", "no port number"),
-        ("mqtt://h/a#", "no MQTT topic"),
-        ("mqtt://h/a/#/b", "no MQTT topic"),
-        ("mqtt://h/a+", "no MQTT topic"),
-        ("mqtt://h/a,", "no MQTT topic"),
+        ("mqtt://h/a#", "not an MQTT topic"),
+        ("mqtt://h/a/#/b", "not an MQTT topic"),
+        ("mqtt://h/a+", "not an MQTT topic"),
+        ("mqtt://h/a,", "not an MQTT topic"),
         ("mqtt://h?qos=2", "qos is 0 or 1"),
         ("mqtt://h?ca=x", "unknown option 'ca'"),
     ],
@@ -137,7 +137,7 @@ def test_values_that_carry_the_password_do_not_show_it(password_file: Path) -> N
 
 @pytest.mark.parametrize(
     ("content", "user", "what"),
-    [(None, "ann@", "No such file"), (b"", "ann@", "is empty"), (b"\xff", "ann@", "no UTF-8"), (b"x", "", "a user")],
+    [(None, "ann@", "No such file"), (b"", "ann@", "is empty"), (b"\xff", "ann@", "not UTF-8"), (b"x", "", "a user")],
 )
 def test_password_files_that_cannot_be_used(tmp_path: Path, content: bytes | None, user: str, what: str) -> None:
     path = tmp_path / "password"

@@ -79,7 +79,7 @@ def test_topics_that_the_broker_refuses() -> None:
         with Ear(f"{bench.url()}/secret/%23") as ear:
             ear.until(lambda: ear.events)
         assert (ear.states, ear.events[0].final) == ([SourceState.FAILED], True)
-        assert "lets this user hear none of secret/#" in ear.events[0].detail
+        assert "lets this user read none of secret/#" in ear.events[0].detail
         assert "name a topic" in ear.events[0].hint
 
 

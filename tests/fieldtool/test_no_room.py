@@ -59,7 +59,7 @@ def test_wrong_rows_that_find_no_room_keep_no_key_out(run: Run, store: Path, tmp
     wrong = "".join(f"{number:08d};KAM;{'zz' * 16}\n" for number in range(ROWS))
     table.write_text(f"Serial number;Manufacturer;OMS key\n{wrong}00004711;KAM;{key_of('good').hex()}\n")
     done = limited("keys", "import", table, "--yes")
-    assert "the wrong rows are in no file beside it: File too large" in done.stderr
+    assert "the wrong rows could not be saved beside it: File too large" in done.stderr
     assert "1 key: 1 new" in done.stdout
     assert [path.name for path in tmp_path.glob("wrong.csv*")] == ["wrong.csv"]
     assert run("keys", "find", "4711").code == 0

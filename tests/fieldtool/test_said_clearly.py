@@ -21,16 +21,16 @@ from tests.keystore.made_up import key_of
 @pytest.mark.parametrize(
     ("words", "said", "hint"),
     [
-        (("--stoer", "x", "keys", "list"), "unknown option --stoer in front of the command", "did you mean --store?"),
-        (("--key", "00" * 16, "decode"), "unknown option --key in front", "options of a command stand behind it"),
+        (("--stoer", "x", "keys", "list"), "unknown option --stoer before the command", "did you mean --store?"),
+        (("--key", "00" * 16, "decode"), "unknown option --key before", "write a command's options after it"),
         (("keys", "list", "extra"), "1 word too many", "see `fieldtool keys list --help`"),
         (("keys", "list", "two", "more"), "2 words too many", "see `fieldtool keys list --help`"),
         (("audit", "list", "--last", "x"), "--last: must be a whole number above zero", "audit list --help"),
         (("audit", "list", "--last", "-1"), "--last: must be a whole number above zero", "audit list --help"),
-        (("listen", "im871a"), "'im871a' is no receiver address", "as in im871a:///dev/ttyUSB0"),
-        (("listen", "SIM"), "'SIM' is no receiver address", "as in sim:demo"),
-        (("listen", "gwmp"), "'gwmp' is no receiver address", "as in gwmp://127.0.0.1:1700"),
-        (("listen", "/dev/ttyUSB0"), "'/dev/ttyUSB0' is no receiver address", "as in im871a:///dev/ttyUSB0"),
+        (("listen", "im871a"), "'im871a' is not a receiver address", "as in im871a:///dev/ttyUSB0"),
+        (("listen", "SIM"), "'SIM' is not a receiver address", "as in sim:demo"),
+        (("listen", "gwmp"), "'gwmp' is not a receiver address", "as in gwmp://127.0.0.1:1700"),
+        (("listen", "/dev/ttyUSB0"), "'/dev/ttyUSB0' is not a receiver address", "as in im871a:///dev/ttyUSB0"),
     ],
 )
 def test_two_lines_say_what_is_wrong(run: Run, words: tuple[str, ...], said: str, hint: str) -> None:
@@ -53,7 +53,7 @@ def test_a_file_is_told_to_be_no_serial_port(run: Run, tmp_path: Path) -> None:
     for path in (tmp_path / "notes.txt", tmp_path, Path("/dev/null")):
         ran = run("listen", f"im871a://{path}", "--seconds", "1", "--key", "00" * 16)
         assert ran.code == 3
-        assert ran.err.splitlines()[0] == f"fieldtool: {path} is no serial port"
+        assert ran.err.splitlines()[0] == f"fieldtool: {path} is not a serial port"
 
 
 def test_a_source_that_fails_at_once_is_told_once(run: Run) -> None:
@@ -70,7 +70,7 @@ def test_a_source_that_fails_at_once_is_told_once(run: Run) -> None:
     [
         (errno.EADDRNOTAVAIL, ReceiverError, "an address of this computer"),
         (errno.EACCES, ReceiverError, "above 1023"),
-        (errno.EADDRINUSE, PortBusy, "end the program that uses it"),
+        (errno.EADDRINUSE, PortBusy, "close the program that uses it"),
     ],
 )
 def test_what_to_do_about_a_gateways_port(
@@ -107,7 +107,7 @@ def test_a_backup_that_could_not_be_made_is_not_in_the_audit_log(run: Run, store
 
 def test_an_audit_log_without_an_entry_that_fits_says_so(run: Run, store: Path) -> None:
     ran = run("audit", "list", "--subject", "nosuch")
-    assert (ran.code, ran.out, ran.err) == (0, "", "no entry fits\n")
+    assert (ran.code, ran.out, ran.err) == (0, "", "no entry matches\n")
 
 
 def test_a_meter_without_a_manufacturer_comes_back_from_a_kem_file_without_a_warning(

@@ -56,7 +56,7 @@ def test_simulated_meters_leave_the_own_store_open(
 ) -> None:
     closed: list[str] = []
     heard = Reception()
-    simulated = Session(heard, keystore=lambda: "throw-away store", close=lambda: closed.append("demo"))
+    simulated = Session(heard, keystore=lambda: "temporary store", close=lambda: closed.append("demo"))
     monkeypatch.setattr(screens, "_start_demo", lambda: simulated)
     seen: list[str] = []
 

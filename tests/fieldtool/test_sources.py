@@ -109,8 +109,8 @@ def test_addresses(text: str, kind: str, target: str, options: dict[str, str]) -
     [
         ("im817a:///dev/ttyUSB0", "unknown receiver 'im817a'", "did you mean 'im871a'"),
         ("bluetooth:x", "unknown receiver 'bluetooth'", "known: file, gwmp, im871a, lora-e5, mqtt, mqtts"),
-        ("/dev/ttyUSB0", "no receiver address", "im871a:///dev/ttyUSB0"),
-        ("C:\\captures\\air.hex", "no receiver address", ""),
+        ("/dev/ttyUSB0", "not a receiver address", "im871a:///dev/ttyUSB0"),
+        ("C:\\captures\\air.hex", "not a receiver address", ""),
         ("im871a+sockets://h:1", "unknown transport 'sockets'", "did you mean 'socket'"),
         ("im871a:///dev/ttyUSB0?mod=c1", "unknown option 'mod'", "did you mean 'mode'"),
         ("file:x.hex?mode=c1", "unknown option 'mode'", "no options"),
@@ -119,7 +119,7 @@ def test_addresses(text: str, kind: str, target: str, options: dict[str, str]) -
         (f"gwmp://127.0.0.1:{'9' * 5000}", "no port number", "gwmp://127.0.0.1:1700"),
         (f"mqtt://127.0.0.1:{'9' * 5000}", "no port number", "mqtt://USER@broker.example:1883"),
         ("sim:demo?speed=0", "speed must be", "speed=10"),
-        ("\x1b[2J:x", "no receiver address", ""),
+        ("\x1b[2J:x", "not a receiver address", ""),
     ],
 )
 def test_addresses_that_are_none_say_what_is_near(text: str, message: str, hint: str) -> None:

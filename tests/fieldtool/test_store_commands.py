@@ -306,7 +306,7 @@ def test_a_passphrase_is_asked_for_with_the_name_of_its_file(
     assert main(["store", "backup", str(backup)]) == 0
     assert main(["store", "restore", str(backup), "--store", str(tmp_path / "x")]) == 0
     assert main(["keys", "export", str(package), "--format", "handover", "--yes"]) == 0
-    assert [prompt for prompt in asked if prompt != "the same again: "] == [
+    assert [prompt for prompt in asked if prompt != "repeat it: "] == [
         f"new passphrase for the backup {backup}: ",
         f"passphrase of {backup}: ",
         f"password of the new file {package}: ",

@@ -184,9 +184,9 @@ def test_several_meter_files_in_a_row() -> None:
     batch = read(text)
     assert [record.number for record in batch.ready] == ["00000001", "00000002"]
     assert {row.row: row.reason.split(":")[0] for row in batch.quarantined} == {
-        5: "the id is no single identification number",
+        5: "the id is not a single identification number",
         9: "the meter has no id",
-        11: "the line is no setting (name=value)",
+        11: "the line is not a setting (name=value)",
     }
 
 
@@ -260,6 +260,6 @@ def test_a_servers_table_never_drops_a_column_of_keys(names: str) -> None:
 
 @pytest.mark.parametrize("text", ['{"foo": [1, 2]}', '[{"a": 1}]', '{"foo": ', "[[1]]", " \n{}", '\ufeff{"a": "b"}'])
 def test_unknown_json_is_told_as_json(text: str) -> None:
-    with pytest.raises(ImportRejected, match="is JSON, but no list of devices that is known") as refused:
+    with pytest.raises(ImportRejected, match="is JSON, but not a known list of devices") as refused:
         open_export(text.encode(), "keys.json").read()
     assert refused.value.reason is ImportReason.UNKNOWN_FORMAT

@@ -209,7 +209,9 @@ def test_a_damaged_crc_of_format_b_is_named_as_what_it_may_be() -> None:
     bad = decode(with_crc + (crc ^ 0x0400).to_bytes(2, "big"))
     assert (good.ok, good.notes) == (True, ())
     assert bad.outcome is Outcome.DAMAGED
-    assert bad.problem == "2 bytes behind the last record are none: if they are a CRC (format B), it does not fit"
+    assert (
+        bad.problem == "2 bytes after the last record are not a record: if they are a CRC (format B), it does not fit"
+    )
 
 
 def test_old_codes_of_the_wired_bus_have_names() -> None:
@@ -219,7 +221,7 @@ def test_old_codes_of_the_wired_bus_have_names() -> None:
 
 def test_one_byte_is_not_called_bytes() -> None:
     telegram = decode(framed(bytes.fromhex("7A01000000") + VOLUME) + b"\x4a")
-    assert telegram.notes == ("1 byte behind the frame ignored",)
+    assert telegram.notes == ("1 byte after the frame ignored",)
 
 
 def test_the_address_of_the_sender_is_kept_beside_the_meters_in_commands() -> None:

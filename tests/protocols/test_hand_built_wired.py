@@ -71,7 +71,7 @@ def test_bytes_behind_a_short_frame_are_ignored() -> None:
     telegram = decode(bytes.fromhex("105B015C1600"))
     assert telegram.ok
     assert telegram.message == "REQ-UD2, FCB 0"
-    assert telegram.notes == ("1 byte behind the frame ignored",)
+    assert telegram.notes == ("1 byte after the frame ignored",)
 
 
 def test_a_short_frame_says_whom_it_asks() -> None:

@@ -199,7 +199,7 @@ def test_an_unknown_command(command: bytes) -> None:
 def test_a_bad_parameter() -> None:
     lock = make_lock(DESK)
     result = send(lock, STAFF["service"].prove(greet(lock), bytes.fromhex("51017AFB")))
-    assert (result.code, result.detail) == (ResultCode.BAD_PARAMETER, "'251' is no primary address: 1 to 250")
+    assert (result.code, result.detail) == (ResultCode.BAD_PARAMETER, "'251' is not a primary address: 1 to 250")
     assert do(lock, STAFF["service"], "due-date", date=date(2026, 1, 1)).code is ResultCode.BAD_PARAMETER
 
 

@@ -106,7 +106,7 @@ class _File:
         try:
             return {int(number, 0): name for number, name in value.items()}
         except ValueError as error:
-            raise self.fail(f"{key!r} has a key that is no number") from error
+            raise self.fail(f"{key!r} has a key that is not a number") from error
 
     def choice(self, key: str, kind: type[_Choice]) -> _Choice:
         value = self.text(self.document, key)
@@ -175,7 +175,7 @@ def _ports(read: _File) -> tuple[Ports, ...]:
         found = _PORTS.fullmatch(key)
         first, last = (int(found[1]), int(found[2] or found[1])) if found else (1, 0)
         if not first <= last <= MAX_FPORT or not isinstance(info, str):
-            raise read.fail(f"{key!r} in [fports] is no port", '"2" = "readings", or "1..10" = "readings"')
+            raise read.fail(f"{key!r} in [fports] is not a port", '"2" = "readings", or "1..10" = "readings"')
         ports.append(Ports(first, last, info))
     return tuple(ports)
 
@@ -184,7 +184,7 @@ def _dev_euis(read: _File) -> tuple[str, ...]:
     prefixes = tuple(prefix.lower() for prefix in read.texts(read.document, "dev_eui"))
     for prefix in prefixes:
         if not _DEV_EUI.fullmatch(prefix):
-            raise read.fail(f"{prefix!r} is no beginning of a DevEUI", "6 to 16 hex digits, as printed")
+            raise read.fail(f"{prefix!r} is not the beginning of a DevEUI", "6 to 16 hex digits, as printed")
     return prefixes
 
 
@@ -249,7 +249,7 @@ def _places(read: _File, table: Mapping[str, Any], key: str) -> Sequence[int]:
         return tuple(sorted(read.numbers(table, key))) if key in table else (0,)
     found = _PORTS.fullmatch(value)
     if found is None or found[2] is None or int(found[1]) > int(found[2]):
-        raise read.fail(f"{key!r} is no range", f'write {key} = "2..17"')
+        raise read.fail(f"{key!r} is not a range", f'write {key} = "2..17"')
     return range(int(found[1]), int(found[2]) + 1)
 
 

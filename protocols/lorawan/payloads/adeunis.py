@@ -110,7 +110,7 @@ def decode_pme(draft: Draft) -> None:
 def _frame(draft: Draft, rows: tuple[Field, ...]) -> None:
     code = draft.byte(0)
     if code != DATA_FRAME:
-        raise draft.unsupported(f"frame {code:02X} is no data frame of this reader")
+        raise draft.unsupported(f"frame {code:02X} is not a data frame of this reader")
     draft.flag_bits(draft.byte(1) & STATUS_MASK, STATUS)
     # Readers leave out fields at the end that the meter does not send, but only whole ones.
     draft.fields(row for row in rows if row is rows[0] or row.offset < draft.size)

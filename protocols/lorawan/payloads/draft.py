@@ -187,7 +187,7 @@ class Draft:
     def nothing_behind(self, what: str) -> None:
         """Doubt the payload where bytes are left behind `what`, the last thing that it should hold."""
         if self.left:
-            self.suspect(f"{counted(self.left, 'byte')} behind {what}", self.position - self.start)
+            self.suspect(f"{counted(self.left, 'byte')} after {what}", self.position - self.start)
 
     def unsupported(self, what: str, offset: int = 0) -> ProtocolError:
         """The error that says what is not decoded here."""

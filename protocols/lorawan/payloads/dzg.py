@@ -64,4 +64,4 @@ def _row(draft: Draft, names: tuple[str, ...], number: int) -> None:
 
 def _end(draft: Draft) -> None:
     if draft.left:
-        raise draft.bad(f"{draft.left} bytes behind the last register", draft.position - draft.start)
+        raise draft.bad(f"{draft.left} bytes after the last register", draft.position - draft.start)

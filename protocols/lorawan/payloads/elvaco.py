@@ -74,7 +74,7 @@ def decode_cmi(draft: Draft) -> None:
     if kind in JSON_TYPES:
         _json(draft)
     elif not draft.left:
-        raise draft.bad("no records behind the message type")
+        raise draft.bad("no records after the message type")
     else:
         _records(draft)
     draft.contents(TYPES[kind])
@@ -98,7 +98,7 @@ def _json(draft: Draft) -> None:
     except (ValueError, RecursionError):
         fields = None
     if not isinstance(fields, dict):
-        raise draft.bad("the text behind the message type is no JSON object", 1)
+        raise draft.bad("the text after the message type is not a JSON object", 1)
     number = fields.get("ID")
     if isinstance(number, (str, int)):
         draft.add("fabrication_number", "fabrication_number", safe_text(str(number)), "", first, draft.end)

@@ -17,7 +17,7 @@ STEP_AH = Decimal("0.01")
 def decode_squid(draft: Draft) -> None:
     """Charge counters of twelve clamps."""
     if draft.byte(0) != SENSOR_FRAME:
-        raise draft.unsupported(f"frame {draft.byte(0):02X} is no sensor frame")
+        raise draft.unsupported(f"frame {draft.byte(0):02X} is not a sensor frame")
     length = draft.byte(1)
     draft.take(2)
     if length != draft.left:

@@ -85,7 +85,7 @@ def decode_cm3010(draft: Draft) -> None:
         )
         return
     if draft.size > COUNTER_SIZE:
-        raise draft.bad(f"{draft.size} bytes are no counter of {COUNTER_SIZE} bytes")
+        raise draft.bad(f"{draft.size} bytes are not a counter of {COUNTER_SIZE} bytes")
     draft.fields((Field(0, U64LE, "total_volume", "volume", "m3", THOUSANDTH, empty=NO_COUNT),))
 
 

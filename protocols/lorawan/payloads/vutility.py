@@ -27,7 +27,7 @@ def decode_hotdrop(draft: Draft) -> None:
         draft.suspect(f"packet type {draft.byte(0):02X} is not {PACKET:02X}: its layout is not known")
     draft.require(SIZE, "message")
     if draft.size > SIZE:
-        draft.suspect(f"{draft.size} bytes are no message of {SIZE} bytes", SIZE)
+        draft.suspect(f"{draft.size} bytes are not a message of {SIZE} bytes", SIZE)
     draft.fields(FIELDS)
     average = unsigned_be(draft.bytes(5, 2)) * TENTH
     for name, offset, sign in (("maximum_current", 7, 1), ("minimum_current", 8, -1)):

@@ -134,7 +134,7 @@ def decode_report(draft: Draft) -> None:
     endpoint = (control >> 5 & 7) | (control & 6) << 2
     command = draft.next_byte()
     if command not in COMMANDS:
-        raise draft.unsupported(f"command {command:02X} is no report", 1)
+        raise draft.unsupported(f"command {command:02X} is not a report", 1)
     key = _take16(draft), _take16(draft)
     if command == READ_ANSWER:
         status = draft.next_byte()
@@ -150,7 +150,7 @@ def decode_report(draft: Draft) -> None:
     else:
         raise draft.unsupported(f"data type {kind:02X} is not decoded", draft.position - draft.start - 1)
     if draft.left:
-        draft.note(f"{draft.left} bytes behind the value say why it was sent")
+        draft.note(f"{draft.left} bytes after the value say why it was sent")
 
 
 def _take16(draft: Draft) -> int:

@@ -56,20 +56,20 @@ def parse_push(body: bytes) -> list[Received]:
     except (ValueError, RecursionError):
         raise BadField("the body is no JSON", layer=LAYER, offset=0) from None
     if not isinstance(members, dict):
-        raise BadField("the body is no JSON object", layer=LAYER, offset=0)
+        raise BadField("the body is not a JSON object", layer=LAYER, offset=0)
     packets = members.get("rxpk", [])
     if not isinstance(packets, list):
-        raise BadField("rxpk is no list", layer=LAYER, offset=0)
+        raise BadField("rxpk is not a list", layer=LAYER, offset=0)
     return [_received(packet) for packet in packets[:MAX_PACKETS]]
 
 
 def _received(packet: object) -> Received:
     if not isinstance(packet, dict):
-        return Damaged("a packet of rxpk is no object", b"")
+        return Damaged("a packet of rxpk is not an object", b"")
     text = packet.get("data")
     data = _base64(text) if isinstance(text, str) else None
     if data is None:
-        return Damaged("a packet's data are no Base64", b"")
+        return Damaged("a packet's data are not Base64", b"")
     if packet.get("stat", CRC_OK) == CRC_BAD:
         return Damaged("the packet's CRC was wrong", data)
     if packet.get("modu", LORA) not in MODULATIONS:

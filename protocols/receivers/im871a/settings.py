@@ -199,7 +199,7 @@ class Config:
                 if flags >> bit & 1:
                     values[name], offset = _take(data, offset, size)
         if offset != len(data):
-            raise BadField(f"{len(data) - offset} bytes behind the configuration", layer="im871a", offset=offset)
+            raise BadField(f"{len(data) - offset} bytes after the configuration", layer="im871a", offset=offset)
         return cls(**values)
 
     def to_bytes(self) -> bytes:

@@ -109,7 +109,7 @@ class RfmTx1:
         pairs = zip(scrambled, RFM_TX1_TABLES, strict=True)
         digits = bytes(byte ^ access_number ^ table[access_number & 0x0F] for byte, table in pairs)
         if bcd(digits) is None:
-            raise DecryptFailed("the bytes of the total are no digits", layer=LAYER, offset=start)
+            raise DecryptFailed("the bytes of the total are not digits", layer=LAYER, offset=start)
         return Opened(start, digits, "the total consists of digits")
 
 

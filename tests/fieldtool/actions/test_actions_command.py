@@ -77,7 +77,7 @@ def test_reading_out_needs_no_certificate_and_no_store(site: Site, monkeypatch: 
 def test_an_action_is_shown_done_and_read_back(site: Site) -> None:
     site.enrol("commissioner")
     ran = site.meter("pulse-value", "--set", "10", "--yes")
-    assert "done: set the pulse value: 10 l, read back and the same" in ran.out
+    assert "done: set the pulse value: 10 l, confirmed by the read-out" in ran.out
     assert "left        19 reconfigurations" in ran.out
     for line in ("sent        51 0293280A00", "needs       Commissioner or Service", "in use      Commissioner"):
         assert line in ran.err

@@ -74,7 +74,7 @@ def test_a_read_out_over_a_pseudo_terminal(start: Start) -> None:
     [
         ("im871a:///dev/null?mode=t2", MeterChoice("10002345"), "2 to 3 ms after their telegram"),
         ("im871a:///dev/null?mode=c1,t1", MeterChoice("10002345"), "no meter can be answered in mode 'c1,t1'"),
-        ("im871a:///dev/null", MeterChoice(primary=5), "no primary addresses on the air"),
+        ("im871a:///dev/null", MeterChoice(primary=5), "no primary addresses over radio"),
     ],
 )
 def test_what_cannot_be_is_said_before_the_port_is_opened(text: str, meter: MeterChoice, words: str) -> None:
@@ -95,6 +95,6 @@ def test_a_simulated_meter_on_a_wire_and_on_the_air(capfd: pytest.CaptureFixture
     assert facts["radio_url"].startswith("im871a+socket://127.0.0.1:")
     assert facts["radio_url"].endswith("?mode=c2")
     assert main(words) == 0
-    assert "once its radio was started (start-radio)" in capfd.readouterr().err
+    assert "once its radio has been started (start-radio)" in capfd.readouterr().err
     assert main(["simulate", "meter", "--at", "tcp:0", "--radio", "udp:1"]) == 2
-    assert "a stick does not stand at" in capfd.readouterr().err
+    assert "a simulated stick cannot be reached at" in capfd.readouterr().err

@@ -177,7 +177,7 @@ def test_what_names_no_meter_is_refused(text: str) -> None:
 @pytest.mark.parametrize(
     ("url", "why"),
     [
-        ("/dev/ttyUSB0", "is no receiver address"),
+        ("/dev/ttyUSB0", "is not a receiver address"),
         ("mbux:///dev/ttyUSB0", "did you mean 'mbus'"),
         ("mbus:///dev/ttyUSB0?baud=1000", "no line has 1000 baud"),
         ("mbus:///dev/ttyUSB0?baud=fast", "baud is no number"),

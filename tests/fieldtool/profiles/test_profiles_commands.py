@@ -175,7 +175,7 @@ def test_a_folder_that_was_named_must_be_there(run: Run, tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("data", "words"),
     [
-        (b"\xff\xfe", "is no UTF-8 text from byte 0 on; save it as UTF-8"),
+        (b"\xff\xfe", "is not UTF-8 text from byte 0 on; save it as UTF-8"),
         (b"#" * (SIZE_LIMIT + 1), "is longer than 1048576 bytes"),
         (b"a = " + b"[" * 100_000, ""),
         (b"\x00", "is not valid TOML"),

@@ -72,7 +72,7 @@ def test_a_customer_number_is_planned_shown_written_and_read_back(field: Field) 
         await until(pilot, says(app, "new K-4711", "needs Installer", "in use Installer", "left", "sent 51 0DFD11"))
         assert field.bench.lock.state.customer_number != "K-4711"
         await pilot.press("y")
-        await until(pilot, says(app, "now customer: K-4711", "read back and the same", "customer-number done"))
+        await until(pilot, says(app, "now customer: K-4711", "confirmed by the read-out", "customer-number done"))
 
     on_actions(field, steps)
     assert field.bench.lock.state.customer_number == "K-4711"
@@ -91,12 +91,12 @@ def test_an_outcome_is_not_left_standing_over_the_next_action(field: Field, monk
         await visit(app, pilot, field, "customer-number", "K-4711")
         await until(pilot, lambda: isinstance(app.screen, QuestionScreen))
         await pilot.press("y")
-        await until(pilot, says(app, "read back and the same"))
+        await until(pilot, says(app, "confirmed by the read-out"))
         monkeypatch.setattr(field.bench.link, "read_out", silent)
         monkeypatch.setattr(field.bench.link, "exchange", lambda message: silent())
         await begin(app, pilot, "clock", "")
         await until(pilot, says(app, "nobody answers there"))
-        assert not says(app, "read back and the same")()
+        assert not says(app, "confirmed by the read-out")()
 
     on_actions(field, steps)
 
@@ -120,7 +120,7 @@ def test_what_is_typed_is_checked_where_it_is_typed(field: Field) -> None:
 
     async def steps(app: FieldToolApp, pilot: Pilot[None]) -> None:
         await begin(app, pilot, "primary-address")
-        for typed, said in (("COM3", "is no receiver address"), ("mbud://x", "unknown receiver")):
+        for typed, said in (("COM3", "is not a receiver address"), ("mbud://x", "unknown receiver")):
             await until(pilot, lambda: app.focused is app.screen.query_one("#answer"))
             await pilot.press(*typed[:1])
             app.screen.query_one("#answer").value = typed  # type: ignore[attr-defined]
@@ -130,7 +130,7 @@ def test_what_is_typed_is_checked_where_it_is_typed(field: Field) -> None:
         await pilot.press("escape")
         await until(pilot, lambda: not app.screen.query_one("#answer-row").display)
         await visit(app, pilot, field, "primary-address")
-        for typed, said in (("251", "'251' is no primary address: 1 to 250"), ("x", "'x' is no primary address")):
+        for typed, said in (("251", "'251' is not a primary address: 1 to 250"), ("x", "'x' is not a primary address")):
             await until(pilot, lambda: app.focused is app.screen.query_one("#answer"))
             await pilot.press(*typed, "enter")
             await until(pilot, says(app, said))

@@ -287,9 +287,9 @@ def test_a_clock_far_ahead_is_asked_about(office: Office) -> None:
     async def steps(app: FieldToolApp, pilot: Pilot[None]) -> None:
         await pilot.press("L")
         await until(pilot, lambda: isinstance(app.screen, QuestionScreen))
-        await until(pilot, says(app, "200 days after it was last seen"))
+        await until(pilot, says(app, "200 days after the latest time seen"))
         await pilot.press("n")
-        await until(pilot, says(app, "✗", "200 days after it was last seen", "level Consumer"))
+        await until(pilot, says(app, "✗", "200 days after the latest time seen", "level Consumer"))
         await pilot.press("end", "enter")
         await until(pilot, lambda: isinstance(app.screen, QuestionScreen))
         await pilot.press("y")

@@ -103,7 +103,7 @@ def test_help_explains_the_focused_part_and_its_keys(key: str) -> None:
         await until(pilot, lambda: "Help: reception list" in screen_text(app))
         text = screen_text(app)
         assert "Every meter in range, one line each." in text
-        for words in ("Show only some meters", "Hold the list still", "Leave the program", "Copy the newest telegram"):
+        for words in ("Show only some meters", "Pause the list", "Leave the program", "Copy the newest telegram"):
             assert words in text
         assert "Start simulated meters" not in text
         await pilot.press("escape")
@@ -136,7 +136,7 @@ def test_help_of_a_meter_names_the_keys_of_the_part_that_has_the_focus() -> None
     async def steps(app: FieldToolApp, pilot: Pilot[None]) -> None:
         await pilot.press("enter", "2", "question_mark")
         await until(pilot, lambda: "Help: one meter" in screen_text(app))
-        assert "The telegram as its standard sees it" in screen_text(app)
+        assert "The telegram in the terms of its standard" in screen_text(app)
         assert "Close the branch, or go to it" in screen_text(app)
 
     run_app(session_of([telegram(address(1))]), steps, WIDE)

@@ -114,11 +114,11 @@ def test_filter_finds(text: str, numbers: int) -> None:
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("rssi>", "nothing to look for behind 'rssi>'"),
+        ("rssi>", "nothing to look for after 'rssi>'"),
         ("rssi>loud", "'loud' is not a whole number"),
         ("makr:kam", "no field 'makr': did you mean 'maker'?"),
         ("zzz<5", "no field 'zzz': numbers are in: rssi, telegrams"),
-        ("kam medium:", "nothing to look for behind 'medium:'"),
+        ("kam medium:", "nothing to look for after 'medium:'"),
     ],
 )
 def test_filter_that_cannot_be_understood_says_why(text: str, reason: str) -> None:

@@ -160,7 +160,7 @@ def test_filter_that_cannot_be_understood_is_red_with_reason_and_the_last_one_ho
         await until(pilot, lambda: len(_meters(app).table) == 7)
         await pilot.press("slash", *"kam", "space", *"rssi")
         await pilot.press("greater_than_sign")
-        await until(pilot, lambda: "nothing to look for behind 'rssi>'" in screen_text(app))
+        await until(pilot, lambda: "nothing to look for after 'rssi>'" in screen_text(app))
         field = app.screen.query_one("#filter")
         assert field.has_class("-refused")
         assert _meters(app).table.filter.text == "kam rssi"
@@ -176,7 +176,7 @@ def test_filter_that_hides_all_says_what_to_do() -> None:
     async def steps(app: FieldToolApp, pilot: Pilot[None]) -> None:
         await until(pilot, lambda: len(_meters(app).table) == 7)
         await pilot.press("slash", *"nothing", "enter")
-        await until(pilot, lambda: "None of 7 meters passes the filter nothing" in screen_text(app))
+        await until(pilot, lambda: "None of 7 meters matches the filter nothing" in screen_text(app))
         assert "Press escape to show all" in screen_text(app)
         await pilot.press("enter", "c")
         assert isinstance(app.screen, ReceptionScreen)

@@ -32,8 +32,10 @@ def test_nobody_is_a_consumer_and_may_read() -> None:
     assert (nobody.title, nobody.reasons) == ("Consumer", ("no certificate is in use",))
     assert nobody.why_not(actions["read-out"], "KAM", None, "63001468") == ""
     told = nobody.why_not(actions["clock"], "KAM", None, "63001468")
-    assert told == "level Installer or Commissioner or Service is needed to set the clock; the level in use is Consumer: " + (
-        "no certificate is in use"
+    assert (
+        told
+        == "level Installer or Commissioner or Service is needed to set the clock; the level in use is Consumer: "
+        + ("no certificate is in use")
     )
 
 
@@ -120,7 +122,7 @@ def test_a_clock_far_ahead_makes_a_consumer_until_it_is_confirmed() -> None:
     desk = make_desk()
     wallet = enrolled(desk, trusting(desk))
     now = START + 200 * DAY
-    assert "200 days after it was last seen" in standing_of(wallet, now).reasons[0]
+    assert "200 days after the latest time seen" in standing_of(wallet, now).reasons[0]
     assert standing_of(enrolment.confirm_clock(wallet, now), now).title == "Installer"
 
 

@@ -145,7 +145,7 @@ def test_refused(data: str, error: type[ProtocolError]) -> None:
     [
         ("read-out", {}, "no command"),
         ("primary-address", {}, "1 to 250"),
-        ("primary-address", {"address": 251}, "'251' is no primary address: 1 to 250"),
+        ("primary-address", {"address": 251}, "'251' is not a primary address: 1 to 250"),
         ("primary-address", {"address": "7"}, "primary address"),
         ("primary-address", {"adress": 7}, "has no parameter 'adress'"),
         ("primary-address", {"address": True}, "primary address"),

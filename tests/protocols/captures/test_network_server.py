@@ -154,7 +154,7 @@ def test_missing_members_are_zero() -> None:
         ('{"end_device_ids":{},"join_accept":{}}', "event of another kind"),
         ('{"deviceInfo":{},"margin":7}', "event of another kind"),
         ('{"deviceInfo":{},"fCnt":5}', "without a payload"),
-        ('{"deviceInfo":{},"data":"%"}', "no Base64"),
+        ('{"deviceInfo":{},"data":"%"}', "not Base64"),
         ('{"rxpk":[]}', "0 good packets"),
     ],
 )

@@ -64,7 +64,7 @@ def test_nothing_was_heard_of_the_join() -> None:
     assert "NwkID" in detail(telegram, "key")
     (next_step,) = failed(telegram).values()
     assert next_step is not None
-    assert "AppKey, listen to downlinks too, and let the device join anew" in next_step
+    assert "AppKey, listen to downlinks too, and let the device join again" in next_step
 
 
 def test_a_join_that_was_followed_is_not_missed() -> None:
@@ -135,7 +135,7 @@ def test_a_device_that_asked_anew_is_named_where_its_old_session_does_not_fit() 
     )
     assert telegram.outcome is Outcome.WRONG_KEY
     said = detail(telegram, "decryption")
-    assert f"DevEUI {DEV_EUI} asked to join anew 10 s before, and the accept was not heard" in said
+    assert f"DevEUI {DEV_EUI} asked to join again 10 s before, and the accept was not heard" in said
     assert failed(telegram) == {"decryption": BOTH_WAYS}
 
 

@@ -103,7 +103,7 @@ def test_wrong_full_frame_crc_is_a_note() -> None:
 
 def test_bytes_behind_the_format_are_a_note() -> None:
     found = expand("313B42A6D2042E163423 AA")
-    assert found.notes == ("1 byte behind the last record of format 3B31",)
+    assert found.notes == ("1 byte after the last record of format 3B31",)
     assert found.stopped_at == 10
 
 

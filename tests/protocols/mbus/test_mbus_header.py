@@ -184,7 +184,7 @@ def test_ten_extensions_are_allowed(text: str) -> None:
 
 
 def test_interpret_takes_exactly_one_header() -> None:
-    with pytest.raises(BadField, match="1 bytes behind"):
+    with pytest.raises(BadField, match="1 bytes after"):
         interpret(header("041300"))
 
 

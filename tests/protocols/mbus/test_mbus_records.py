@@ -90,7 +90,7 @@ def test_bytes_behind_the_fillers_are_a_note_not_a_damage() -> None:
     # Unismart: two bytes of its own behind the last filler.
     parsed = parse("041308190000 2F2F2F 5208")
     assert parsed.problem is None
-    assert parsed.notes == ("2 bytes behind the idle fillers are no records",)
+    assert parsed.notes == ("2 bytes after the idle fillers are not records",)
     assert parsed.stopped_at == 9
 
 
@@ -98,7 +98,7 @@ def test_erased_memory_behind_the_records_is_a_note() -> None:
     # Maddalena evo868: two bytes FF at the end of an unencrypted telegram.
     parsed = parse("041308190000 FFFF")
     assert parsed.problem is None
-    assert parsed.notes == ("2 bytes FF behind the last record",)
+    assert parsed.notes == ("2 bytes FF after the last record",)
     assert parse("FFFF").problem is not None
     assert parse("041308190000 FFFF04").problem is not None
 

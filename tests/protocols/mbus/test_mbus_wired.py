@@ -75,7 +75,7 @@ def test_with_noise_around(name: str) -> None:
 @pytest.mark.parametrize(
     ("text", "error", "message"),
     [
-        ("D04046853FE5010B11", BadField, "D0 starts no wired frame"),
+        ("D04046853FE5010B11", BadField, "D0 does not start a wired frame"),
         ("1040014216", BadChecksum, "checksum of the wired frame is 42, its bytes give 41"),
         ("1040014117", BadField, "ends with 17, not 16"),
         ("680405680801700081", BadField, "two lengths of the wired frame differ: 04 and 05"),

@@ -173,7 +173,7 @@ def test_config_with_values_that_do_not_fit() -> None:
         Config(link_mode=256).to_bytes()
     with pytest.raises(Truncated):
         Config.from_bytes(bytes.fromhex("0203"))
-    with pytest.raises(BadField, match="2 bytes behind"):
+    with pytest.raises(BadField, match="2 bytes after"):
         Config.from_bytes(bytes.fromhex("00000102"))
 
 

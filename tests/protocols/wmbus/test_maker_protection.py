@@ -78,7 +78,7 @@ def test_rfm_tx1_digits_are_put_right(access_number: int) -> None:
 def test_rfm_tx1_with_bytes_that_are_no_digits() -> None:
     telegram = with_keys(rfm_frame(0x21, "00a23456"))
     assert telegram.outcome is Outcome.DAMAGED
-    assert telegram.problem == "the bytes of the total are no digits"
+    assert telegram.problem == "the bytes of the total are not digits"
     assert telegram.readings == ()
 
 

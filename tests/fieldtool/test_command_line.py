@@ -120,7 +120,7 @@ def test_telegrams_from_standard_input(run: Run) -> None:
         (["decode", GAS_HEX, "--key", "00" * 16], 1, ""),
         (["decode", "--json", GAS_HEX[:-2], "--key", GAS_KEY], 1, ""),
         (["decode", GAS_HEX[:-1]], 2, "odd number of hex digits (93)"),
-        (["decode", "hello"], 2, "no hex digit"),
+        (["decode", "hello"], 2, "not a hex digit"),
         (["decode", GAS_HEX, "--key", "00"], 2, "2 hex digits; a key has 32"),
         (["decode", GAS_HEX, "--key"], 2, "--key: expected one argument"),
         (["decode", "--jsonl", GAS_HEX], 2, "standard input"),

@@ -80,7 +80,7 @@ def test_lines_without_anything(text: str) -> None:
     [
         (HEX[:-1], "odd number of hex digits"),
         ("telegram=|12G4|", "'G' at digit 3"),
-        ("what is this", "no hex digit"),
+        ("what is this", "not a hex digit"),
         ("2026-13-99 03:04:05;" + HEX, "no such time"),
         ("telegram=", "no hex digits"),
         ("2026-01-02 03:04:05;-71", "no telegram in the line"),
@@ -124,7 +124,7 @@ def test_a_row_of_a_key_table_is_no_telegram(between: str) -> None:
 
 
 def test_no_piece_of_a_refused_text_longer_than_a_character_is_repeated() -> None:
-    with pytest.raises(ValueError, match="no hex digit") as caught:
+    with pytest.raises(ValueError, match="not a hex digit") as caught:
         parse_hex("not-a-telegram-but-a-secret")
     assert "secret" not in str(caught.value)
 

@@ -98,7 +98,7 @@ HOSTILE: list[tuple[str, str]] = [
     ('{"hex": null}', "hex: missing"),
     ('{"hex": ""}', "hex: there are no hex digits"),
     ('{"hex": "123"}', "odd number of hex digits"),
-    ('{"hex": "12 3g"}', "no hex digit"),
+    ('{"hex": "12 3g"}', "not a hex digit"),
     ('{"hex": 1234}', "hex: must be a string"),
     ('{"hex": ["12"]}', "hex: must be a string"),
     ('{"hex": {"a": 1}}', "hex: must be a string"),

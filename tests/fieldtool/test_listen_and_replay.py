@@ -104,7 +104,7 @@ def test_many_bad_lines_are_counted_not_listed(run: Run, tmp_path: Path) -> None
     path = tmp_path / "some.hex"
     path.write_text(GAS_HEX + "\n" + "zz\n" * 500)
     ran = run("replay", path, "--key", GAS_KEY)
-    assert ran.err.count("no hex digit") == 10
+    assert ran.err.count("not a hex digit") == 10
     assert "500 lines held no telegram" in ran.err
     assert ran.code == 1
 

@@ -32,7 +32,7 @@ _WIRED_NEXT: dict[type[ProtocolError], str] = {
     BadChecksum: "read it again; check cable, baud rate and whether two meters answer at once",
     BadField: "check whether this is an M-Bus frame at all",
 }
-"""What to do about a wired frame, where it is something else."""
+"""The next thing to do about a damaged wired frame, where it differs."""
 
 _RUNG_OF_LAYER = {
     "link": Rung.FRAME,
@@ -89,7 +89,7 @@ def decode_fragments(
     """Decode a message from all its fragments, in order, as `Fragments.add` hands them over; as total as `decode`.
 
     `Telegram.data` is the message as if it had been sent in one frame, `Telegram.frame` the fragments' bytes one
-    behind the other with the reception of the last.
+    after the other with the reception of the last.
     """
     raw = replace(pieces[-1].frame, data=b"".join(piece.frame.data for piece in pieces))
 

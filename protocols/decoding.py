@@ -20,8 +20,8 @@ class Decoding:
     """What is known so far of one frame; becomes a `Telegram`.
 
     `data` is the frame without CRCs, with trailing bytes; `size` is where the frame proper ends. `plain` is `data`
-    with decrypted regions replaced; `cut` bytes behind `size` are the rest of an encrypted block. `footers` are layers
-    that stand behind the application layer. `crcs_removed` says that the frame holds no link-layer CRCs, whatever its
+    with decrypted regions replaced; `cut` bytes after `size` are the rest of an encrypted block. `footers` are layers
+    that follow the application layer. `crcs_removed` says that the frame holds no link-layer CRCs, whatever its
     bytes look like.
     """
 
@@ -53,7 +53,7 @@ class Decoding:
 
     @property
     def position(self) -> int:
-        """Offset behind the last layer."""
+        """Offset after the last layer."""
         return self.layers[-1].end if self.layers else 0
 
     def replace_plain(self, opened: Opened) -> None:

@@ -101,7 +101,7 @@ class VerdictStep:
 
 
 class Link(StrEnum):
-    """What the bytes of a frame are; wired M-Bus is told from wireless by its start character."""
+    """What the bytes of a frame are; wired M-Bus is distinguished from wireless by its start character."""
 
     MBUS = "mbus"
     LORAWAN = "lorawan"
@@ -224,7 +224,7 @@ class Layer(Protocol):
 
     @property
     def end(self) -> int:
-        """Offset behind its last byte."""
+        """Offset after its last byte."""
 
     def spans(self, plain: bytes) -> tuple[Span, ...]:
         """Return the leaves, given the frame with the encrypted region replaced by plain text."""

@@ -88,7 +88,7 @@ class Listening:
         return None if self._news is None else self._news.get(timeout_s)
 
     def newest(self) -> tuple[SourceEvent, ...]:
-        """Return the newest event of each source that has told something, and that of the pipeline when it failed."""
+        """Return the newest event of each source that has sent one, and that of the pipeline when it failed."""
         with self._lock:
             events = tuple(event for event in self._states.values() if event is not None)
         bug = self._pipeline.bug

@@ -27,7 +27,7 @@ from protocols.receivers.lora_radio import mode_text
 KIND: Final = "gwmp"
 DEFAULT_PORT: Final = 1700
 ANY_PORT: Final = "0"
-"""Takes a free port, which is told when it is open."""
+"""Takes a free port; an event says which one."""
 
 _ADDRESS_HINT: Final = f"write an address of this computer, as in {KIND}://127.0.0.1, or {KIND}://0.0.0.0 for all"
 _BUSY_HINT: Final = "close the program that uses it, or choose another port"
@@ -39,7 +39,7 @@ _HINTS: Final = {
 READ_TIMEOUT_S: Final = 0.1
 JOIN_S: Final = 5.0
 MAX_GATEWAYS: Final = 256
-"""Gateways that are told of; the datagrams of more are read as well."""
+"""Gateways whose connection is reported; datagrams of further ones are read all the same."""
 
 _log = logging.getLogger(__name__)
 

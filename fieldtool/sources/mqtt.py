@@ -36,9 +36,9 @@ _log = logging.getLogger(__name__)
 
 
 class MqttSource:
-    """Listens to a broker in a thread of its own; what messages hold is told apart as `decode` does.
+    """Listens to a broker in a thread of its own; messages are recognised as by `decode`.
 
-    A message without a telegram is told of once; the password is kept, and shown nowhere.
+    A message without a telegram is reported once; the password is kept, and never shown.
     """
 
     def __init__(

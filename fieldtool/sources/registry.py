@@ -36,7 +36,7 @@ OPTIONS: dict[str, tuple[str, ...]] = {
     "mqtts": ("ca", "password-file", "qos"),
     "sim": ("mode", "speed"),
 }
-"""What may stand behind the `?` of a URL."""
+"""The options that may follow the `?` of a URL."""
 
 
 def _utc_now() -> datetime:

@@ -30,7 +30,7 @@ _log = logging.getLogger(__name__)
 
 
 class SerialReceiver:
-    """Hands over what a receiver on a port hears, and comes back by itself when the port was gone for a while."""
+    """Hands over what a receiver on a port hears, and reopens the port when it was gone for a while."""
 
     def __init__(
         self, url: ReceiverUrl, family: type[Receiver], now: Callable[[], datetime], name: str | None = None

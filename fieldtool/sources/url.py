@@ -14,7 +14,7 @@ from protocols.text import safe_text
 _URL = re.compile(r"(?P<kind>[A-Za-z0-9_-]+)(?:\+(?P<transport>[A-Za-z0-9]+))?:(?P<rest>.*)", re.DOTALL)
 _WINDOWS_DRIVE = re.compile(r"[A-Za-z]:[\\/]")
 _PASSWORD = re.compile(r"(?<=//)(?P<user>[^/?:]*):(?!\d{1,5}(?:[/?]|$))[^@]*@", re.DOTALL)
-"""A password where URLs may have one; a port number with a topic behind it, in which an `@` stands, is none."""
+"""A password where URLs may have one; a port number followed by a topic with an `@` is not one."""
 _SECRET_OPTION = re.compile(r"([?&][^=&]*(?:pass|pw|secret|token|key)[^=&]*=)[^&]*", re.IGNORECASE)
 HIGHEST_PORT: Final = 0xFFFF
 _EXAMPLES: Final = {
@@ -35,7 +35,7 @@ class ReceiverUrl:
     """A receiver's address in parts.
 
     `kind` is the receiver family or `file`, `sim`; `target` what is to be opened: a device path, `COM3`,
-    `socket://host:port`, a file name; `options` is what stands behind the `?`.
+    `socket://host:port`, a file name; `options` is what follows the `?`.
     """
 
     text: str

@@ -42,7 +42,7 @@ class AuditTrail:
             self._written()
 
     def entries(self, after: int = 0) -> Iterator[AuditEntry]:
-        """Yield the entries behind number `after`, oldest first."""
+        """Yield the entries after number `after`, oldest first."""
         while True:
             with self._use() as session:
                 rows = session.entry_rows(after)
@@ -54,7 +54,7 @@ class AuditTrail:
 
     @property
     def head(self) -> tuple[int, str]:
-        """How many entries there are, and the last link in hex: it stands for the whole log."""
+        """How many entries there are, and the last link in hex: it identifies the whole log."""
         with self._use() as session:
             state = session.state()
         return state.audit_entries, state.audit_head.hex()

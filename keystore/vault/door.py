@@ -210,7 +210,7 @@ class Door:
 
     @property
     def idle_left_s(self) -> float | None:
-        """Seconds to the automatic lock; None when it is locked, or never locks by itself."""
+        """Seconds to the automatic lock; None when it is locked, or never locks automatically."""
         if self._session is None or self._settings.idle_lock_s is None:
             return None
         return max(0.0, self._touched + self._settings.idle_lock_s - self._settings.monotonic())

@@ -27,7 +27,7 @@ _KINDS: Final = frozenset(SlotKind)
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What stands in clear in a store."""
+    """The part of a store that is in clear."""
 
     store_id: bytes
     created_at: datetime

@@ -95,7 +95,7 @@ def _body(connection: sqlite3.Connection, path: Path) -> bytes:
 
 
 def _offset(connection: sqlite3.Connection, path: Path, file: FileBytes) -> int:
-    """Return where the seal's body is: the only row of a table stands at the end of the table's root page."""
+    """Return where the seal's body is: the only row of a table is at the end of the table's root page."""
     (root,) = connection.execute("SELECT rootpage FROM sqlite_schema WHERE name = 'seal'").fetchone()
     (page_size,) = connection.execute("PRAGMA page_size").fetchone()
     offset: int = root * page_size - BODY_BYTES

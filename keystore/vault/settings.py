@@ -1,4 +1,4 @@
-"""What surrounds a vault, and what it says of itself."""
+"""The settings of a vault, and the facts it reports."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from keystore.vault.witness import WitnessFolder
 class VaultSettings:
     """What surrounds a vault: clocks, the user's name for the audit log, where witnesses are kept.
 
-    `idle_lock_s` is how long a vault stays unlocked when nobody uses it, None for ever; what the decoder asks is no use
-    by a person. `monotonic` gives seconds, `now` aware UTC.
+    `idle_lock_s` is how long a vault stays unlocked when nobody uses it, None for ever; look-ups by the
+    decoder do not count as use. `monotonic` gives seconds, `now` aware UTC.
     """
 
     busy_timeout_s: float = 5.0

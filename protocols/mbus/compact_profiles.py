@@ -70,7 +70,7 @@ class _Profile:
 
 
 def expand_profiles(records: Sequence[Record]) -> tuple[tuple[Record, ...], tuple[str, ...]]:
-    """Return the records that the profiles among `records` hold, indexed behind them, and notes on those left alone.
+    """Return the records that the profiles among `records` hold, indexed after them, and notes on those left alone.
 
     Each element gives a value record, after a date record where the base time is known, both with the element's
     bytes as their span, its storage number, and `expanded_from`. Elements that the meter marks as unused are None.

@@ -54,7 +54,7 @@ def crc16_en13757(data: bytes) -> int:
 
 @cache
 def _sums() -> tuple[int, ...]:
-    """Of a block with its CRC behind it, as one number, the bits that each bit of the CRC is the sum of, itself too.
+    """Of a block with its CRC after it, as one number, the bits that each bit of the CRC is the sum of, itself too.
 
     Counted from the end, so that they hold for blocks of any length.
     """

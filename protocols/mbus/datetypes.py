@@ -90,7 +90,7 @@ def encode_g(day: date) -> bytes:
 
 
 def encode_f(at: datetime) -> bytes:
-    """Build type F with its hundred-year field; `ValueError` for years before 1981 and behind 2299.
+    """Build type F with its hundred-year field; `ValueError` for years before 1981 and after 2299.
 
     Seconds are not part of the type.
     """

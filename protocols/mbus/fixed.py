@@ -15,7 +15,7 @@ LAYER = "wired"
 CLAUSE = "EN 1434-3, fixed data structure"
 
 FIXED_LENGTH = 16
-"""Bytes behind the CI field. A CI 73 frame of any other length is a compact frame (EN 13757-7)."""
+"""Bytes after the CI field. A CI 73 frame of any other length is a compact frame (EN 13757-7)."""
 
 CI_LSB_FIRST = 0x73
 CI_MSB_FIRST = 0x77
@@ -97,7 +97,7 @@ def _unit_words(record: Record) -> str:
 
 
 def parse_fixed(data: bytes, start: int, end: int, *, msb_first: bool = False) -> FixedData:
-    """Read the fixed data structure behind CI 73, or behind CI 77 with `msb_first`; raises `Truncated`."""
+    """Read the fixed data structure after CI 73, or after CI 77 with `msb_first`; raises `Truncated`."""
     if min(end, len(data)) - start < FIXED_LENGTH:
         message = f"the fixed data structure has {min(end, len(data)) - start} bytes of {FIXED_LENGTH}"
         raise Truncated(message, layer=LAYER, offset=end)

@@ -36,7 +36,7 @@ _NUMERIC = frozenset({Coding.NUMBER, Coding.COUNTER, Coding.UNSIGNED, Coding.DAT
 
 @dataclass(frozen=True, slots=True)
 class VifePart:
-    """One byte of the VIF chain behind the VIF: offset in the header, code without extension bit, meaning."""
+    """One byte of the VIF chain after the VIF: offset in the header, code without extension bit, meaning."""
 
     offset: int
     code: int
@@ -87,7 +87,7 @@ class RecordHeader:
 
 
 def header_end(data: bytes, offset: int, end: int) -> int:
-    """Return the offset behind the header that starts at `offset`; nothing at or behind `end` is read.
+    """Return the offset after the header that starts at `offset`; nothing at or after `end` is read.
 
     Raises `Truncated` when the header does not end in time, `BadField` for special DIFs and overlong chains.
     """
@@ -110,7 +110,7 @@ def parse_header(data: bytes, offset: int, end: int | None = None, *, downlink: 
 
 
 def _chain_end(data: bytes, offset: int, end: int, limit: int, name: str) -> int:
-    """Return the offset behind a byte and its extension bytes."""
+    """Return the offset after a byte and its extension bytes."""
     position = offset
     last = offset + limit
     while position < end:
@@ -220,7 +220,7 @@ class _Meaning:
         self.unit, self.coding, self.exponent, self.factor, self.offset = unit, coding, 0, None, None
 
     def manufacturer(self, rest: bytes) -> None:
-        """Take everything behind VIFE FF as the manufacturer's qualifier of a value that keeps VIF and scale.
+        """Take everything after VIFE FF as the manufacturer's qualifier of a value that keeps VIF and scale.
 
         EN 13757-3 leaves the data to the manufacturer as well; in the field they are the VIF's (phases of
         electricity meters), and identification numbers are the only ones that are not.
@@ -326,7 +326,7 @@ def interpret(raw: bytes, *, downlink: bool = False) -> RecordHeader:
 def _vife_parts(
     raw: bytes, vif_offset: int, chain: tuple[int, int], meaning: _Meaning, *, downlink: bool
 ) -> tuple[VifePart, ...]:
-    """Apply the VIFEs of `chain` (start, end) as the VIF wants them read, and name every byte behind the VIF."""
+    """Apply the VIFEs of `chain` (start, end) as the VIF wants them read, and name every byte after the VIF."""
     first, last = chain
     if raw[vif_offset] & _CODE_MASK == tables_primary.MANUFACTURER_SPECIFIC:
         meaning.manufacturer(raw[first:last])

@@ -14,7 +14,7 @@ from protocols.model import Record
 from protocols.plural import counted
 
 PADDING = 0xFF
-"""Erased memory behind the last record, as some meters send it; no record begins like this."""
+"""Erased memory after the last record, as some meters send it; no record begins like this."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ def make_record(index: int, header: RecordHeader, data: bytes, start: int, data_
 def parse_records(data: bytes, start: int, end: int, *, downlink: bool = False) -> ParsedRecords:
     """Decode the records in `data[start:end]`; never raises, always ends.
 
-    Compact profiles are spread out into further records behind the transmitted ones. `downlink` takes VIFEs 00-0F as
+    Compact profiles are spread out into further records after the transmitted ones. `downlink` takes VIFEs 00-0F as
     object actions, as meters must.
     """
     end = min(end, len(data))

@@ -25,7 +25,7 @@ APPLICATIONS: tuple[str, ...] = (
     "self-test",
     "reserved",
 )
-"""By the upper nibble of the byte behind CI 50 and 53."""
+"""By the upper nibble of the byte after CI 50 and 53."""
 
 _ANY_MANUFACTURER = 0xFFFF
 _ANY_BYTE = 0xFF

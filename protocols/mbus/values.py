@@ -54,7 +54,7 @@ def lvar_length(lvar: int) -> int | None:
 def data_end(header: RecordHeader, data: bytes, start: int, end: int) -> int:
     """Return where the data that start at `start` end, LVAR byte included.
 
-    Raises `Truncated` when that is behind `end`, `BadField` when a reserved LVAR byte makes it unknown.
+    Raises `Truncated` when that is beyond `end`, `BadField` when a reserved LVAR byte makes it unknown.
     """
     length = header.data_length
     if length is None:

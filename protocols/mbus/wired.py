@@ -122,7 +122,7 @@ def checksum(body: bytes) -> int:
 
 
 def parse_wired(data: bytes, start: int = 0) -> WiredFrame:
-    """Read the frame at `start`; bytes behind its `length` are not looked at.
+    """Read the frame at `start`; bytes after its `length` are not looked at.
 
     Raises `Truncated` when it is not complete, `BadChecksum`, and `BadField` for anything else that is no frame.
     """
@@ -182,7 +182,7 @@ def _check(data: bytes, start: int, end: int) -> None:
 def take_frame(buffer: bytes) -> tuple[WiredFrame | None, int]:
     """Find the first good frame in what a port delivered; returns it and how many bytes are used up.
 
-    Bytes before it are noise and used up with it. None means that no frame is complete yet: the bytes behind the
+    Bytes before it are noise and used up with it. None means that no frame is complete yet: the bytes after the
     returned count may be the start of one and must be kept.
     """
     for start in range(len(buffer)):

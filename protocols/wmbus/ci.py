@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class Content(StrEnum):
-    """What the bytes behind a CI field and its header are."""
+    """What the bytes after a CI field and its header are."""
 
     EXTENDED_LINK = "extended link layer"
     NETWORK = "network layer"

@@ -33,7 +33,7 @@ _NO_CRC = "2 bytes after the last record are not a record: if they are a CRC (fo
 BEHIND_NETWORK = frozenset({Content.AUTHENTICATION, Content.RECORDS, Content.COMPACT, Content.FORMAT, Content.NOTHING})
 
 _PRIOS = PayloadRule("diehl_prios", Where.MANUFACTURER)
-"""How a payload is read behind a CI field and a check byte that are PRIOS' own, whichever meter sends it."""
+"""How a payload is read after a CI field and a check byte that are PRIOS' own, whichever meter sends it."""
 
 DAMAGED_NEXT = "receive it again; values before the damage are shown"
 
@@ -51,7 +51,7 @@ def decode_wireless(decoding: Decoding) -> None:
 
 
 def decode_layers(decoding: Decoding) -> None:
-    """Walk the layers behind the link layer, from the first CI field on."""
+    """Walk the layers after the link layer, from the first CI field on."""
     seen: set[Content] = set()
     while True:
         position = decoding.position
@@ -79,7 +79,7 @@ def decode_message(decoding: Decoding, first: Telegram, data: bytes, afl_start: 
     """Walk a message that was put together from fragments, from its authentication layer on.
 
     `first` is the telegram of the first fragment, whose layers before the AFL hold for the whole; `data` has one AFL
-    at `afl_start` and the message behind it.
+    at `afl_start` and the message after it.
     """
     decoding.data = decoding.plain = data
     decoding.size = len(data)
@@ -157,7 +157,7 @@ def decode_transport(decoding: Decoding, position: int) -> None:
         ]
         decoding.ladder.passed(Rung.ADDRESS, f"{decoding.link_address}, number on the meter {diehl.printed_number}")
         if diehl.kind is DiehlKind.REAL_DATA and transport.end < SCRAMBLED_FROM <= decoding.size:
-            # Behind CI 71 the maker sends no alarm, but records as behind CI 7A, and a header without a known meaning.
+            # After CI 71 the maker sends no alarm, but records as after CI 7A, and a header without a known meaning.
             decoding.layers.append(Opaque("transport", transport.end, SCRAMBLED_FROM, "header of the maker's own"))
             transport = replace(transport, ci=_CI_RECORDS, end=SCRAMBLED_FROM)
     opened = open_transport(decoding, transport) if diehl is None else open_diehl_payload(decoding, transport, diehl)

@@ -44,7 +44,7 @@ MODE_RESERVED_CLEAR = 6
 
 
 def open_extended_link(decoding: Decoding, ell: ExtendedLinkLayer) -> bool:
-    """Decrypt behind an extended link layer; False when the rest stays encrypted."""
+    """Decrypt after an extended link layer; False when the rest stays encrypted."""
     data = decoding.plain[: decoding.size]
     if ell.encryption == ENCRYPTION_NONE:
         _check_payload_crc(decoding, data, ell)
@@ -162,7 +162,7 @@ def open_transport(decoding: Decoding, transport: TransportLayer) -> bool:
 
 
 def _may_end_with_crc(decoding: Decoding, transport: TransportLayer) -> bool:
-    """Whether the frame came without CRCs that fit, and two bytes lie behind the encrypted blocks, as one would."""
+    """Whether the frame came without CRCs that fit, and two bytes lie after the encrypted blocks, as one would."""
     end = transport.end + BLOCK * transport.encrypted_blocks
     return transport.security_mode in MODES_OF_BLOCKS and decoding.size == end + 2 == len(decoding.frame.data)
 
@@ -267,7 +267,7 @@ def open_diehl_payload(decoding: Decoding, transport: TransportLayer, diehl: Die
     filed = _diehl_keys(decoding)
     if not real_data:
         keys = [*filed, *keys]
-    # Real data have no other proof than their records: where those are damaged, a filed key alone is believed.
+    # Only records prove a key for real data: where they are damaged, only a filed key is accepted.
     believed = filed if real_data else keys
     reason = _open_with_first(decoding, base, believed, lambda key: open_diehl(data, diehl.kind, key))
     if reason is not None and clear is not None and not real_data:

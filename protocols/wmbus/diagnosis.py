@@ -35,7 +35,7 @@ _ZERO_VECTOR = "with an initial vector of zeros, as in security mode 4"
 _NOT_DERIVED = "as it is, without the derivation that the header announces"
 _DERIVED = "with the derivation that the header does not announce"
 _PAYLOAD_CI = frozenset((0x72, 0x78, 0x79, 0x7A))
-"""CI fields that meters send behind an encrypted extended link layer; a wrong key shows one in 64 times."""
+"""CI fields that meters send after an encrypted extended link layer; a wrong key shows one in 64 times."""
 
 _ASK_THE_MAKER = "ask the maker which of the two is right, and keep this telegram"
 

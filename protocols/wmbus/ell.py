@@ -51,7 +51,7 @@ CC_CHANGED_BY_REPEATERS = 0x12
 class ExtendedLinkLayer:
     """CC, ACC and, in types II and IV, session number and payload CRC; in III and IV the receiver's address.
 
-    `end` lies behind the payload CRC, which is part of the encrypted region that starts at `crypt_start`.
+    `end` lies after the payload CRC, which is part of the encrypted region that starts at `crypt_start`.
     """
 
     ci: int

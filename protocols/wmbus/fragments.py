@@ -123,7 +123,7 @@ def joined(pieces: tuple[Telegram, ...]) -> tuple[bytes, int]:
 
 
 def _end(piece: Telegram) -> int:
-    """Where the frame proper ends, bytes behind it not counted."""
+    """Where the frame proper ends, bytes after it not counted."""
     return min(len(piece.data), piece.data[0] + 1)
 
 

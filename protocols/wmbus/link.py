@@ -48,7 +48,7 @@ class FrameFormat(StrEnum):
 class LinkFrame:
     """A frame without its CRCs: `data` starts at the L field, and L counts the bytes that follow it.
 
-    `trailing` are bytes behind the frame; `missing` is how many bytes short of L the frame is. `problem` is the first
+    `trailing` are bytes after the frame; `missing` is how many bytes short of L the frame is. `problem` is the first
     block that does not verify: then `data` are the blocks before it, and `trailing` is everything from it on.
     """
 
@@ -94,7 +94,7 @@ class LinkLayer:
 
 
 def tile(layer: str, start: int, fields: tuple[tuple[int, str, str, str], ...]) -> tuple[Span, ...]:
-    """Lay fields of (size, name, meaning, clause) one behind the other from `start` on."""
+    """Lay fields of (size, name, meaning, clause) one after the other from `start` on."""
     spans = []
     for size, name, meaning, clause in fields:
         spans.append(Span(start, start + size, layer, name, meaning, clause))
@@ -234,7 +234,7 @@ def _check_b(raw: bytes) -> tuple[bool, bool] | None:
 def _refuse_damaged_length(raw: bytes) -> None:
     """Raise `BadChecksum` for a long format B frame of which only the L field is damaged: both CRCs fit without that.
 
-    Taken for a frame without CRCs and with bytes behind it, it could decode, with a CRC in the midst of its values.
+    Taken for a frame without CRCs and with bytes after it, it could decode, with a CRC in the midst of its values.
     """
     length = len(raw) - 1
     fits = _check_b(bytes((length,)) + raw[1:]) if BLOCK_B <= length <= MAX_LENGTH else None

@@ -18,7 +18,7 @@ CHIPS_PER_SYMBOL = 6
 CHIPS_PER_BYTE = 12
 
 MIN_POSTAMBLE = 2
-"""Chips behind the last symbol, at least (EN 13757-4, mode T)."""
+"""Chips after the last symbol, at least (EN 13757-4, mode T)."""
 
 MAX_SIZE = 1 << 12
 """Longest run of bytes that is coded or decoded at once; the longest frame has 290 with its CRCs."""
@@ -43,7 +43,7 @@ def encode(data: bytes) -> bytes:
 def decode(chips: bytes, size: int | None = None) -> bytes:
     """Return the bytes that `chips` stand for: `size` of them, or as many as there are whole ones.
 
-    What is behind them, the postamble, is not looked at. Raises `BadField` for a symbol that is none, its `offset`
+    What is after them, the postamble, is not looked at. Raises `BadField` for a symbol that is none, its `offset`
     being the byte of `chips` in which it begins, and `Truncated` when there are too few chips; `ValueError` for a
     size above `MAX_SIZE`.
     """
@@ -69,7 +69,7 @@ def decode(chips: bytes, size: int | None = None) -> bytes:
 
 @cache
 def _nibbles() -> tuple[int | None, ...]:
-    """Nibble by symbol, None for the 48 that stand for nothing."""
+    """Nibble by symbol, None for the 48 without a meaning."""
     nibbles: list[int | None] = [None] * (1 << CHIPS_PER_SYMBOL)
     for nibble, symbol in enumerate(SYMBOLS):
         nibbles[symbol] = nibble

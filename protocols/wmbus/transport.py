@@ -200,7 +200,7 @@ def parse_transport(data: bytes, start: int) -> TransportLayer:
 
 
 def _with_extension(layer: TransportLayer, data: bytes) -> TransportLayer:
-    """Add what the security mode puts behind the configuration word: CFE, counter, key version."""
+    """Add what the security mode puts after the configuration word: CFE, counter, key version."""
     mode = layer.security_mode
     size = EXTENSION_SIZES.get(mode)
     if size is None:

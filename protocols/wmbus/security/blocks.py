@@ -1,4 +1,4 @@
-"""The encrypted region of the CBC modes: N blocks of 16 bytes behind the transport header."""
+"""The encrypted region of the CBC modes: N blocks of 16 bytes after the transport header."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from protocols.wmbus.security.model import CHECK_BYTES, Protected
 class Region:
     """The whole blocks of cipher text, where they start, and what had to be tolerated to get them.
 
-    `cut` counts the bytes behind them that are less than a block: cipher text too, but nothing can decrypt it.
+    `cut` counts the bytes after them that are less than a block: cipher text too, but nothing can decrypt it.
     """
 
     start: int
@@ -27,7 +27,7 @@ class Region:
 def encrypted_region(protected: Protected) -> Region:
     """Cut the N announced blocks out of the frame.
 
-    Some meters count L too small, some announce more blocks than they send: bytes behind the frame are taken when
+    Some meters count L too small, some announce more blocks than they send: bytes after the frame are taken when
     they complete the region, else the region shrinks to whole blocks. Raises `Truncated` when none is left.
     """
     start = protected.transport.end

@@ -28,7 +28,7 @@ class CbcAddress:
         return protected.transport.encrypted_blocks > 0
 
     def in_clear(self, protected: Protected) -> bool:
-        """Whether the check bytes stand there unencrypted."""
+        """Whether the check bytes are there unencrypted."""
         return starts_with_check_bytes(protected)
 
     def open(self, protected: Protected, key: bytes) -> Opened:

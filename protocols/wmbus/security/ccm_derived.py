@@ -30,7 +30,7 @@ class CcmDerived:
         return bool((protected.transport.configuration or 0) & 0xFF)
 
     def in_clear(self, protected: Protected) -> bool:
-        """Never told from the bytes: the mode has no check bytes."""
+        """Always False: the mode has no check bytes to tell."""
         return False
 
     def open(self, protected: Protected, key: bytes) -> Opened:

@@ -34,7 +34,7 @@ def des_region(protected: Protected) -> tuple[bytes, int]:
 
 
 class _DesCbc:
-    """What both modes tell by the header and by the first bytes behind it."""
+    """What the header and the first bytes after it say, in both modes."""
 
     __slots__ = ()
 
@@ -43,7 +43,7 @@ class _DesCbc:
         return bool((protected.transport.configuration or 0) & 0xFF)
 
     def in_clear(self, protected: Protected) -> bool:
-        """Whether the check bytes stand there unencrypted."""
+        """Whether the check bytes are there unencrypted."""
         return starts_with_check_bytes(protected)
 
 
@@ -123,7 +123,7 @@ def _behind(protected: Protected, size: int) -> bytes:
 
 
 def _evidence(payload: bytes, day: date) -> int:
-    """How well a payload speaks for a day: a date behind the first block names it, else its records at least read."""
+    """How strongly a payload supports a day: best a date after the first block, else records that can be read."""
     parsed = parse_records(payload, 0, len(payload))
     # A date within the first block comes out as whatever day was tried.
     named = any(_is_on(record.value, day) for record in parsed.records if record.start >= DES_BLOCK)

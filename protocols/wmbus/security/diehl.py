@@ -26,7 +26,7 @@ SCRAMBLED_FROM = 15
 """Offset in the frame of the first scrambled byte."""
 
 SEED_SPANS = ((2, 6), (6, 10), (10, 14))
-"""Bytes of the frame that enter the seed: manufacturer and address, address, CI field and the three behind it."""
+"""Bytes of the frame that enter the seed: manufacturer and address, address, CI field and the three after it."""
 
 CHECK_OFFSET = 14
 CHECK_MASK = 0xEF
@@ -40,7 +40,7 @@ _MOST_LITRES = 100_000_000
 
 _STATE_MASK = 0xFFFFFFFF
 _REAL_DATA_BIT = 0x1000
-"""Bit 12 of the configuration word (bit 4 of byte 14) marks real data behind CI 7A."""
+"""Bit 12 of the configuration word (bit 4 of byte 14) marks real data after CI 7A."""
 
 MAKERS = frozenset(manufacturer_code(letters) for letters in ("HYD", "SAP", "DME", "EWT", "SPL"))
 _SAP = manufacturer_code("SAP")
@@ -113,7 +113,7 @@ def open_diehl(data: bytes, kind: DiehlKind, key: bytes) -> Opened:
 def reads_as_volumes(plaintext: bytes) -> bool:
     """Whether a PRIOS body holds a total below 100,000 m³ and a due-date volume that is no more than it.
 
-    Of random bytes behind a check byte that fits, one in 3,700 does; bodies without a due-date volume cannot show it.
+    Of random bytes after a check byte that fits, one in 3,700 does; bodies without a due-date volume cannot show it.
     """
     if len(plaintext) < _VOLUMES.size:
         return False

@@ -1,7 +1,7 @@
 """Protection of single meter families that no configuration word of the standard announces.
 
-Found by the meter's address: APT-WMBUS-NA-1 (Apator) encrypts under the meter's key behind a CI field of its own,
-RFM-TX1 (BMeters) hides the digits of its total behind its access number, without any key.
+Found by the meter's address: APT-WMBUS-NA-1 (Apator) encrypts under the meter's key after a CI field of its own,
+RFM-TX1 (BMeters) scrambles the digits of its total with its access number, without any key.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class MakerProtection(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ApatorNa1:
-    """AES-128-CBC over one block behind access number and frame status; one check byte, no MAC."""
+    """AES-128-CBC over one block after access number and frame status; one check byte, no MAC."""
 
     name: str = "APT-WMBUS-NA-1 AES-128-CBC"
     key_sizes: tuple[int, ...] = (16,)
@@ -57,7 +57,7 @@ class ApatorNa1:
         return transport.ci in (0xA0, 0xA1)
 
     def in_clear(self, protected: Protected) -> bool:
-        """Whether the check byte stands there unencrypted."""
+        """Whether the check byte is there unencrypted."""
         return _na_1_block(protected).startswith(NA_1_CHECK)
 
     def open(self, protected: Protected, key: bytes) -> Opened:
@@ -96,7 +96,7 @@ class RfmTx1:
         return transport.configuration == RFM_TX1_CONFIGURATION
 
     def in_clear(self, protected: Protected) -> bool:
-        """Never told from scrambled digits."""
+        """Always False: the digits look the same scrambled or not."""
         return False
 
     def open(self, protected: Protected, key: bytes) -> Opened:

@@ -1,4 +1,4 @@
-"""What a security mode is given and what it gives back."""
+"""The input and the result of a security mode."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ CHECK_BYTES_FIT = "check bytes 2F2F fit"
 class Protected:
     """A payload as transmitted, with what its key derivation and initial vector are made of.
 
-    `data` is the whole frame without CRCs, `trailing` are bytes behind it; `transport.end` is where the payload
+    `data` is the whole frame without CRCs, `trailing` are bytes after it; `transport.end` is where the payload
     begins. `address` is the application's own address if there is one, else the link layer's. `received_on` is the
     day of reception, for the one mode whose initial vector holds a date.
     """
@@ -39,8 +39,8 @@ class Protected:
 class Opened:
     """Plain text of the frame's bytes `start:end`, what proved the key in words, and oddities.
 
-    `authenticated` is True only when a MAC over the message verified. `consumed_trailing` counts bytes behind the
-    frame that the encrypted region needed, `tag_size` those of a tag behind the payload, `cut` those behind `end` that
+    `authenticated` is True only when a MAC over the message verified. `consumed_trailing` counts bytes after the
+    frame that the encrypted region needed, `tag_size` those of a tag after the payload, `cut` those after `end` that
     are less than a block and stay encrypted.
     """
 

@@ -65,7 +65,7 @@ def _configure(parser: ArgumentParser) -> None:
         "receivers",
         metavar="RECEIVER",
         nargs="*",
-        help="listen to it; its address, as in im871a:///dev/ttyUSB0?mode=c1,t1 or sim:demo",
+        help="address of a receiver to listen to, as in im871a:///dev/ttyUSB0?mode=c1,t1 or sim:demo",
     )
     add(
         "--capture",

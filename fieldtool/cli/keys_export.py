@@ -32,7 +32,7 @@ def _configure(parser: ArgumentParser) -> None:
         "--format",
         choices=list(WRITERS),
         metavar="NAME",
-        help="format of the file (else as the ending of its name says)",
+        help="format (else taken from the ending of the file's name)",
     )
     add("--meter", metavar="NUMBER", action="append", default=[], help="only this meter's keys; may be repeated")
     add("--owner", default="", metavar="TEXT", help="only keys of meters of this owner")

@@ -11,29 +11,41 @@ from rich.text import Text
 from textual.widget import Widget
 
 from fieldtool.pipeline.reception import Counters
-from fieldtool.sources.events import SourceEvent
+from fieldtool.sources.events import SourceEvent, SourceState
 from fieldtool.tui.cells import Cell, fit
 from fieldtool.tui.session import Session
-from fieldtool.tui.signs import SOURCE_SIGNS
+from fieldtool.tui.signs import OUTCOME_SIGNS, SOURCE_SIGNS
+from protocols.model import Outcome
 from protocols.text import safe_text
 
 _STYLES = ("plain", "strong", "muted", "good", "warning", "bad")
 
-_COUNTS: tuple[tuple[str, str, str], ...] = (
-    ("received", "received", "strong"),
-    ("shown", "shown", "plain"),
-    ("damaged", "damaged", "plain"),
-    ("no_key", "no key", "plain"),
-    ("wrong_key", "wrong key", "plain"),
-    ("unusable", "unusable", "plain"),
-    ("dropped", "dropped", "plain"),
+_COUNTS: tuple[tuple[str, str, str, str], ...] = (
+    ("received", "received", "received", "strong"),
+    ("shown", "shown", OUTCOME_SIGNS[Outcome.OK].glyph, "plain"),
+    ("damaged", "damaged", OUTCOME_SIGNS[Outcome.DAMAGED].glyph, "plain"),
+    ("no_key", "no key", OUTCOME_SIGNS[Outcome.NO_KEY].glyph, "plain"),
+    ("wrong_key", "wrong key", OUTCOME_SIGNS[Outcome.WRONG_KEY].glyph, "plain"),
+    ("unsupported", "unsupported", OUTCOME_SIGNS[Outcome.UNSUPPORTED].glyph, "plain"),
+    ("not_permitted", "not permitted", OUTCOME_SIGNS[Outcome.NOT_PERMITTED].glyph, "plain"),
+    ("duplicates", "duplicates", "dup", "plain"),
+    ("unusable", "unusable", "unusable", "plain"),
+    ("dropped", "dropped", "dropped", "plain"),
 )
-"""Field of `Counters`, word, style of the number."""
+"""Field of `Counters`, word, what stands for it where there is little room, style of the number."""
 
 _LOSSES = ("unusable", "dropped")
-"""Shown as bad where there are any; of both, only those that there are, so that 80 columns suffice."""
+"""Shown as bad where there are any, and first where not even the short form of all counts has room."""
+
+_WHERE_THERE_ARE_ANY = ("unsupported", "not_permitted", "duplicates", "unusable")
+_ALWAYS = ("received", "shown")
+
+_WORKING = frozenset({SourceState.CONNECTED, SourceState.RECOVERED})
 
 _SEPARATOR = " · "
+
+_EDGES = 4
+"""Cells that stay free between the receivers, the counts and the keystore."""
 
 
 class StatusBar(Widget):
@@ -63,12 +75,16 @@ class StatusBar(Widget):
         if self._seen is None:
             return Text()
         counters, sources, keystore = self._seen
-        left, middle = _source_cells(sources), _count_cells(counters)
         right: list[Cell] = [("keystore ", "muted"), (safe_text(keystore), "plain")]
         width = self.size.width
         if self.size.height == 1:
-            return self._text(_spread(left, middle, right, width))
-        return self._text([*_spread(left, [], right, width), ("\n", "plain"), *_cut(middle, width)])
+            room = width - _width(right) - _EDGES
+            counts = _first_fitting(_count_forms(counters), room - _width(_source_forms(sources)[0]))
+            left = _first_fitting(_source_forms(sources), room - _width(counts))
+            return self._text(_spread(left, counts, right, width))
+        left = _first_fitting(_source_forms(sources), width - _width(right) - _EDGES)
+        counts = _cut(_first_fitting(_count_forms(counters), width), width)
+        return self._text([*_spread(left, [], right, width), ("\n", "plain"), *counts])
 
     def _text(self, cells: Sequence[Cell]) -> Text:
         text = Text(no_wrap=True, end="")
@@ -81,28 +97,56 @@ class StatusBar(Widget):
         return Style(color=full.color, bold=full.bold)
 
 
-def _source_cells(sources: Sequence[SourceEvent]) -> list[Cell]:
+def _source_forms(sources: Sequence[SourceEvent]) -> list[list[Cell]]:
+    """The receivers in full, and shorter: a sign alone for what works, then the ends of names, troubles first."""
     if not sources:
-        return [("○ no receiver", "muted")]
+        return [[("○ no receiver", "muted")]]
+    last_words = [(source, source.source.split(" ")[-1]) for source in sources]
+    troubles_first = sorted(last_words, key=lambda named: named[0].state in _WORKING)
+    return [
+        _source_cells([(source, source.source) for source in sources], frozenset()),
+        _source_cells([(source, source.source) for source in sources], _WORKING),
+        _source_cells(troubles_first, _WORKING),
+    ]
+
+
+def _source_cells(named: Sequence[tuple[SourceEvent, str]], without_word: frozenset[SourceState]) -> list[Cell]:
     cells: list[Cell] = []
-    for source in sources:
+    for source, name in named:
         sign = SOURCE_SIGNS[source.state]
         if cells:
             cells.append((_SEPARATOR, "muted"))
-        cells += [(f"{sign.glyph} ", sign.style), (f"{safe_text(source.source)} {sign.word}", "plain")]
+        word = "" if source.state in without_word else f" {sign.word}"
+        cells += [(f"{sign.glyph} ", sign.style), (f"{safe_text(name)}{word}", "plain")]
     return cells
 
 
-def _count_cells(counters: Counters) -> list[Cell]:
+def _count_forms(counters: Counters) -> list[list[Cell]]:
+    """The counts in full, and shorter: without those that are zero, with signs for words, and with losses first."""
+    full = [count for count in _COUNTS if count[0] not in _WHERE_THERE_ARE_ANY or getattr(counters, count[0])]
+    counted = [count for count in full if count[0] in _ALWAYS or getattr(counters, count[0])]
+    losses_first = sorted(counted, key=lambda count: count[0] not in _LOSSES)
+    return [
+        _count_cells(counters, [(field, word, style) for field, word, _, style in full]),
+        _count_cells(counters, [(field, word, style) for field, word, _, style in counted]),
+        _count_cells(counters, [(field, sign, style) for field, _, sign, style in counted]),
+        _count_cells(counters, [(field, sign, style) for field, _, sign, style in losses_first]),
+    ]
+
+
+def _count_cells(counters: Counters, counts: Sequence[tuple[str, str, str]]) -> list[Cell]:
     cells: list[Cell] = []
-    for field, word, style in _COUNTS:
+    for field, word, style in counts:
         number: int = getattr(counters, field)
-        if not number and (field == "unusable" or (field == "dropped" and counters.unusable)):
-            continue
         if cells:
             cells.append((_SEPARATOR, "muted"))
         cells += [(f"{word} ", "muted"), (str(number), "bad" if field in _LOSSES and number else style)]
     return cells
+
+
+def _first_fitting(forms: Sequence[list[Cell]], width: int) -> list[Cell]:
+    """Return the first form that has room in `width` cells, else the last one."""
+    return next((form for form in forms if _width(form) <= width), forms[-1])
 
 
 def _width(cells: Sequence[Cell]) -> int:
@@ -111,18 +155,21 @@ def _width(cells: Sequence[Cell]) -> int:
 
 def _cut(cells: Sequence[Cell], width: int) -> list[Cell]:
     """Cut cells off at `width`, with an ellipsis."""
+    if _width(cells) <= width:
+        return list(cells)
     kept: list[Cell] = []
     for text, style in cells:
         room = width - _width(kept)
-        if cell_len(text) > room:
-            return [*kept, (fit(text, room), style)]
+        if cell_len(text) >= room:
+            # A blank more than there is room for: what follows is cut, even where this cell alone would fit.
+            return [*kept, (fit(f"{text} ", room), style)]
         kept.append((text, style))
     return kept
 
 
 def _spread(left: list[Cell], middle: list[Cell], right: list[Cell], width: int) -> list[Cell]:
     """Put `left` and `right` at the edges and `middle` between them; the left part gives way."""
-    left = _cut(left, max(0, width - _width(middle) - _width(right) - 4))
+    left = _cut(left, max(0, width - _width(middle) - _width(right) - _EDGES))
     free = max(0, width - _width(left) - _width(middle) - _width(right))
     before = free // 2 if middle else 0
     return [*left, (" " * before, "plain"), *middle, (" " * (free - before), "plain"), *right]

@@ -13,8 +13,8 @@ from typing import TypeAlias
 from fieldtool.pipeline.main_reading import alarms, main_reading
 from protocols.model import Address, Outcome, Reading, Telegram
 
-HISTORY_SIZE = 2_000
-"""Telegrams kept over all meters."""
+HISTORY_SIZE = 10_000
+"""Telegrams kept over all meters, besides the newest of each: some 80 MB, however long the day is."""
 
 METER_HISTORY_SIZE = 64
 """Telegrams kept of each meter."""
@@ -96,7 +96,10 @@ class Counters:
 
 @dataclass(slots=True)
 class _Meter:
-    """The state of one meter; it never leaves `Reception`."""
+    """The state of one meter; it never leaves `Reception`.
+
+    `among_newest` is how many of its telegrams are among the newest of all meters.
+    """
 
     first_at: datetime
     last_at: datetime
@@ -108,6 +111,7 @@ class _Meter:
     medium: str | None = None
     by_outcome: Counter[Outcome] = field(default_factory=Counter)
     recent: deque[tuple[datetime, Telegram]] = field(default_factory=deque)
+    among_newest: int = 0
 
 
 _COUNTER_OF_OUTCOME: dict[Outcome, str] = {
@@ -125,7 +129,7 @@ def _utc_now() -> datetime:
 
 
 class Reception:
-    """Collects telegrams into rows, counters and history.
+    """Collects telegrams into rows, counters and what was heard last of each meter.
 
     One thread calls `accept` and `add_lost`; any thread reads. `version` grows with every change: who draws
     compares it and leaves at once when it is the one drawn last. `now` gives the time of telegrams that carry none.
@@ -142,7 +146,8 @@ class Reception:
         self._meter_history_size = meter_history_size
         self._meters: dict[Sender, _Meter] = {}
         self._rows: dict[Sender, MeterRow] = {}
-        self._history: deque[Telegram] = deque(maxlen=history_size)
+        self._history_size = history_size
+        self._newest: deque[_Meter] = deque()
         self._counters = Counters()
         self._version = 0
 
@@ -174,7 +179,7 @@ class Reception:
             meter.printed_number = telegram.printed_number or meter.printed_number
             meter.medium = _medium(telegram, meter.identity) or meter.medium
             meter.recent.append((at, telegram))
-            self._history.append(telegram)
+            self._forget_old(meter)
             self._rows[sender] = _row(telegram, sender, meter)
             return True
 
@@ -197,12 +202,6 @@ class Reception:
         with self._lock:
             return self._counters
 
-    @property
-    def history(self) -> tuple[Telegram, ...]:
-        """The newest telegrams of all meters, oldest first."""
-        with self._lock:
-            return tuple(self._history)
-
     def rows(self) -> list[MeterRow]:
         """Return one row a meter in the order in which they were first heard."""
         with self._lock:
@@ -218,6 +217,16 @@ class Reception:
         with self._lock:
             meter = self._meters.get(sender)
             return tuple(telegram for _, telegram in meter.recent) if meter is not None else ()
+
+    def _forget_old(self, meter: _Meter) -> None:
+        """Count a telegram of a meter in; that which is now too old of all goes, unless its meter has no newer one."""
+        meter.among_newest += 1
+        self._newest.append(meter)
+        if len(self._newest) > self._history_size:
+            oldest = self._newest.popleft()
+            oldest.among_newest -= 1
+            while len(oldest.recent) > max(1, oldest.among_newest):
+                oldest.recent.popleft()
 
     def _count(self, *names: str) -> None:
         self._counters = replace(self._counters, **{name: getattr(self._counters, name) + 1 for name in names})

@@ -1,4 +1,4 @@
-"""Rows, counters and history of what was heard."""
+"""Rows, counters, and which telegrams are kept of what was heard."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_one_row_a_meter_in_order_of_first_hearing() -> None:
     assert row is not None
     assert (row.first_at, row.last_at) == (START, START + timedelta(seconds=2))
     assert [t.data for t in reception.telegrams(WATER)] == [b"\x01", b"\x03"]
-    assert [t.data for t in reception.history] == [b"\x01", b"\x02", b"\x03"]
+    assert [t.data for t in reception.telegrams(HEAT)] == [b"\x02"]
 
 
 def test_counters_add_up() -> None:
@@ -89,7 +89,7 @@ def test_frames_without_address_share_one_row() -> None:
     row = reception.row(None)
     assert row is not None
     assert row.telegrams == 2
-    assert len(reception.history) == 2
+    assert len(reception.telegrams(None)) == 2
 
 
 def test_the_same_bytes_later_are_a_telegram_of_their_own() -> None:
@@ -172,8 +172,30 @@ def test_histories_are_bounded() -> None:
     reception = Reception(history_size=5, meter_history_size=3)
     for number in range(20):
         reception.accept(telegram(WATER, bytes([number])))
-    assert len(reception.history) == 5
-    assert len(reception.telegrams(WATER)) == 3
+    assert [t.data for t in reception.telegrams(WATER)] == [b"\x11", b"\x12", b"\x13"]
+
+
+def test_what_is_kept_of_many_meters_is_bounded_as_a_whole() -> None:
+    reception = Reception(history_size=10)
+    meters = [Address.of("KAM", f"{number:08d}", 0x1B, 0x16) for number in range(30)]
+    for turn in range(5):
+        for number, meter in enumerate(meters):
+            reception.accept(telegram(meter, bytes([turn, number]), seconds=turn))
+    kept = [reception.telegrams(meter) for meter in meters]
+    assert all(telegrams for telegrams in kept), "the newest telegram of each meter is always kept"
+    assert sum(map(len, kept)) <= len(meters) + 10
+    assert [telegrams[-1].data[0] for telegrams in kept] == [4] * 30
+    reception.accept(telegram(meters[0], b"\x09", seconds=9))
+    assert [t.data for t in reception.telegrams(meters[0])] == [b"\x04\x00", b"\x09"]
+
+
+def test_a_meter_that_sends_much_pushes_out_its_own_telegrams_first() -> None:
+    reception = Reception(history_size=8, meter_history_size=4)
+    reception.accept(telegram(HEAT, b"\xff"))
+    for number in range(7):
+        reception.accept(telegram(WATER, bytes([number])))
+    assert [t.data for t in reception.telegrams(WATER)] == [bytes([number]) for number in (3, 4, 5, 6)]
+    assert len(reception.telegrams(HEAT)) == 1
 
 
 def test_version_grows_with_every_change() -> None:

@@ -24,7 +24,8 @@ def _assert_every_byte_has_one_leaf(one: Telegram) -> None:
 
 
 def test_leaves_tile_what_the_simulated_meters_send() -> None:
-    telegrams = simulated_session().reception.history
+    reception = simulated_session().reception
+    telegrams = [one for row in reception.rows() for one in reception.telegrams(row.sender)]
     assert len(telegrams) > 50
     for one in telegrams:
         _assert_every_byte_has_one_leaf(one)

@@ -162,7 +162,7 @@ def _unreachable(address: MqttAddress, error: OSError) -> Ending:
     if isinstance(error, ssl.SSLError):
         return Ending(f"{place}: TLS fails ({safe_text(error.reason or 'no reason given')})", _hint(address))
     if isinstance(error, socket.gaierror):
-        return Ending(f"{address.host}: there is no computer of this name", "check the address, and the network")
+        return Ending(f"{address.host}: no computer has this name", "check the address, and the network")
     if isinstance(error, TimeoutError):
         return Ending(f"{place}: no answer within {CONNECT_S:g} s", "check the address, and firewalls on the way")
     if isinstance(error, ConnectionRefusedError):

@@ -28,7 +28,7 @@ FHDR_END: Final = 8
 
 _SOURCES: Final = {
     CounterSource.GIVEN: "given",
-    CounterSource.SESSION: "goes on from the session's last",
+    CounterSource.SESSION: "continues from the session's last",
     CounterSource.SEARCH: "found by search",
     CounterSource.ASSUMED: "upper half assumed to be 0",
 }
@@ -119,7 +119,7 @@ def _remember(decoding: LorawanDecoding, frame: DataFrame, match: Match) -> None
     if last is not None and (fcnt < last or (fcnt == last and frame.uplink and session.last_up != frame.mic)):
         decoding.ladder.doubted(
             Rung.PLAUSIBILITY,
-            f"frame counter {fcnt} does not go on from {last}: the device was reset, or an old frame is replayed",
+            f"frame counter {fcnt} does not continue from {last}: the device was reset, or an old frame is replayed",
             "if the device was not reset or reactivated, distrust this frame; else reset its counters in the network",
         )
     session = session.heard(
@@ -209,7 +209,7 @@ def _no_payload_key(decoding: LorawanDecoding, frame: DataFrame) -> None:
         Rung.DECRYPTION,
         Outcome.NO_KEY,
         f"MIC fits, but no {role} is filed for DevAddr {frame.dev_addr}",
-        f"import the {role} of this session, or the AppKey of the device and hear it join",
+        f"import the {role} of this session, or the AppKey of the device, and listen while it joins",
     )
 
 
@@ -246,7 +246,7 @@ def _refuse(decoding: LorawanDecoding, question: Question, candidates: Sequence[
             Rung.DECRYPTION,
             Outcome.WRONG_KEY,
             f"the MIC fits no session filed for DevAddr {frame.dev_addr}, {_searched(question)}",
-            "the address may belong to a foreign device; else compare the key check values, "
+            "the address may belong to somebody else's device; else compare the key check values, "
             "or let the device join again while you listen",
         )
 

@@ -92,7 +92,7 @@ def _in_session(filed: SessionKeys, proves: ProvesKey) -> Mistake | None:
             )
         if proves(key.value[::-1]):
             return Mistake(
-                f"{_named(role, key)} fits with its bytes in the other order",
+                f"{_named(role, key)} fits with its bytes reversed",
                 f"file the {role} with its bytes reversed: it was copied least significant byte first",
             )
     return None
@@ -110,7 +110,7 @@ def root_mistake(
             )
         if proves(key.value[::-1]):
             return Mistake(
-                f"{_named(role, key)} fits with its bytes in the other order",
+                f"{_named(role, key)} fits with its bytes reversed",
                 f"file the {role} with its bytes reversed: it was copied least significant byte first",
             )
     elsewhere: list[tuple[str, str]] = [(reversed_text(dev_eui), "is filed backwards")]

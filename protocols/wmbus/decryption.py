@@ -134,7 +134,7 @@ def open_transport(decoding: Decoding, transport: TransportLayer) -> bool:
         )
         return True
     if handler is None and decoding.already_decrypted and _reads_as_records(decoding, transport):
-        _accept_clear(decoding, base, "records stand there in the clear: taken as already decrypted")
+        _accept_clear(decoding, base, "records are in the clear: taken as already decrypted")
         return True
     if handler is None:
         _leave_encrypted(decoding, f"security mode {mode}")
@@ -147,7 +147,7 @@ def open_transport(decoding: Decoding, transport: TransportLayer) -> bool:
         return True
     clear = handler.in_clear(protected)
     if clear and decoding.already_decrypted:
-        _accept_clear(decoding, base, "check bytes stand there in the clear: taken as already decrypted")
+        _accept_clear(decoding, base, "check bytes are in the clear: taken as already decrypted")
         return True
     keys = [key for key in _candidates(decoding) if len(key.value) in handler.key_sizes]
     if not keys and _opens_with_default_key(decoding, base, protected, handler):
@@ -205,7 +205,7 @@ def _open_maker(decoding: Decoding, transport: TransportLayer, maker: MakerProte
     protected = _protected(decoding, transport)
     if maker.key_sizes:
         if decoding.already_decrypted and maker.in_clear(protected):
-            _accept_clear(decoding, base, "check byte stands there in the clear: taken as already decrypted")
+            _accept_clear(decoding, base, "check byte is in the clear: taken as already decrypted")
             return True
         keys = [key for key in _candidates(decoding) if len(key.value) in maker.key_sizes]
         return _try_keys(decoding, base, keys, lambda key: maker.open(protected, key))
@@ -384,7 +384,7 @@ def _why_no_key(decoding: Decoding, protection: str, number: str) -> tuple[str, 
         )
     lacking = f"no key is filed for {number}"
     for other in _candidates(decoding)[:1]:
-        lacking = f"the key of {number} has {len(other.value)} bytes, not the size for it"
+        lacking = f"the key of {number} has {len(other.value)} bytes, which is the wrong size"
     return f"encrypted with {protection}, and {lacking}", f"import the key of {number} from its portal's export"
 
 

@@ -107,7 +107,7 @@ class CertificateDesk:
         request = read_request(data)
         found = self.books.order_of(token_identity(request.secret))
         if found is None:
-            raise CertificateRejected(RejectReason.TOKEN_UNKNOWN, "the request's token is none of this desk's")
+            raise CertificateRejected(RejectReason.TOKEN_UNKNOWN, "the request's token is not from this desk")
         order, entry = found
         if entry.state is not TokenState.SENT:
             raise CertificateRejected(RejectReason.TOKEN_USED, f"the token of order {order.number} was {entry.state}")

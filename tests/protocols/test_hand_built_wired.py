@@ -114,7 +114,9 @@ def test_a_key_of_another_size_is_not_called_missing() -> None:
     frame = answer("00" * 16, header=HEADER[:-2] + bytes.fromhex("1005"))
     telegram = decode(RawFrame(frame), lambda _: (Key(bytes(range(8)), "given"),))
     assert telegram.outcome is Outcome.NO_KEY
-    assert telegram.problem == "encrypted with AES-128-CBC, and the key of 12345678 has 8 bytes, not the size for it"
+    assert (
+        telegram.problem == "encrypted with AES-128-CBC, and the key of 12345678 has 8 bytes, which is the wrong size"
+    )
 
 
 MASTER_KEY = bytes(range(16))

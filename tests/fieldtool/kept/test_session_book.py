@@ -80,10 +80,10 @@ def test_counters_of_fixed_keys_go_on() -> None:
     first.end()
     second = Run(shelf)
     telegram = second.hear(uplink(70_001), later(1))
-    assert "goes on from the session's last" in detail(telegram, "decryption")
+    assert "continues from the session's last" in detail(telegram, "decryption")
     assert not doubted(telegram)
     back = Run(shelf).hear(uplink(69_000), later(2))
-    assert "does not go on from 70000" in detail(back, "plausibility")
+    assert "does not continue from 70000" in detail(back, "plausibility")
 
 
 def test_no_fixed_key_is_written_and_none_that_was_revoked_lives_on() -> None:

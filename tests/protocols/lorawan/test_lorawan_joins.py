@@ -177,7 +177,7 @@ def test_request_without_key() -> None:
     ("roots", "said"),
     [
         (RootKeys(DEV_EUI, app_key=Key(b"w" * 16)), "the MIC does not fit AppKey"),
-        (RootKeys(DEV_EUI, app_key=Key(APP_KEY.value[::-1])), "bytes in the other order"),
+        (RootKeys(DEV_EUI, app_key=Key(APP_KEY.value[::-1])), "bytes reversed"),
         (RootKeys(DEV_EUI, gen_app_key=APP_KEY), "GenAppKey"),
         (RootKeys("efcdab8967452301", app_key=APP_KEY), f"DevEUI {DEV_EUI} is filed backwards"),
         (RootKeys(JOIN_EUI, app_key=APP_KEY), "JoinEUI in its place"),

@@ -102,7 +102,7 @@ def test_counter_going_back_is_named_with_what_to_do() -> None:
     heard = hear(uplink(3), FILED, sessions)
     assert heard.telegram.lorawan is not None
     assert heard.telegram.lorawan.mic is MicState.VERIFIED
-    assert "does not go on from 500" in detail(heard.telegram, "plausibility")
+    assert "does not continue from 500" in detail(heard.telegram, "plausibility")
     assert failed(heard.telegram)["plausibility"]
     after = hear(uplink(4), FILED, heard.sessions).telegram
     assert "plausibility" not in failed(after)
@@ -174,7 +174,7 @@ def test_key_bytes_reversed() -> None:
     assert network is not None
     reversed_key = SessionKeys.of_1_0(DEV_ADDR, Key(network.value[::-1]), application)
     telegram = hear(uplink(7), Filed(sessions=(reversed_key,))).telegram
-    assert "bytes in the other order" in (telegram.problem or "")
+    assert "bytes reversed" in (telegram.problem or "")
 
 
 def test_address_filed_backwards() -> None:

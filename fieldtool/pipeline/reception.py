@@ -13,8 +13,11 @@ from typing import TypeAlias
 from fieldtool.pipeline.main_reading import alarms, main_reading
 from protocols.model import Address, Outcome, Reading, Telegram
 
-HISTORY_SIZE = 10_000
-"""Telegrams kept over all meters, besides the newest of each: some 80 MB, however long the day is."""
+HISTORY_SIZE = 5_000
+"""Telegrams kept over all meters, besides the newest of each: some 40 MB, however long the day is.
+
+With ten times as many, Python's search for unused objects would hold the screens up for a second.
+"""
 
 METER_HISTORY_SIZE = 64
 """Telegrams kept of each meter."""

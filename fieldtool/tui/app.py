@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterable
 from typing import Any, ClassVar, Final
 
@@ -221,6 +222,8 @@ def run(session: Session) -> None:
     Ends what was started from within, not what `session` came with.
     """
     app = FieldToolApp(session)
+    # What is there by now stays to the end: Python need not look through it for unused objects while keys are pressed.
+    gc.freeze()
     try:
         app.run()
     finally:

@@ -106,7 +106,7 @@ def strip_crcs(raw: bytes) -> LinkFrame:
     """Tell frame format A, format B and stripped frames apart by their CRCs and lengths, and remove the CRCs.
 
     A frame of which a later block is damaged or missing comes back with `problem` and what precedes it. Raises
-    `BadChecksum` when the block with the address is damaged (the L field of a long format B frame included),
+    `BadChecksum` when the block with the address is damaged, its L field included,
     `Truncated` when there is not even a link header, `BadField` when L is too small for any frame.
     """
     if len(raw) < HEADER_SIZE:
@@ -120,6 +120,7 @@ def strip_crcs(raw: bytes) -> LinkFrame:
     as_b = _check_b(raw)
     if as_b is not None:
         return _strip_b(raw, as_b)
+    _refuse_damaged_block_1(raw)
     size = length + 1
     if len(raw) != size:
         _refuse_damaged_length(raw)
@@ -231,13 +232,38 @@ def _check_b(raw: bytes) -> tuple[bool, bool] | None:
     return (first, second) if first or second else None
 
 
-def _refuse_damaged_length(raw: bytes) -> None:
-    """Raise `BadChecksum` for a long format B frame of which only the L field is damaged: both CRCs fit without that.
+def _refuse_damaged_block_1(raw: bytes) -> None:
+    """Raise `BadChecksum` for a format A frame whose L field cannot be relied on, because block 1 is damaged.
 
-    Taken for a frame without CRCs and with bytes after it, it could decode, with a CRC in the midst of its values.
+    Two blocks further on that fit are enough; where one does, some L must make block 1 fit as well. Taken for a frame
+    without CRCs, it would be read with the CRC of block 1 as a CI field.
+    """
+    starts = range(HEADER_SIZE + CRC_SIZE, len(raw) - BLOCK_A - 1, BLOCK_A + CRC_SIZE)
+    fitting = sum(ends_with_crc(raw[start : start + BLOCK_A + CRC_SIZE]) for start in starts)
+    rest = (len(raw) - HEADER_SIZE - CRC_SIZE) % (BLOCK_A + CRC_SIZE)
+    if rest > CRC_SIZE and ends_with_crc(raw[-rest:]):
+        fitting += 1
+    if not fitting:
+        return
+    lengths = (length for length in range(MIN_LENGTH, MAX_LENGTH + 1) if length != raw[0])
+    fits = next((length for length in lengths if _crc_fits(bytes((length,)) + raw[1:], 0, HEADER_SIZE)), None)
+    if fits is None and fitting == 1:
+        return
+    why = "" if fits is None else f": L is {raw[0]}, and {fits} would fit"
+    raise BadChecksum(f"format A CRC of block 1 does not fit{why}", layer="link", offset=0)
+
+
+def _refuse_damaged_length(raw: bytes) -> None:
+    """Raise `BadChecksum` for a format B frame of which only the L field is damaged: all CRCs fit without that.
+
+    Taken for a frame without CRCs and with bytes after it, it could decode, with less than was sent or with a CRC in
+    the midst of its values. A frame that was put right in L but kept its one CRC is none; one frame in 65,536 that has
+    other bytes after it looks so by chance.
     """
     length = len(raw) - 1
-    fits = _check_b(bytes((length,)) + raw[1:]) if BLOCK_B <= length <= MAX_LENGTH else None
+    if length > MAX_LENGTH or not _is_size_of_b(len(raw)) or len(raw) == raw[0] + 1 + CRC_SIZE:
+        return
+    fits = _check_b(bytes((length,)) + raw[1:])
     if fits is not None and all(fits):
         problem = f"format B CRC of block 2 does not fit: L is {raw[0]}, and {length} would fit"
         raise BadChecksum(problem, layer="link", offset=0)

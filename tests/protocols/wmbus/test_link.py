@@ -74,6 +74,30 @@ def test_a_damaged_first_block_is_still_format_a() -> None:
         strip_crcs(bytes(damaged))
 
 
+@pytest.mark.parametrize("length", [0x0E, 0x26, 0x2C, 0x2F, 0x36, 0x6E, 0xAE])
+def test_a_damaged_length_of_format_a_is_found(length: int) -> None:
+    # 0x36: as if the CRCs were data; the others shorter or longer than the frame.
+    with pytest.raises(BadChecksum, match=f"format A CRC of block 1 does not fit: L is {length}, and 46 would fit"):
+        strip_crcs(bytes((length,)) + N21_FORMAT_A[1:])
+
+
+def test_a_damaged_length_is_found_in_a_longer_and_in_a_cut_capture() -> None:
+    for damaged in (N21_FORMAT_A + b"\x5a\xa5\x5a", N21_FORMAT_A[:-9]):
+        with pytest.raises(BadChecksum, match="and 46 would fit"):
+            strip_crcs(b"\x0e" + damaged[1:])
+
+
+def test_blocks_that_fit_make_it_format_a_where_all_of_block_1_is_damaged() -> None:
+    with pytest.raises(BadChecksum, match="format A CRC of block 1 does not fit"):
+        strip_crcs(b"\x0e\x44\x12\x34" + N21_FORMAT_A[4:])
+
+
+@pytest.mark.parametrize("length", [0x10, 0x20, 0x2F, 0x31, 0x38, 0x70])
+def test_a_damaged_length_of_format_b_is_found(length: int) -> None:
+    with pytest.raises(BadChecksum, match=f"format B CRC of block 2 does not fit: L is {length}, and 48 would fit"):
+        strip_crcs(bytes((length,)) + N21_FORMAT_B[1:])
+
+
 def test_long_format_b_damage_is_found() -> None:
     stripped = bytes((219,)) + bytes(range(219))
     damaged = bytearray(with_crcs(stripped, FrameFormat.B))

@@ -81,7 +81,8 @@ def _tell(file: CheckedFile) -> None:
     for note in file.notes:
         output.data(safe_text(f"{name}: {note}", output.TALK_LIMIT))
     if file.profile is not None and not file.errors:
-        output.data(f"{name}: ok, {len(file.profile.readings)} readings, {len(file.profile.tests)} tests passed")
+        readings, tests = len(file.profile.readings), len(file.profile.tests)
+        output.data(f"{name}: ok, {counted(readings, 'reading')}, {counted(tests, 'test')} passed")
 
 
 LIST = Command(_configure_list, _list)

@@ -92,13 +92,13 @@ def _scenario(arguments: Namespace) -> ExitCode:
     for meter in scenario.meters:
         address = meter.address
         output.data(
-            f"  {address.manufacturer} {address.number}  {address.medium:20} {meter.mode}  every {meter.interval_s:g} s"
-            f"  key {meter.key_state:8} {safe_text(meter.name)}"
+            f"  {address.manufacturer} {address.number}  {address.medium:20} {meter.mode:4}"
+            f"  every {meter.interval_s:>3g} s  key {meter.key_state:8} {safe_text(meter.name)}"
         )
     for device in scenario.devices:
         output.data(
-            f"  {device.dev_eui}  LoRaWAN {'1.1' if device.is_1_1 else '1.0'}  SF{device.spreading_factor}"
-            f"  every {device.interval_s:g} s  key {device.key_state:8} {safe_text(device.name)}"
+            f"  {device.dev_eui}  LoRaWAN {'1.1' if device.is_1_1 else '1.0'}      SF{device.spreading_factor:<2}"
+            f"  every {device.interval_s:>3g} s  key {device.key_state:8} {safe_text(device.name)}"
         )
     return ExitCode.OK
 

@@ -8,6 +8,7 @@ from typing import Final
 
 from keystore.matching import NUMBER_DIGITS, normal_number, split_manufacturer
 from protocols.media import MEDIA
+from protocols.plural import counted
 
 _EXCEL_TEXT: Final = re.compile(r'="([^"]*)"')
 _WRAPPINGS: Final = frozenset("='\ufeff")
@@ -68,7 +69,7 @@ def serial_cell(text: str, *, on_air: bool, thousands: str | None = None) -> Ser
     manufacturer, digits = split_manufacturer(text)
     number = normal_number(digits)
     if on_air and number.isascii() and number.isdigit() and len(number) < NUMBER_DIGITS:
-        warnings.append(f"the serial number has {len(number)} digits: filed with leading zeros")
+        warnings.append(f"the serial number has {counted(len(number), 'digit')}: filed with leading zeros")
         number = number.zfill(NUMBER_DIGITS)
     return SerialCell(text, number, manufacturer, tuple(warnings))
 

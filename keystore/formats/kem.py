@@ -35,6 +35,7 @@ from keystore.formats.key_text import key_from_text, looks_like_key, shown_text
 from keystore.formats.safe_xml import parse_xml
 from keystore.matching import NUMBER_DIGITS, normal_number
 from keystore.model import KeyRecord, KeyRole, Provenance, SignatureState
+from protocols.plural import counted
 from protocols.text import safe_text
 
 MAX_DOCUMENT_BYTES: Final = 64 * 1024 * 1024
@@ -237,7 +238,7 @@ def _number(serial: str, warnings: list[str]) -> str:
     """Return the number a device is filed under; a serial of fewer digits lacks zeros that the address has."""
     serial = serial.strip()
     if _SHORT_NUMBER.fullmatch(serial):
-        warnings.append(f"the serial number has {len(serial)} digits: filed with leading zeros")
+        warnings.append(f"the serial number has {counted(len(serial), 'digit')}: filed with leading zeros")
         return serial.zfill(NUMBER_DIGITS)
     if serial and not _RADIO_NUMBER.fullmatch(serial):
         warnings.append("the serial number is not eight digits: it may not match what the meter sends")

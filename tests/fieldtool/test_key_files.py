@@ -80,7 +80,7 @@ def test_every_row_gets_a_verdict(run: Run, store: Path, table: Path) -> None:
     assert [row["verdict"] for row in rows] == ["same", "changed", "new", "quarantined"]
     assert [row["row"] for row in rows] == [2, 3, 4, 5]
     assert rows[3]["reason"] == "the key is not hexadecimal"
-    assert rows[2]["warnings"] == ["the serial number has 1 digits: filed with leading zeros"]
+    assert rows[2]["warnings"] == ["the serial number has 1 digit: filed with leading zeros"]
     assert ran.code == 1
     assert no_key_shown(ran)
     lines = run("keys", "import", table, "--rows").lines

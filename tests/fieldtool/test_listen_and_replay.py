@@ -211,7 +211,10 @@ def test_the_meters_of_a_scenario(run: Run, scenario: Scenario) -> None:
     assert {"number", "manufacturer", "version", "medium", "key"} <= set(shown[0])
     assert len(shown[0]["key"]) == 32
     assert any(one["key"] is None for one in shown)
-    assert KAM_63001482 in run("simulate", "scenario").out
+    listed = run("simulate", "scenario")
+    assert KAM_63001482 in listed.out
+    assert len({line.index("  every ") for line in listed.lines[1:]}) == 1, "a table has straight columns"
+    assert len({line.index("  key ") for line in listed.lines[1:]}) == 1
 
 
 def test_probing(run: Run, scenario: Scenario) -> None:

@@ -196,7 +196,7 @@ def test_files_that_are_no_profile_at_all(run: Run, tmp_path: Path, data: bytes,
 def test_a_profile_that_is_right(run: Run, folder: Path) -> None:
     ran = run("profiles", "check", folder)
     assert (ran.code, ran.err) == (0, "")
-    assert ran.lines == [f"{folder / 'my_gas.toml'}: ok, 1 readings, 1 tests passed"]
+    assert ran.lines == [f"{folder / 'my_gas.toml'}: ok, 1 reading, 1 test passed"]
 
 
 def test_a_file_as_windows_editors_save_it(run: Run, tmp_path: Path) -> None:

@@ -23,6 +23,9 @@ MAX_LENGTH = 255
 
 CRC_SIZE = 2
 
+MOST_APPENDED = 4
+"""Bytes that receivers put behind a frame: signal strength, link quality, a time."""
+
 BLOCK_A = 16
 """Data bytes of block 2 and following in frame format A."""
 
@@ -186,17 +189,18 @@ def _check_a(raw: bytes) -> list[bool] | None:
     """Which blocks verify, or None when these bytes are no format A frame.
 
     A frame of exactly L + 1 bytes has no room for them, whatever its first bytes look like. Else block 1 with a good
-    CRC is format A. So is a frame of exactly the length that format A has on the air when most
-    of its other blocks verify: there block 1 itself is what was damaged.
+    CRC is format A. So is a frame of the length that format A has on the air, or with what a receiver appends to that,
+    when any of its other blocks verifies: there block 1 itself is what was damaged.
     """
     length = raw[0]
     if len(raw) == length + 1:
         return None
     first_fits = _crc_fits(raw, 0, HEADER_SIZE)
-    if not first_fits and len(raw) != length + 1 + 2 * (1 + -(-(length + 1 - HEADER_SIZE) // BLOCK_A)):
+    on_air = length + 1 + CRC_SIZE * (1 + -(-(length + 1 - HEADER_SIZE) // BLOCK_A))
+    if not first_fits and not on_air <= len(raw) <= on_air + MOST_APPENDED:
         return None
     fits = [_crc_fits(raw, start, size) for start, size in blocks_a(length)]
-    return fits if first_fits or (any(fits) and sum(fits) * 2 >= len(fits)) else None
+    return fits if first_fits or any(fits) else None
 
 
 def _strip_a(raw: bytes, fits: list[bool]) -> LinkFrame:

@@ -74,7 +74,7 @@ def test_a_damaged_first_block_is_still_format_a() -> None:
         strip_crcs(bytes(damaged))
 
 
-@pytest.mark.parametrize("length", [0x0E, 0x26, 0x2C, 0x2F, 0x36, 0x6E, 0xAE])
+@pytest.mark.parametrize("length", [0x0E, 0x26, 0x2F, 0x36, 0x6E, 0xAE])
 def test_a_damaged_length_of_format_a_is_found(length: int) -> None:
     # 0x36: as if the CRCs were data; the others shorter or longer than the frame.
     with pytest.raises(BadChecksum, match=f"format A CRC of block 1 does not fit: L is {length}, and 46 would fit"):
@@ -85,6 +85,15 @@ def test_a_damaged_length_is_found_in_a_longer_and_in_a_cut_capture() -> None:
     for damaged in (N21_FORMAT_A + b"\x5a\xa5\x5a", N21_FORMAT_A[:-9]):
         with pytest.raises(BadChecksum, match="and 46 would fit"):
             strip_crcs(b"\x0e" + damaged[1:])
+
+
+@pytest.mark.parametrize("appended", [b"", b"\x9b", b"\x9b\x80"])
+def test_one_block_that_fits_makes_it_format_a_where_all_others_are_damaged(appended: bytes) -> None:
+    damaged = bytearray(N21_FORMAT_A + appended)
+    for offset in (4, 20, 50):
+        damaged[offset] ^= 0x40
+    with pytest.raises(BadChecksum, match="format A CRC of block 1 of 4"):
+        strip_crcs(bytes(damaged))
 
 
 def test_blocks_that_fit_make_it_format_a_where_all_of_block_1_is_damaged() -> None:

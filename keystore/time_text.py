@@ -11,8 +11,12 @@ def time_text(moment: datetime, timespec: str = "auto") -> str:
 
 
 def time_of(text: str) -> datetime:
-    """Read such a text; `ValueError` for another one, and for a time without offset."""
+    """Read such a text; `ValueError` for another one, for a time without offset, and for one that UTC does not have."""
     moment = datetime.fromisoformat(text)
     if moment.tzinfo is None:
         raise ValueError("a time without offset")
+    try:
+        moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("a time outside of the years 1 to 9999") from None
     return moment

@@ -28,6 +28,7 @@ from keystore.vault.slots import Credential, Slot, SlotKind
 from keystore.vault.witness import History, HistoryProblem, LockedEvent, Place
 from keystore.vault.writer import write_state
 from protocols.crypto import forget_keys
+from protocols.text import safe_text
 
 
 class Door:
@@ -136,7 +137,7 @@ class Door:
 
     @property
     def info(self) -> VaultInfo:
-        """What the store says of itself without being unlocked."""
+        """What the store says of itself without being unlocked; nothing of it is proven."""
         with self._guard:
             header = self.slots.header
         return VaultInfo(
@@ -144,9 +145,9 @@ class Door:
             format_version=primitives.FORMAT_VERSION,
             store_id=header.store_id.hex(),
             created_at=header.created_at,
-            slots=tuple(str(slot.kind) for slot in header.slots),
+            slots=tuple(safe_text(slot.kind) for slot in header.slots),
             size_bytes=self.path.stat().st_size,
-            policy=header.policy_name,
+            policy=safe_text(header.policy_name),
         )
 
     def unlock(self, credential: str | Credential) -> None:

@@ -2,7 +2,8 @@
 
 An older copy of a whole store is consistent in itself. Only something that did not go back with it can tell. After
 every write the store's place in its own history is written to a small file of the user's; the next unlock asks the
-store for the same place. The file is MACed with a key of the store: it can be deleted, but not made to say less.
+store for the same place. The file is MACed with a key of the store: without that key it can be deleted, or replaced by
+an older one of its own, but not made to say anything else.
 """
 
 from __future__ import annotations
@@ -18,12 +19,16 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
 
+from keystore.audit import AuditAction
 from keystore.time_text import time_of, time_text
 from keystore.vault import primitives
 from keystore.vault.primitives import DIGEST_BYTES, Subkeys
+from protocols.text import safe_text
 
 MAX_FILE_BYTES: Final = 64 * 1024
 MAX_EVENTS: Final = 500
+WHILE_LOCKED: Final = frozenset({AuditAction.UNLOCK_FAILED, AuditAction.RESTORED})
+"""What can happen to a locked store: whoever writes the file of events can put nothing else into the audit log."""
 _PRIVATE: Final = 0o600
 
 
@@ -110,11 +115,13 @@ class WitnessFolder:
         self._replace(file, json.dumps(events[-MAX_EVENTS:]))
 
     def events(self, store_id: bytes, path: Path) -> Sequence[LockedEvent]:
-        """Return what happened while the store was locked; it is not authenticated."""
+        """Return what happened while the store was locked; not authenticated, so what cannot have been is left out."""
         found = []
         for one in self._events(self._file(store_id, path, "events")):
             with suppress(KeyError, ValueError, TypeError):
-                found.append(LockedEvent(str(one["action"]), time_of(str(one["at"])), str(one.get("detail", ""))))
+                event = LockedEvent(str(one["action"]), time_of(str(one["at"])), safe_text(str(one.get("detail", ""))))
+                if event.action in WHILE_LOCKED:
+                    found.append(event)
         return found
 
     def forget_events(self, store_id: bytes, path: Path) -> None:
@@ -142,7 +149,9 @@ class WitnessFolder:
         fresh = file.with_name(f"{file.name}.{os.getpid()}.new")
         try:
             self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, _PRIVATE), "w") as stream:
+            # What somebody left under this name, a link perhaps, is not written through.
+            fresh.unlink(missing_ok=True)
+            with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _PRIVATE), "w") as stream:
                 stream.write(text)
             fresh.replace(file)
         except OSError as error:

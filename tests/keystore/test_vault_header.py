@@ -105,3 +105,12 @@ def test_a_slot_of_an_unknown_kind_is_passed_over(filled: Path) -> None:
         assert vault.info.slots == ("smartcard", "passphrase")
         with pytest.raises(Damaged, match="altered"):
             vault.unlock(PASSPHRASE)
+
+
+def test_what_a_locked_store_says_of_itself_cannot_steer_a_terminal(filled: Path) -> None:
+    rewrite_header(filled, b'"slots":[', b'"slots":[{"id":7,"kind":"\\u001b[31mcard"},')
+    rewrite_header(filled, b'"policy":"', b'"policy":"\\u202e')
+    with Vault.open(filled) as vault:
+        shown = (*vault.info.slots, vault.info.policy)
+    assert shown[0].endswith("[31mcard")
+    assert all(text.isprintable() for text in shown)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import os
 import shutil
 import time
 from pathlib import Path
 
 import pytest
 
-from keystore.errors import Locked
+from keystore.errors import Locked, WrongPassphrase
 from keystore.model import KeyRecord, Ownership
 from keystore.vault import HistoryProblem, Vault, VaultSettings, WitnessFolder
 from tests.keystore.made_up import CHEAP, PASSPHRASE, address_of, key_of, record_of
@@ -100,6 +102,61 @@ def test_a_witness_folder_that_cannot_be_used_stops_nothing(store_path: Path, tm
         vault.put([record_of(1)])
         assert vault.history is None
     assert folder.faults
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {"action": "meter_action", "at": "2026-11-20T10:00:00+00:00"},
+        {"action": "older_copy_accepted", "at": "2026-11-20T10:00:00+00:00", "detail": "x"},
+        {"action": "unlock_failed", "at": "0001-01-01T00:00:00+23:59"},
+        {"action": "unlock_failed", "at": "9999-12-31T23:59:59-23:59"},
+        {"action": ["unlock_failed"], "at": "2026-11-20T10:00:00+00:00"},
+    ],
+    ids=["an action", "an acceptance", "before all time", "after all time", "no text"],
+)
+def test_events_that_nobody_had_are_not_written_down(
+    watched: Path, settings: VaultSettings, tmp_path: Path, event: dict[str, object]
+) -> None:
+    with Vault.open(watched, settings=settings) as vault, pytest.raises(WrongPassphrase):
+        vault.unlock("other words altogether")
+    (events,) = (tmp_path / "state").glob("*.events")
+    events.write_text(json.dumps([event, *json.loads(events.read_text())]))
+    with Vault.open(watched) as elsewhere:
+        elsewhere.unlock(PASSPHRASE)
+        before, _ = elsewhere.audit.head
+    with Vault.open(watched, settings=settings) as vault:
+        vault.unlock(PASSPHRASE)
+        assert [entry.action for entry in vault.audit.entries(before)] == ["unlock_failed"]
+        assert not list((tmp_path / "state").glob("*.events"))
+
+
+def test_what_an_event_says_cannot_steer_a_terminal(watched: Path, settings: VaultSettings, tmp_path: Path) -> None:
+    with Vault.open(watched, settings=settings) as vault, pytest.raises(WrongPassphrase):
+        vault.unlock("other words altogether")
+    (events,) = (tmp_path / "state").glob("*.events")
+    (event,) = json.loads(events.read_text())
+    events.write_text(json.dumps([{**event, "detail": "\x1b[2J" + "x" * 1000 + "\ud800"}]))
+    with Vault.open(watched, settings=settings) as vault:
+        vault.unlock(PASSPHRASE)
+        detail = list(vault.audit.entries())[-1].detail["while_locked"]
+        assert "\x1b" not in detail
+        assert len(detail) <= 200
+
+
+def test_a_link_in_the_place_of_a_witness_is_not_followed(
+    watched: Path, settings: VaultSettings, tmp_path: Path
+) -> None:
+    (witness,) = (tmp_path / "state").glob("*.witness")
+    precious = tmp_path / "precious"
+    precious.write_text("as it was")
+    witness.with_name(f"{witness.name}.{os.getpid()}.new").symlink_to(precious)
+    with Vault.open(watched, settings=settings) as vault:
+        vault.unlock(PASSPHRASE)
+        vault.put([record_of(3)])
+    assert precious.read_text() == "as it was"
+    assert not witness.is_symlink()
+    assert witness.stat().st_mode & 0o777 == 0o600
 
 
 class Clock:

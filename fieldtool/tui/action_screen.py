@@ -88,6 +88,11 @@ class ActionScreen(StoreScreen):
         if self._run is not None and self._run.progress:
             self.say(f"{self._run.progress} …", "escape stops", style="muted")
 
+    @property
+    def is_running(self) -> bool:
+        """Whether a link to a meter is in use."""
+        return self._run is not None
+
     def _show_title(self) -> None:
         title = Text(" Actions", "bold", no_wrap=True, overflow="ellipsis")
         meter = "any meter" if self._choice is None else f"meter {self._choice}"

@@ -39,6 +39,13 @@ class FieldToolApp(App[None]):
         Binding("L", "certificates", "Level", tooltip="Certificates, and the level in use", id="app.certificates"),
         Binding("question_mark,f1", "help", "Help", tooltip="Explain this screen", id="app.help"),
         Binding("q", "quit", "Quit", tooltip="Leave the program", id="app.quit"),
+        Binding(
+            *("ctrl+z", "suspend_process", "Suspend"),
+            show=False,
+            priority=True,
+            tooltip="Back to the shell; fg returns",
+            id="app.suspend",
+        ),
     ]
 
     def __init__(self, session: Session) -> None:
@@ -80,7 +87,12 @@ class FieldToolApp(App[None]):
             self._started.pop().close()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Offer certificates and actions where there is a store; actions only from where a meter is chosen."""
+        """Offer certificates and actions where there is a store; actions only from where a meter is chosen.
+
+        What a meter waits for is not left standing.
+        """
+        if action == "suspend_process":
+            return not any(isinstance(screen, ActionScreen) and screen.is_running for screen in self.screen_stack)
         if action == "certificates":
             return self.session.certificates is not None and not isinstance(self.screen, CertificateScreen)
         if action == "actions":

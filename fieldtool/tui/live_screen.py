@@ -31,7 +31,12 @@ class LiveScreen(Screen[None]):
         self.status_bar.pull()
 
     def on_mount(self) -> None:
-        """Set the clock up; it runs only while the screen is seen. Textual calls this beside a subclass's own."""
+        """Set the clock up; it runs only while the screen is seen. Textual calls this beside a subclass's own.
+
+        The class for the width is there before the first picture; Textual itself sets it only behind that.
+        """
+        width = self.app.size.width
+        self.add_class(next(name for floor, name in reversed(BREAKPOINTS) if width >= floor))
         self._timer = self.set_interval(PULL_INTERVAL_S, self.pull, pause=True)
         self._timer.resume()
 

@@ -62,6 +62,7 @@ class MeterScreen(LiveScreen):
         self._telegrams: tuple[Telegram, ...] = ()
         self._row: MeterRow | None = None
         self._seen_version = -1
+        self.add_class("-summary")
 
     def compose(self) -> ComposeResult:
         """Two title lines; verdict and readings; tree and bytes; status, keys."""
@@ -82,8 +83,7 @@ class MeterScreen(LiveScreen):
         yield KeyBar()
 
     def on_mount(self) -> None:
-        """Start with the summary."""
-        self.add_class("-summary")
+        """Start where the keys are of use."""
         self.readings.focus()
         self.pull()
 

@@ -7,11 +7,13 @@ from datetime import timedelta
 
 import pytest
 from textual.pilot import Pilot
+from textual.strip import Strip
 
 from fieldtool.tui.app import FieldToolApp
 from fieldtool.tui.meter_screen import MeterScreen
 from fieldtool.tui.screenshot import simulated_session
 from fieldtool.tui.session import Session
+from fieldtool.tui.telegram_tree import TelegramTree
 from protocols.model import Address, Outcome, Telegram
 from tests.fieldtool.tui.tui_scenes import (
     NARROW,
@@ -305,3 +307,24 @@ def test_every_simulated_meter_can_be_walked_through() -> None:
             await pilot.pause()
 
     run_app(session, steps, (200, 60))
+
+
+@pytest.mark.parametrize("size", [NARROW, WIDE])
+def test_nothing_flashes_up_that_the_width_has_no_room_for(
+    size: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[int] = []
+    draw = TelegramTree.render_line
+
+    def counting(self: TelegramTree, y: int) -> Strip:
+        drawn.append(y)
+        return draw(self, y)
+
+    monkeypatch.setattr(TelegramTree, "render_line", counting)
+
+    async def steps(app: FieldToolApp, pilot: Pilot[None]) -> None:
+        await until(pilot, lambda: "volume" in screen_text(app))
+        await pilot.pause()
+        assert bool(drawn) == (size == WIDE)
+
+    _run(session_of([telegram(METER)]), steps, size)

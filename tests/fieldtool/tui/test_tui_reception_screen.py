@@ -329,3 +329,21 @@ def test_a_long_hint_is_wrapped_where_nothing_is_received() -> None:
 
     for width in (60, 80, 140):
         run_app(session_of([], (broker,)), steps, (width, 24))
+
+
+@pytest.mark.parametrize("opened", ["", "enter", "question_mark", "slash"])
+def test_ctrl_z_gives_the_terminal_back_for_a_while_on_every_screen(
+    opened: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    suspended: list[str] = []
+    monkeypatch.setattr(FieldToolApp, "action_suspend_process", lambda _app: suspended.append("now"))
+
+    async def steps(app: FieldToolApp, pilot: Pilot[None]) -> None:
+        await until(pilot, lambda: len(_meters(app).table) == 1)
+        if opened:
+            await pilot.press(opened)
+            await pilot.pause()
+        await pilot.press("ctrl+z")
+        await until(pilot, lambda: suspended == ["now"])
+
+    run_app(session_of([telegram(address(1))]), steps)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import email
+import email.errors
 import email.policy
 import re
 from collections.abc import Iterator
@@ -27,6 +28,11 @@ _PEM_KINDS: Final = {
     "X509 CRL": PayloadKind.REVOCATIONS,
 }
 _MAIL: Final = re.compile(r"(?:^|\n)(?:From|To|Subject|MIME-Version|X-Unsent|Received|Return-Path): ", re.IGNORECASE)
+_MAIL_FAULTS: Final = (
+    *(RecursionError, LookupError, ValueError, TypeError, AttributeError, AssertionError),
+    email.errors.MessageError,
+)
+"""What the library raises for parts within parts without end, and for headers that are none."""
 _VERSIONS: Final = {0: PayloadKind.REQUEST, 1: PayloadKind.REVOCATIONS}
 """The version number that a PKCS #10 request and a version 2 list begin with."""
 
@@ -151,7 +157,15 @@ def _mail(data: bytes, wanted: PayloadKind) -> Payload | None:
     return None
 
 
-def _attachments(data: bytes) -> Iterator[bytes]:
+def _attachments(data: bytes) -> list[bytes]:
+    """Return what is attached; nothing where the e-mail is damaged, or was made to break what reads it."""
+    try:
+        return list(_each_attachment(data))
+    except _MAIL_FAULTS:
+        return []
+
+
+def _each_attachment(data: bytes) -> Iterator[bytes]:
     message = email.message_from_bytes(data, policy=email.policy.default)
     for count, part in enumerate(message.walk()):
         if count > MOST_ATTACHMENTS:

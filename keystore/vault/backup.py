@@ -154,7 +154,7 @@ def _unpack(chunks: Iterator[bytes], out: BinaryIO, backup: Path) -> tuple[bytes
     try:
         description = json.loads(buffer[4 : 4 + length])
         version, size = int(description["v"]), int(description["size"])
-    except (ValueError, KeyError, TypeError, RecursionError):
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
         raise _not_a_backup(backup) from None
     if version != _VERSION:
         raise _not_a_backup(backup)

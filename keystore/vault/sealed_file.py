@@ -75,7 +75,7 @@ def read_sealed(source: BinaryIO, passphrase: str, purpose: str, name: str = "th
     header = _read_header(source, purpose, name)
     try:
         fields = json.loads(header)
-        parameters = KdfParameters(*(int(fields[name]) for name in ("memory_kib", "iterations", "lanes")))
+        parameters = KdfParameters(*(_cost(fields[name]) for name in ("memory_kib", "iterations", "lanes")))
         salt = bytes.fromhex(fields["salt"])
         if fields["purpose"] != purpose or fields["kdf"] != kdf.KDF_NAME or len(salt) != kdf.SALT_BYTES:
             raise NotAKeystore(f"{name} is not a {purpose}", "choose another file")
@@ -114,6 +114,13 @@ def _read_header(source: BinaryIO, purpose: str, name: str) -> bytes:
     if len(header) != length:
         raise Damaged(f"the header of {name} is damaged", _HINT)
     return header
+
+
+def _cost(value: object) -> int:
+    """Return a part of the cost; JSON has numbers that are none (Infinity), and no end to those that are."""
+    if type(value) is not int or not 0 <= value < 1 << 32:
+        raise ValueError("no cost")
+    return value
 
 
 def _key(passphrase: str, salt: bytes, parameters: KdfParameters, purpose: str, header: bytes) -> bytes:

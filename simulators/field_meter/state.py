@@ -80,8 +80,10 @@ class MeterState:
 
 
 _MOMENT: Final = range(1 << 32)
+_MOST_OFFSET_S: Final = 366 * 86400
+"""Of a meter's clock: beyond the years of its records it could not be told."""
 _NUMBERS: Final[dict[str, range]] = {
-    "clock_offset_s": range(-(1 << 31), 1 << 31),
+    "clock_offset_s": range(-_MOST_OFFSET_S, _MOST_OFFSET_S + 1),
     "latest_seen": _MOMENT,
     "primary_address": range(251),
     "pulse_litres": range(1, 10_001),
@@ -91,7 +93,7 @@ _NUMBERS: Final[dict[str, range]] = {
     "alarms": range(1 << 15),
     "peaks_since": _MOMENT,
     "key_version": range(256),
-    "reconfigurations_left": range(255),
+    "reconfigurations_left": range(128),
     "test_byte": range(256),
     "test_until": _MOMENT,
     "failures": range(256),

@@ -30,7 +30,7 @@ class StateFile:
             return None
         except OSError as error:
             raise SimulatorError(f"{self.path} cannot be read: {error.strerror}", "choose another file") from error
-        except ValueError:
+        except (ValueError, RecursionError):
             raise SimulatorError(f"{self.path} is not a meter's state", "delete it to start again") from None
 
     def save(self, state: MeterState) -> None:

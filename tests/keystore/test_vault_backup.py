@@ -179,3 +179,14 @@ def test_sealed_files_are_capped_and_versioned() -> None:
     hostile = hostile[:9] + (int.from_bytes(hostile[9:13]) + len(hostile) - len(sealed)).to_bytes(4) + hostile[13:]
     with pytest.raises(WorkFactorTooHigh):
         list(read_sealed(io.BytesIO(hostile), OWN, "package"))
+
+
+@pytest.mark.parametrize("name", ["memory_kib", "iterations", "lanes"])
+@pytest.mark.parametrize("value", ["Infinity", "NaN", "1e999", "64.5", "true", '"64"', "null", "9" * 30, "-1"])
+def test_the_cost_of_a_sealed_file_is_three_whole_numbers(name: str, value: str) -> None:
+    costs = {"memory_kib": "64", "iterations": "1", "lanes": "1", name: value}
+    listed = ",".join(f'"{key}":{cost}' for key, cost in costs.items())
+    header = f'{{"purpose":"package","kdf":"argon2id",{listed},"salt":"{"00" * 16}"}}'.encode()
+    sealed = b"FTSEALED\x01" + len(header).to_bytes(4) + header + bytes(64)
+    with pytest.raises(Damaged):
+        list(read_sealed(io.BytesIO(sealed), OWN, "package"))

@@ -136,6 +136,8 @@ def test_each_issuer_has_lists_of_its_own() -> None:
         (("a/b\\c", "Service", 'x:*?"<>|y'), "a-b-c_Service_x-------y"),
         (("..", "Service", "..\n"), "_Service_..-"),
         (("x" * 200, "Service", "y"), "x" * 120),
+        (("\N{GRINNING FACE}" * 64, "Service", "y"), "\N{GRINNING FACE}" * 50),
+        (("x" + "\N{GRINNING FACE}" * 64, "Service", "y"), "x" + "\N{GRINNING FACE}" * 49),
     ],
 )
 def test_file_names_hold_nothing_that_a_file_cannot(parts: tuple[str, ...], stem: str) -> None:

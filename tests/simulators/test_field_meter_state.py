@@ -177,7 +177,9 @@ def test_the_state_is_kept_in_a_file(tmp_path: Path) -> None:
         ("primary_address", None),
         ("customer_number", "\x1b[2J"),
         ("customer_number", 5),
-        ("reconfigurations_left", 255),
+        ("reconfigurations_left", 128),
+        ("clock_offset_s", -(1 << 31)),
+        ("clock_offset_s", (1 << 31) - 1),
         ("latest_seen", -1),
     ],
 )
@@ -188,7 +190,7 @@ def test_a_damaged_state_is_named(name: str, value: object) -> None:
 
 
 def test_a_file_that_is_no_state(tmp_path: Path) -> None:
-    for content in (b"", b"[]", b"{", b"\xff"):
+    for content in (b"", b"[]", b"{", b"\xff", b"[" * 100_000):
         (tmp_path / "meter.json").write_bytes(content)
         with pytest.raises(SimulatorError):
             StateFile(tmp_path / "meter.json").load()
@@ -218,3 +220,11 @@ def test_what_has_no_place_in_a_state() -> None:
     assert do(lock, STAFF["commissioner"], "lorawan-join").code is ResultCode.DONE
     assert records_of(lock)[table.LORAWAN_STATE].value == table.JOINING
     assert records_of(lock, NOW + 30 * SECOND)[table.LORAWAN_STATE].value == table.JOINED
+
+
+@pytest.mark.parametrize(("name", "value"), [("reconfigurations_left", 127), ("clock_offset_s", 366 * 86400)])
+def test_the_outermost_of_a_state_is_read_out(name: str, value: int) -> None:
+    lock = make_lock(DESK)
+    lock.state = state_of({**lock.state.to_document(), name: value})
+    assert greet(lock).meter == lock.meter.address
+    assert records_of(lock)

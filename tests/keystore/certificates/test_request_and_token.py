@@ -208,3 +208,36 @@ def test_a_mail_in_a_mail_in_a_mail_ends() -> None:
 def test_an_expiry_is_kept_to_the_second() -> None:
     token = replace(TOKEN, expires_at=START + timedelta(seconds=59))
     assert decode_token(encode_token(token)).expires_at == START + timedelta(seconds=59)
+
+
+def nested(kind: str, depth: int) -> bytes:
+    """An e-mail whose parts stand one within the other."""
+    lines = ["From: desk@desk.example", "MIME-Version: 1.0"]
+    for level in range(depth):
+        lines += {
+            "multipart": [f'Content-Type: multipart/mixed; boundary="b{level}"', "", f"--b{level}"],
+            "message": ["Content-Type: message/rfc822", ""],
+        }[kind]
+    return "\n".join([*lines, "Content-Type: text/plain; name=x.pem", "", "nothing"]).encode()
+
+
+@pytest.mark.parametrize(
+    "mail",
+    [
+        pytest.param(nested("multipart", 3000), id="parts in parts"),
+        pytest.param(nested("message", 3000), id="mails in mails"),
+        pytest.param(b"From: a@b\nContent-Transfer-Encoding: :[[''\n\nx", id="no encoding"),
+        pytest.param(b"From: a@b\nContent-Disposition: attachment; filenamefilename*\n\nx", id="no file name"),
+        pytest.param(b"From: a@b\nContent-Type: multipart/mixed; boundary*0*=%ff''\n\n--x\n", id="no boundary"),
+    ],
+)
+def test_a_mail_that_was_made_to_break_things(mail: bytes) -> None:
+    with pytest.raises(CertificateRejected) as caught:
+        read_anything(mail, PayloadKind.CERTIFICATE)
+    assert caught.value.reason is RejectReason.UNREADABLE
+
+
+@pytest.mark.parametrize("header", ["Content-Transfer-Encoding: :[[''", "Content-Disposition: attachment; filename*"])
+def test_a_text_under_an_odd_header_is_read(header: str) -> None:
+    text = write_payload(PayloadKind.CERTIFICATE, b"whatever it is")
+    assert read_anything(f"From: a@b\n{header}\n\n{text}\n".encode(), PayloadKind.CERTIFICATE).data == b"whatever it is"

@@ -265,7 +265,7 @@ def _refuse_damaged_length(raw: bytes) -> None:
     other bytes after it looks so by chance.
     """
     length = len(raw) - 1
-    if length > MAX_LENGTH or not _is_size_of_b(len(raw)) or len(raw) == raw[0] + 1 + CRC_SIZE:
+    if length > MAX_LENGTH or not _is_size_of_b(len(raw)) or len(raw) == raw[0] + 1 + CRC_SIZE <= BLOCK_B:
         return
     fits = _check_b(bytes((length,)) + raw[1:])
     if fits is not None and all(fits):

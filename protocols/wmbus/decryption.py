@@ -10,8 +10,8 @@ from protocols.crypto import BLOCK, key_check_value
 from protocols.decoding import Decoding
 from protocols.errors import BadChecksum, BadField, DecryptFailed, Unsupported
 from protocols.lookups import revoked_keys, why_unavailable
-from protocols.mbus.records import parse_records
 from protocols.model import Address, Key, Outcome, Rung, Security
+from protocols.wmbus.clear_payload import reads_as_records, surely_in_clear
 from protocols.wmbus.diagnosis import extended_link_next_step, reads_whole, transport_next_step
 from protocols.wmbus.ell import ENCRYPTION_AES_CTR, ENCRYPTION_NONE, ExtendedLinkLayer
 from protocols.wmbus.security import EXTENDED_LINK, MODES, Opened, Protected, SecurityMode
@@ -127,13 +127,13 @@ def open_transport(decoding: Decoding, transport: TransportLayer) -> bool:
         return True
     decoding.security = base
     handler = MODES.get(mode)
-    if handler is None and mode not in SECURITY_NAMES and _reads_as_records(decoding, transport):
+    if handler is None and mode not in SECURITY_NAMES and surely_in_clear(decoding, transport):
         _not_encrypted(decoding, base)
         decoding.notes.append(
             f"configuration word names the reserved security mode {mode}; the payload is in the clear"
         )
         return True
-    if handler is None and decoding.already_decrypted and _reads_as_records(decoding, transport):
+    if handler is None and decoding.already_decrypted and reads_as_records(decoding, transport):
         _accept_clear(decoding, base, "records are in the clear: taken as already decrypted")
         return True
     if handler is None:
@@ -221,13 +221,7 @@ def _clear_under_mode_6(decoding: Decoding, transport: TransportLayer) -> bool:
     if transport.security_mode != MODE_RESERVED_CLEAR:
         return False
     payload = decoding.plain[transport.end : decoding.size]
-    return not payload or payload.startswith(CHECK_BYTES) or _reads_as_records(decoding, transport)
-
-
-def _reads_as_records(decoding: Decoding, transport: TransportLayer) -> bool:
-    """Whether the payload is a list of records as it stands."""
-    parsed = parse_records(decoding.plain, transport.end, decoding.size)
-    return bool(parsed.records) and parsed.problem is None
+    return not payload or payload.startswith(CHECK_BYTES) or surely_in_clear(decoding, transport)
 
 
 def open_diehl_payload(decoding: Decoding, transport: TransportLayer, diehl: DiehlFrame) -> bool:

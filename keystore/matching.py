@@ -8,6 +8,9 @@ from enum import IntEnum
 NUMBER_DIGITS = 8
 """Digits of an identification number on the air (EN 13757-3, 7.5.1)."""
 
+RADIO_NUMBER = re.compile(r"[0-9a-f]{8}")
+"""The normal form of a number that can stand in a wireless M-Bus address."""
+
 _PREFIXED_NUMBER = re.compile(r"([A-Za-z]{3})[ ._/-]*([0-9]{8})")
 _SEPARATORS = re.compile(r"[\s.:_/-]+")
 _WIRE_NUMBER = re.compile(r"(?:[0-9a-f]{8}){1,2}")

@@ -11,7 +11,7 @@ from keystore.formats.batch import ExportFile, ImportStream
 from keystore.formats.csv_columns import Column, ColumnMeaning, KeyColumn
 from keystore.formats.device_rows import RowReader, RowRules, filled
 from keystore.formats.json_objects import looks_like_json
-from keystore.formats.table_columns import columns_of_header, first_data_line, is_usable, rows_of_lines
+from keystore.formats.table_columns import columns_of_header, first_data_line, is_usable, passed_over, rows_of_lines
 from keystore.formats.table_text import DELIMITERS, TableText, cells_of, is_text, likely_delimiter
 
 SYSTEM: Final = "csv"
@@ -28,6 +28,7 @@ class _Table:
     after: int
     columns: tuple[ColumnMeaning | None, ...]
     has_header: bool = True
+    warnings: tuple[str, ...] = ()
 
     @property
     def is_portal_list(self) -> bool:
@@ -69,7 +70,7 @@ def read(file: ExportFile) -> ImportStream:
     )
     lines = text.rows(table.delimiter, table.after)
     rows = rows_of_lines(lines, table.columns, RowReader(source, rules), strict_width=table.has_header)
-    return ImportStream(source, filled(rows, thing), text.warnings, text.lines)
+    return ImportStream(source, filled(rows, thing), (*text.warnings, *table.warnings), text.lines)
 
 
 def _find_table(text: TableText, file: ExportFile) -> _Table | None:
@@ -84,9 +85,11 @@ def _find_table(text: TableText, file: ExportFile) -> _Table | None:
     for index, line in enumerate(text.head):
         found: list[_Table] = []
         for delimiter in delimiters:
-            columns = columns_of_header(cells_of(line, delimiter), options.mapping)
+            cells = cells_of(line, delimiter)
+            columns = columns_of_header(cells, options.mapping)
             if columns is not None and is_usable(columns):
-                found.append(_Table(delimiter, index + 1, columns))
+                warnings = passed_over(cells, columns) if options.mapping is None else ()
+                found.append(_Table(delimiter, index + 1, columns, warnings=warnings))
         if found:
             return max(found, key=lambda table: _known(table.columns))
     return None

@@ -31,6 +31,7 @@ _ALWAYS: Final[_Texts] = {
 
 _SOMETIMES: Final[_Texts] = {
     "DevAddr": lambda record: record.dev_addr,
+    "Radio adapter": lambda record: _adapter_text(record),
     "Version": lambda record: _number(record.version),
     "Medium": lambda record: _number(record.medium_code),
     "Type number": lambda record: record.type_number,
@@ -77,6 +78,12 @@ def write(records: Iterable[KeyRecord], *, delimiter: str = ";", bom: bool = Fal
 def _serial_text(record: KeyRecord) -> str:
     """Return the number on the air where there is one: a printed serial may have lost its zeros."""
     return record.number.upper() if record.is_radio_number else record.serial or record.number
+
+
+def _adapter_text(record: KeyRecord) -> str:
+    """Return the number of the radio adapter, its maker before it where the digits let it be told from them."""
+    maker = record.adapter_manufacturer if record.adapter.isdigit() else None
+    return f"{maker or ''}{record.adapter.upper()}"
 
 
 def _claim_text(record: KeyRecord) -> str:

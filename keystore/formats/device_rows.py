@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, TypeVar
@@ -18,7 +19,7 @@ from keystore.formats.csv_cells import (
 )
 from keystore.formats.csv_columns import Column, ColumnMeaning, KeyColumn
 from keystore.formats.key_text import NO_KEY_WORDS, PAC_LENGTHS, key_from_text, looks_like_key, shown_text
-from keystore.matching import normal_eui
+from keystore.matching import RADIO_NUMBER, normal_eui
 from keystore.model import KEY_LENGTHS, WMBUS_ROLES, KeyRecord, KeyRole, Ownership, Provenance
 from protocols.text import safe_text
 
@@ -42,6 +43,9 @@ _TEXTS: Final = {
 """Columns that are kept as text, and the field of the record that holds them."""
 
 _OWNERSHIPS: Final = {word: ownership for ownership, words in CLAIM_WORDS.items() for word in words}
+_ROUNDED: Final = re.compile(r"(?!0+$)[0-9]{15}0{17,}")
+"""Thirty-two decimal digits of which a spreadsheet has kept fifteen."""
+
 _T = TypeVar("_T")
 
 
@@ -110,6 +114,7 @@ class RowReader:
         fields: dict[str, Any] = {
             "number": cell.number if cell.number == shown else safe_text(cell.number),
             "manufacturer": _checked(found.get(Column.MANUFACTURER), manufacturer_cell, warnings) or cell.manufacturer,
+            **_adapter(found.get(Column.ADAPTER), cell.number, warnings),
             "version": _checked(found.get(Column.VERSION), version_cell, warnings),
             "medium_code": _checked(found.get(Column.MEDIUM), medium_cell, warnings),
             "serial": shown,
@@ -164,6 +169,17 @@ def _checked(text: str | None, read_cell: Callable[[str], _T], warnings: list[st
         return None
 
 
+def _adapter(text: str | None, number: str, warnings: list[str]) -> dict[str, str | None]:
+    """Return the radio adapter that sends for a meter, nothing when the meter sends itself."""
+    cell = _checked(text, lambda printed: serial_cell(printed, on_air=True), warnings)
+    if cell is None or cell.number == number:
+        return {}
+    if not RADIO_NUMBER.fullmatch(cell.number):
+        warnings.append("the radio adapter's number is not eight digits: left out")
+        return {}
+    return {"adapter": cell.number, "adapter_manufacturer": cell.manufacturer}
+
+
 def masked(found: Mapping[ColumnMeaning, str]) -> str:
     """Return what a device's fields say, safe to show and to write down: of keys only how long they are."""
     shown = []
@@ -205,4 +221,6 @@ def _key_row(
 def _key(text: str, lengths: tuple[int, ...]) -> bytes:
     if is_scientific(text):
         raise ValueError("the key was turned into scientific notation: its digits are lost")
+    if _ROUNDED.fullmatch(text):
+        raise ValueError("the key was rounded to 15 digits by a spreadsheet: the others are lost")
     return key_from_text(text, lengths)

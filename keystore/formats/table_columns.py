@@ -6,7 +6,15 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from keystore.formats.batch import ImportRow, quarantined
 from keystore.formats.csv_cells import cell_text
-from keystore.formats.csv_columns import Column, ColumnMeaning, KeyColumn, is_vague, meaning_of
+from keystore.formats.csv_columns import (
+    Column,
+    ColumnMeaning,
+    KeyColumn,
+    Plainness,
+    meanings_of,
+    plainness_of,
+    speaks_of_a_key,
+)
 from keystore.formats.device_rows import RowReader
 from keystore.formats.key_text import NO_KEY_WORDS, shown_text
 from keystore.formats.mapping import ColumnMapping
@@ -16,15 +24,45 @@ Columns = tuple[ColumnMeaning | None, ...]
 
 
 def columns_of_header(cells: Sequence[str], mapping: ColumnMapping | None) -> Columns | None:
-    """Return what each column holds; None when a header that the mapping names is missing."""
+    """Return what each column holds; None when a header that the mapping names is missing.
+
+    Of two columns of one meaning the one counts whose header says it more plainly, else the first.
+    """
     texts = [cell_text(cell) for cell in cells]
     if mapping is not None:
         return mapping.columns(texts)
-    meanings = [meaning_of(text) for text in texts]
-    if any(meaning is Column.SERIAL and not is_vague(text) for text, meaning in zip(texts, meanings, strict=True)):
-        meanings = [None if is_vague(text) else meaning for text, meaning in zip(texts, meanings, strict=True)]
-    # Of two columns of one meaning the first counts.
-    return tuple(None if meaning in meanings[:i] else meaning for i, meaning in enumerate(meanings))
+    meanings = meanings_of(texts)
+    chosen = {
+        meaning: min(
+            (index for index, other in enumerate(meanings) if other == meaning),
+            key=lambda index: (plainness_of(texts[index]), index),
+        )
+        for meaning in meanings
+        if meaning is not None
+    }
+    return tuple(
+        meaning if meaning is not None and chosen[meaning] == index else None for index, meaning in enumerate(meanings)
+    )
+
+
+def passed_over(cells: Sequence[str], columns: Columns) -> tuple[str, ...]:
+    """Return a warning for each column that may hold a meter's number or a key and is not read."""
+    texts = [cell_text(cell) for cell in cells]
+    meanings = meanings_of(texts)
+    warnings = []
+    for index, (text, meaning) in enumerate(zip(texts, meanings, strict=True)):
+        if not text or columns[index] is not None:
+            continue
+        number = meaning is Column.SERIAL and plainness_of(text) is not Plainness.VAGUE
+        if not (number or isinstance(meaning, KeyColumn) or (meaning is None and speaks_of_a_key(text))):
+            continue
+        warning = f"column {index + 1}, {shown_text(text)}, is not read"
+        if meaning is not None and meaning in columns:
+            used = columns.index(meaning)
+            what = "number" if number else "key"
+            warning += f": the {what} is taken from column {used + 1}, {shown_text(texts[used])}"
+        warnings.append(f"{warning}; if that is wrong, give --map")
+    return tuple(warnings)
 
 
 def is_usable(columns: Columns) -> bool:

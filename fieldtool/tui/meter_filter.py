@@ -9,10 +9,25 @@ from difflib import get_close_matches
 
 from fieldtool.pipeline.reception import MeterRow
 from fieldtool.tui.signs import OUTCOME_SIGNS
+from keystore.matching import NUMBER_DIGITS
 
 FILTER_EXAMPLES = "kam   medium:heat   -outcome:ok   rssi>-80   telegrams<3   alarm:low"
 
 _TERM = re.compile(r"(?P<not>-?)(?:(?P<field>[a-z_]+)(?P<sign>[:<>]))?(?P<word>.+)", re.IGNORECASE)
+
+
+_SEPARATORS = str.maketrans("", "", ".:_/-")
+_BYTES = re.compile(r"(?<!\S)[0-9a-f]{2}(?: [0-9a-f]{2}){3,}(?!\S)", re.IGNORECASE)
+"""A hex dump's bytes, four or more, that stand apart."""
+
+_EUI = re.compile(r"[0-9a-f]{2}(?:[:-][0-9a-f]{2}){3,}", re.IGNORECASE)
+"""A DevEUI as it is printed on devices."""
+
+_LABEL = re.compile(r"[0-9][a-z]{3}[0-9]{10}", re.IGNORECASE)
+"""Medium, maker, block, number, as on labels (DIN 43863-5): `8 KAM00 6300 1468`."""
+
+_LONG_NUMBER = re.compile(r"[0-9]?([a-z]{3})[0-9]{0,2}([0-9]{8})|00([0-9]{8})")
+"""The same, parts of it, or a number filled up to ten digits."""
 
 
 class BadFilter(ValueError):
@@ -27,6 +42,14 @@ def _number(row: MeterRow) -> tuple[str, ...]:
     printed = (row.number,) if row.number else ()
     number = (row.address.number, row.address.number_wire.hex()) if row.address else ()
     return (*device, *printed, *number)
+
+
+def _long_number(row: MeterRow) -> tuple[str, ...]:
+    """Maker and number, the address as the link layer sends it, and as the secondary address of wired M-Bus."""
+    if row.address is None:
+        return ()
+    maker, number, wire = row.address.manufacturer.lower(), row.address.number, row.address.to_wire().hex()
+    return f"{maker}{number}", f"{maker}{row.number}", wire, f"{number}{wire[:4]}{wire[12:]}"
 
 
 def _maker(row: MeterRow) -> tuple[str, ...]:
@@ -76,13 +99,17 @@ _NUMBER_FIELDS: dict[str, Callable[[MeterRow], int | None]] = {
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """One condition: a word in a field or in any of them, or a number below or above a limit."""
+    """One condition: a word in a field or in any of them, or a number below or above a limit.
+
+    `spelling` is what the word is without separators when it may be a meter's number, else empty.
+    """
 
     word: str
     field: str | None = None
     sign: str = ":"
     limit: int = 0
     negated: bool = False
+    spelling: str = ""
 
     def holds(self, row: MeterRow) -> bool:
         """Whether a row fulfils the condition."""
@@ -93,7 +120,13 @@ class Term:
             number = _NUMBER_FIELDS[self.field](row)
             return number is not None and (number < self.limit if self.sign == "<" else number > self.limit)
         fields = _WORD_FIELDS.values() if self.field is None else (_WORD_FIELDS[self.field],)
-        return any(self.word in text.lower() for field in fields for text in field(row))
+        if any(self.word in text.lower() for field in fields for text in field(row)):
+            return True
+        return bool(self.spelling) and _number in fields and self._is_number(row)
+
+    def _is_number(self, row: MeterRow) -> bool:
+        texts = (*_number(row), *(_long_number(row) if len(self.spelling) > NUMBER_DIGITS else ()))
+        return any(self.spelling in text.lower() for text in texts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +143,10 @@ class MeterFilter:
 
 def parse_filter(text: str) -> MeterFilter:
     """Read a filter; `BadFilter` says in one line what is wrong with it."""
-    return MeterFilter(text.strip(), tuple(_term(part) for part in text.split()))
+    joined = _BYTES.sub(lambda found: found[0].replace(" ", ""), text)
+    without_blanks = "".join(text.split())
+    parts = [without_blanks] if _LABEL.fullmatch(without_blanks) else joined.split()
+    return MeterFilter(text.strip(), tuple(_term(part) for part in parts))
 
 
 def _term(part: str) -> Term:
@@ -118,17 +154,28 @@ def _term(part: str) -> Term:
     if match is None or part.endswith((":", "<", ">")):
         raise BadFilter(f"nothing to look for after {part!r}")
     negated, field, sign, word = bool(match["not"]), match["field"], match["sign"], match["word"].lower()
+    if field is not None and _EUI.fullmatch(part):
+        field, word = None, part.lower()
     if field is None:
-        return Term(word, negated=negated)
+        return Term(word, negated=negated, spelling=_number_spelling(word))
     field = field.lower()
     if sign == ":":
         _known(field, tuple(_WORD_FIELDS), "words")
-        return Term(word, field, negated=negated)
+        return Term(word, field, negated=negated, spelling=_number_spelling(word))
     _known(field, tuple(_NUMBER_FIELDS), "numbers")
     try:
         return Term(word, field, sign, int(word), negated)
     except ValueError:
         raise BadFilter(f"{word!r} is not a whole number") from None
+
+
+def _number_spelling(word: str) -> str:
+    """The digits that a word stands for, with the maker's letters where they stand before them."""
+    plain = word.translate(_SEPARATORS)
+    if not any(char.isdigit() for char in plain):
+        return ""
+    long = _LONG_NUMBER.fullmatch(plain)
+    return "".join(part for part in long.groups() if part) if long else plain
 
 
 def _known(field: str, names: Sequence[str], kind: str) -> None:

@@ -112,6 +112,51 @@ def test_filter_finds(text: str, numbers: int) -> None:
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        "63001468",
+        "6300 1468",
+        "63.001.468",
+        "63-001-468",
+        "63/001/468",
+        "1468",
+        "KAM63001468",
+        "KAM-63001468",
+        "kam.63001468",
+        "KAM 63001468",
+        "8KAM0063001468",
+        "8KAM 00 6300 1468",
+        "0063001468",
+        "68140063",
+        "68 14 00 63",
+        "2D 2C 68 14 00 63",
+        "2D2C681400631B16",
+        "630014682D2C1B16",
+        "number:63.001.468",
+        "number:KAM63001468",
+        "70:b3:d5:00:00:00:00:01",
+        "A8-40-41-00-00-00-00-01",
+        "ac:1f:09:ff:fe:00:00:01",
+        "70B3D50000000001",
+    ],
+)
+def test_filter_finds_a_number_however_it_is_written(text: str) -> None:
+    meters = [*some_meters(), telegram(address(73001468)), telegram(address(63001466))]
+    euis = ("70b3d50000000001", "a840410000000001", "ac1f09fffe000001")
+    rows = _rows(meters)
+    devices = [replace(rows[0], sender=eui, address=None, number=None) for eui in euis]
+    wanted = parse_filter(text)
+    found = [row.number or row.sender for row in (*rows, *devices) if wanted.passes(row)]
+    plain = text.lower().replace(":", "").replace("-", "")
+    assert found == ([plain] if plain in euis else ["63001468", "73001468"] if text == "1468" else ["63001468"])
+
+
+@pytest.mark.parametrize("text", ["63001467", "63.001.467", "QDS63001468", "-63.001.468", "0163001468", "2D2C68140064"])
+def test_filter_finds_no_other_number(text: str) -> None:
+    assert not parse_filter(text).passes(_rows(some_meters())[0])
+
+
+@pytest.mark.parametrize(
     ("text", "reason"),
     [
         ("rssi>", "nothing to look for after 'rssi>'"),

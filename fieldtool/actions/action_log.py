@@ -34,6 +34,7 @@ class Became(StrEnum):
     LINK_FAILED = "link failed"
     INTERRUPTED = "interrupted"
     DIFFERS = "done, but the read-out differs"
+    UNPROVED = "done, but the answer is not proved"
     SETTLED = "key change settled"
     UNSETTLED = "key change not settled"
 

@@ -21,6 +21,7 @@ from protocols.model import Address
 from protocols.wmbus.link_timing import ACCESSIBLE, BIDIRECTIONAL, FAST_RESPONSE, opens_window, response_window
 from protocols.wmbus.two_way import (
     ANSWERS,
+    CI_RECORDS,
     FCB,
     TwoWayMessage,
     gateway_frame,
@@ -241,6 +242,10 @@ class RadioAccess:
         except ProtocolError as error:
             message_text = f"meter {self._meter} cannot be answered: {error}"
             raise LinkSilent(message_text, "use a wired or optical link") from error
+        if self._key is not None and message.key is None and message.application and message.ci == CI_RECORDS:
+            # A meter that encrypts does not stop: somebody else sends in its name.
+            self._ether.of_others += 1
+            return None
         self._learn(heard, message, keys)
         return message
 
@@ -249,7 +254,9 @@ class RadioAccess:
         self._address = message.meter
         self._ether.unreadable = 0
         if message.application:
-            self._key, self._key_known = (None if message.key is None else keys[message.key]), True
+            # Once it has encrypted, nothing is sent to it in clear: an error may be told in clear.
+            self._key = self._key if message.key is None else keys[message.key]
+            self._key_known = True
         if message.name not in UNSOLICITED:
             self._ether.last_by_itself_s = None
             return

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from fieldtool.actions.errors import LinkSilent
+from fieldtool.actions.errors import LinkSilent, WrongMeter
 from fieldtool.actions.links import FieldLink
 from protocols.actions.commands import ReadBack
 from protocols.application import Application
@@ -55,8 +55,14 @@ def more_follows(frame: bytes, keys: KeyLookup) -> bool:
 
 
 def take_read_out(link: FieldLink, keys: KeyLookup) -> ReadOut:
-    """Read a meter out; raises `LinkLost`, `LinkSilent`."""
+    """Read a meter out; raises `LinkLost`, `LinkSilent`, and `WrongMeter` when its parts are of several meters."""
     frames = link.read_out()
     if not frames:
         raise LinkSilent("the meter has nothing to read out", "wait for its next transmission, then try again")
-    return ReadOut(tuple(decode(frame, keys) for frame in frames))
+    read_out = ReadOut(tuple(decode(frame, keys) for frame in frames))
+    first, *others = dict.fromkeys(one.meter for one in read_out.telegrams if one.meter is not None) or (None,)
+    if others:
+        raise WrongMeter(
+            f"meter {others[0]} answers where {first} was read out", "check which meters the link leads to"
+        )
+    return read_out

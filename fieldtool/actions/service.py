@@ -85,6 +85,8 @@ class ActionService:
         with nullcontext() if dry_run else attempt.noted():
             opened = self._session(meter).hello()
             read_out = take_read_out(self._link, self._vault.keys_for)
+            if read_out.meter is not None:
+                require_same_meter(opened.meter, read_out.meter)
         now, standing = self._clock(), self.standing()
         address = opened.meter
         return ActionPlan(
@@ -207,8 +209,12 @@ class ActionService:
         except (LinkLost, LinkSilent) as error:
             log.note(Became.LINK_FAILED, f"done, but not read back: {error.message}")
             raise type(error)(f"the meter says done, but {error.message}", "read it out to see") from error
-        problem = f"the meter says done, but shows {after}" if matches is False else ""
-        log.note(Became.DIFFERS if problem else Became.DONE, problem)
+        became, problem = Became.DONE, ""
+        if matches is False:
+            became, problem = Became.DIFFERS, f"the meter says done, but shows {after}"
+        elif authentic is False and keys:
+            became, problem = Became.UNPROVED, f"the meter says done, but {_NOT_PROVED}"
+        log.note(became, problem)
         notes = (_NOT_PROVED,) if authentic is False else ()
         left = counter_shown(result.reconfigurations_left)
         return ActionOutcome(plan, after, matches, authentic, left, events, problem, notes)

@@ -11,6 +11,7 @@ from fieldtool.actions.errors import LinkSilent, WrongMeter
 from fieldtool.errors import AccessError
 from protocols.actions.messages import NO_MAC, Challenge, Hello, Result, WhichKey, parse_message
 from protocols.actions.results import ResultCode
+from protocols.mbus.wired import LongFrame
 from protocols.model import Address
 from tests.fieldtool.actions.action_bench import Bench
 
@@ -32,8 +33,9 @@ def test_a_session_that_was_recorded_proves_no_answer(bench: Bench) -> None:
     assert bench.do("event-log").authentic
     bench.link.exchange = lambda message: recorded[message[0]]  # type: ignore[method-assign]
     outcome = bench.do("event-log")
-    assert outcome.authentic is False
-    assert any("proves its answer" in note for note in outcome.notes)
+    assert (outcome.ok, outcome.authentic) == (False, False)
+    assert "proves its answer" in outcome.problem
+    assert bench.became[-1] == "done, but the answer is not proved"
 
 
 def test_an_answer_whose_proof_was_taken_off_is_told(bench: Bench) -> None:
@@ -46,8 +48,47 @@ def test_an_answer_whose_proof_was_taken_off_is_told(bench: Bench) -> None:
 
     bench.link.exchange = strip  # type: ignore[method-assign]
     outcome = bench.do("customer-number", number="4711")
-    assert outcome.authentic is False
-    assert any("proves its answer" in note for note in outcome.notes)
+    assert (outcome.ok, outcome.authentic) == (False, False)
+    assert "proves its answer" in outcome.problem
+    assert bench.became == ["begun", "done, but the answer is not proved"]
+
+
+def test_who_swallows_a_command_and_answers_himself_does_not_pass_for_the_meter(bench: Bench) -> None:
+    honest, read_out = bench.link.exchange, bench.link.read_out
+    swallowed: list[bytes] = []
+
+    def between(message: bytes) -> bytes:
+        if message[0] != PROOF:
+            return honest(message)
+        swallowed.append(message)
+        # He knows what is on the line, and keeps a meter of his own to be read out.
+        bench.lock.state = replace(bench.lock.state, customer_number="4711")
+        return Result(message[1:5], ResultCode.DONE, mac=b"M" * 16).to_bytes()
+
+    bench.link.exchange = between  # type: ignore[method-assign]
+    bench.link.read_out = read_out  # type: ignore[method-assign]
+    outcome = bench.do("customer-number", number="4711")
+    assert swallowed
+    assert outcome.matches
+    assert not outcome.ok
+    assert "none of the keys that are filed for the meter proves its answer" in outcome.problem
+
+
+def test_a_read_out_of_another_meter_is_not_shown_for_the_one_that_is_set_up(bench: Bench) -> None:
+    honest = bench.link.read_out
+    number = bench.meter.address.to_transport()[:4]
+
+    def other(part: bytes) -> bytes:
+        body = part[4:-2].replace(number, bytes.fromhex("78563412"))
+        return LongFrame(body[0], body[1], body[2], body[3:]).to_bytes()
+
+    bench.link.read_out = lambda: [other(part) for part in honest()]  # type: ignore[method-assign]
+    with pytest.raises(WrongMeter, match="12345678"):
+        bench.do("customer-number", number="4711")
+    bench.link.read_out = lambda: [honest()[0], other(honest()[1])]  # type: ignore[method-assign]
+    with pytest.raises(WrongMeter, match="12345678"):
+        bench.do("customer-number", number="4711")
+    assert bench.lock.state.customer_number == ""
 
 
 def hold_back(bench: Bench) -> list[bytes]:

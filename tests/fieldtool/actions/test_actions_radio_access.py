@@ -11,11 +11,11 @@ import pytest
 from fieldtool.actions.errors import LinkLost, LinkSilent
 from fieldtool.actions.links import LinkContext, MeterChoice
 from fieldtool.actions.radio_access import MeterRefused, Patience, RadioAccess
-from fieldtool.actions.radio_stick import RadioStick
+from fieldtool.actions.radio_stick import Heard, RadioStick
 from fieldtool.errors import ReceiverSilent
 from protocols.model import Key
 from protocols.receivers.im871a.settings import LinkMode
-from protocols.wmbus.two_way import REQ_UD2, SND_NKE, SND_UD, carry
+from protocols.wmbus.two_way import REQ_UD2, SND_NKE, SND_UD, carry, meter_frame
 from simulators.bench.lockstep import Lockstep
 from simulators.field_meter.radio import RadioMeter, RadioSettings
 from simulators.receivers.im871a import Im871aStick
@@ -243,6 +243,15 @@ def test_a_meter_with_a_key_takes_nothing_in_clear() -> None:
     with pytest.raises(MeterRefused):
         the.access.request(SND_UD, carry(b"x"))
     assert the.application.told == []
+
+
+def test_a_telegram_in_clear_that_somebody_made_up_opens_nothing() -> None:
+    the = build()
+    the.access.request(REQ_UD2)
+    spoofed = meter_frame(0x08, METER, the.access._acc, cc=0x80, link_acc=1, application=carry(b"made up"))
+    assert not the.access._take([Heard(spoofed, the.port.clock(), fresh=True)])
+    the.access.request(SND_UD, carry(b"x"))
+    assert [data_of(told) for told in the.application.told] == [carry(b"x")]
 
 
 def test_a_meter_without_a_key_is_told_in_clear() -> None:

@@ -103,7 +103,8 @@ def _open_with_first(
 
 def _check_payload_crc(decoding: Decoding, data: bytes, ell: ExtendedLinkLayer) -> None:
     if ell.session_number is not None and not EXTENDED_LINK.in_clear(data, ell):
-        decoding.notes.append("payload CRC of the extended link layer does not fit")
+        problem = "payload CRC of the extended link layer does not fit"
+        decoding.ladder.failed(Rung.FRAME, Outcome.DAMAGED, problem, CUT_NEXT)
 
 
 def open_transport(decoding: Decoding, transport: TransportLayer) -> bool:

@@ -89,7 +89,7 @@ class ActionScreen(StoreScreen):
             self.say(f"{self._run.progress} …", "escape stops", style="muted")
 
     @property
-    def is_running(self) -> bool:
+    def at_a_meter(self) -> bool:
         """Whether a link to a meter is in use."""
         return self._run is not None
 

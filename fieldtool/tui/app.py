@@ -92,7 +92,7 @@ class FieldToolApp(App[None]):
         What a meter waits for is not left standing.
         """
         if action == "suspend_process":
-            return not any(isinstance(screen, ActionScreen) and screen.is_running for screen in self.screen_stack)
+            return not any(isinstance(screen, ActionScreen) and screen.at_a_meter for screen in self.screen_stack)
         if action == "certificates":
             return self.session.certificates is not None and not isinstance(self.screen, CertificateScreen)
         if action == "actions":

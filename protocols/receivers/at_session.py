@@ -15,17 +15,23 @@ from protocols.receivers.open_request import OpenRequest, Patience
 from protocols.receivers.text_lines import LineStream
 
 PATIENCE: Final = Patience()
+ONCE: Final = Patience(attempts=1)
 MAX_PACKET: Final = 255
 
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """One command of a handshake: how a line begins that confirms it, and how one that refuses it."""
+    """One command of a handshake: how a line begins that confirms it, one that refuses it, one that asks to wait.
+
+    Where `may_stay_silent`, a command without any answer counts as confirmed.
+    """
 
     command: str
     done: tuple[str, ...]
     refused: tuple[str, ...]
     patience: Patience = PATIENCE
+    busy: tuple[str, ...] = ()
+    may_stay_silent: bool = False
 
 
 class AtSession(ABC):
@@ -43,7 +49,7 @@ class AtSession(ABC):
         self._script: Sequence[Exchange] = self._exchanges(self._channel)
         self._place = 0
         self._request = OpenRequest()
-        self._failed = self._ready = False
+        self._failed = self._ready = self._busy = False
 
     @staticmethod
     @abstractmethod
@@ -70,11 +76,16 @@ class AtSession(ABC):
         """Repeat or give up a command that was not answered in time."""
         return self._request.tick(now_s, self._no_answer)
 
-    def _no_answer(self) -> Failed:
-        return self._fail(
-            f"no answer within {self._request.patience.total_s:g} s to {self._script[self._place].command!r}",
-            f"check that this is the port of a {self._model}, then plug it in anew",
-        )
+    def _no_answer(self) -> list[HostEvent]:
+        exchange = self._script[self._place]
+        if exchange.may_stay_silent:
+            return [self._ask(self._place + 1)]
+        if self._busy:
+            return [
+                self._fail(f"the module stays busy at {exchange.command!r}", "unplug it, plug it in again, and retry")
+            ]
+        reason = f"no answer within {self._request.patience.total_s:g} s to {exchange.command!r}"
+        return [self._fail(reason, f"check that this is the port of a {self._model}, then plug it in anew")]
 
     def _listen_again(self) -> list[HostEvent]:
         """Switch reception on anew, with the last exchange of the script."""
@@ -94,6 +105,9 @@ class AtSession(ABC):
 
     def _answered(self, line: str) -> list[HostEvent]:
         exchange = self._script[self._place]
+        if line.startswith(exchange.busy):
+            self._busy = True
+            return []
         if line.startswith(exchange.done):
             if self._place + 1 < len(self._script):
                 return [self._ask(self._place + 1)]
@@ -108,7 +122,7 @@ class AtSession(ABC):
         return []
 
     def _ask(self, place: int) -> Send:
-        self._place = place
+        self._place, self._busy = place, False
         exchange = self._script[place]
         return self._request.ask(_line(exchange.command), exchange.patience)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import ClassVar, Final
 
-from protocols.receivers.at_session import AtSession, Exchange
+from protocols.receivers.at_session import ONCE, AtSession, Exchange
 from protocols.receivers.events import Damaged, HostEvent
 from protocols.receivers.lora_channel import BANDWIDTH_HZ, DEFAULT_MODE, MODES, Channel
 
@@ -14,7 +14,7 @@ PREAMBLE: Final = 8
 POWER_DBM: Final = 14
 
 _QUALITY: Final = re.compile(r"\+TEST: ?LEN: ?(\d+), ?RSSI: ?(-?\d{1,3}), ?SNR: ?(-?\d{1,3})", re.ASCII)
-_RECEIVED: Final = re.compile(r'\+TEST: ?RX "([^"]*)"?', re.ASCII)
+_RECEIVED: Final = re.compile(r"\+TEST: ?RX(?: (.*))?", re.ASCII)
 _REFUSED: Final = ("+TEST: ERROR", "+MODE: ERROR", "+AT: ERROR")
 
 
@@ -35,8 +35,8 @@ class HostSession(AtSession):
         return (
             Exchange("AT", ("+AT: OK",), _REFUSED),
             Exchange("AT+MODE=TEST", ("+MODE: TEST",), _REFUSED),
-            # A module that does not receive has nothing to stop, and may say so.
-            Exchange("AT+TEST=STOP", ("+TEST: STOP", "+TEST: ERROR"), ()),
+            # A module that does not receive has nothing to stop, and may say so, or nothing.
+            Exchange("AT+TEST=STOP", ("+TEST: STOP", *_REFUSED), (), ONCE, may_stay_silent=True),
             Exchange(f"AT+TEST=RFCFG,{settings}", ("+TEST: RFCFG",), _REFUSED),
             Exchange("AT+TEST=RXLRPKT", ("+TEST: RXLRPKT",), _REFUSED),
         )
@@ -48,13 +48,14 @@ class HostSession(AtSession):
         received = _RECEIVED.fullmatch(line)
         if received is None:
             return []
+        digits = (received[1] or "").strip().strip('"')
         quality_of_it, self._quality = self._quality, None
         if quality_of_it is None:
-            return [self._packet(received[1], None, None)]
+            return [self._packet(digits, None, None)]
         length, rssi_dbm, snr_db = quality_of_it
-        if len(received[1]) != 2 * length:
+        if len(digits) != 2 * length:
             return [Damaged(f"a packet of {length} bytes announced, another length received", line.encode())]
-        return [self._packet(received[1], rssi_dbm, float(snr_db))]
+        return [self._packet(digits, rssi_dbm, float(snr_db))]
 
 
 class LoraE5:

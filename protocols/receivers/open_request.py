@@ -45,7 +45,11 @@ class OpenRequest:
         """Wait for nothing any more."""
         self._data, self._deadline_s = b"", None
 
-    def tick(self, now_s: float, give_up: Callable[[], HostEvent]) -> list[HostEvent]:
+    def postpone(self) -> None:
+        """Take an answer that asks for patience: the request is sent again when its time is over, and counted anew."""
+        self.attempt = 1
+
+    def tick(self, now_s: float, give_up: Callable[[], list[HostEvent]]) -> list[HostEvent]:
         """Repeat the request when its time is over, as often as patience allows; then what `give_up` says of it."""
         if not self._data:
             return []
@@ -56,6 +60,6 @@ class OpenRequest:
             return []
         self._deadline_s = now_s + self.patience.deadline_s
         if self.attempt >= self.patience.attempts:
-            return [give_up()]
+            return give_up()
         self.attempt += 1
         return [Send(self._data)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import ClassVar, Final
 
-from protocols.receivers.at_session import AtSession, Exchange
+from protocols.receivers.at_session import ONCE, PATIENCE, AtSession, Exchange
 from protocols.receivers.events import Damaged, HostEvent
 from protocols.receivers.lora_channel import DEFAULT_MODE, MODES, Channel
 from protocols.receivers.open_request import Patience
@@ -23,6 +23,7 @@ REBOOT: Final = Patience(attempts=6)
 EVENT: Final = "+EVT:RXP2P"
 TIMEOUT: Final = "RECEIVE TIMEOUT"
 _REFUSED: Final = ("AT_",)
+_BUSY: Final = ("AT_BUSY_ERROR",)
 _RECEIVED: Final = re.compile(r"\+EVT:RXP2P:(-?\d{1,3}):(-?\d{1,3}):(.*)", re.ASCII)
 
 
@@ -39,14 +40,14 @@ class HostSession(AtSession):
             f":{PREAMBLE}:{POWER_DBM}"
         )
         return (
-            Exchange("AT", OK, _REFUSED),
+            _exchange("AT"),
             # In LoRaWAN mode there is no such command; in point-to-point mode nothing can be set while it receives.
-            Exchange("AT+PRECV=0", (*OK, *_REFUSED), ()),
-            Exchange("AT+NWM=0", OK, _REFUSED, REBOOT),
-            Exchange(f"AT+P2P={settings}", OK, _REFUSED, REBOOT),
-            Exchange("AT+SYNCWORD=3444", OK, _REFUSED),
-            Exchange(f"AT+IQINVER={int(channel.inverted)}", OK, _REFUSED),
-            Exchange(f"AT+PRECV={CONTINUOUS}", OK, _REFUSED),
+            Exchange("AT+PRECV=0", (*OK, *_REFUSED), (), ONCE, may_stay_silent=True),
+            _exchange("AT+NWM=0", REBOOT),
+            _exchange(f"AT+P2P={settings}", REBOOT),
+            _exchange("AT+SYNCWORD=3444"),
+            _exchange(f"AT+IQINVER={int(channel.inverted)}"),
+            _exchange(f"AT+PRECV={CONTINUOUS}"),
         )
 
     def _hear(self, line: str) -> list[HostEvent]:
@@ -57,6 +58,10 @@ class HostSession(AtSession):
         if TIMEOUT in line:
             return self._listen_again()
         return [Damaged("the module tells of a reception without a packet", line.encode())]
+
+
+def _exchange(command: str, patience: Patience = PATIENCE) -> Exchange:
+    return Exchange(command, OK, _REFUSED, patience, _BUSY)
 
 
 class Rak3172:

@@ -187,17 +187,15 @@ class HostSession:
         self._step = step
         return self._request.ask(request.to_bytes())
 
-    def _no_answer(self) -> Failed:
+    def _no_answer(self) -> list[HostEvent]:
         waited_s = self._request.patience.total_s
         if self._step is Step.INFO:
-            return self._fail(
-                f"no iM871A answered within {waited_s:g} s",
-                "check that this is the stick's port, at 57600 baud, and that no other program uses it",
-            )
-        return self._fail(
-            f"the stick fell silent: no {self._step.value} within {waited_s:g} s",
-            "unplug it, plug it in again, and retry",
-        )
+            reason = f"no iM871A answered within {waited_s:g} s"
+            hint = "check that this is the stick's port, at 57600 baud, and that no other program uses it"
+        else:
+            reason = f"the stick fell silent: no {self._step.value} within {waited_s:g} s"
+            hint = "unplug it, plug it in again, and retry"
+        return [self._fail(reason, hint)]
 
     def _fail(self, reason: str, hint: str) -> Failed:
         self._step = Step.FAILED

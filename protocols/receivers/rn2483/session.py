@@ -9,7 +9,7 @@ from protocols.model import Link
 from protocols.receivers.events import Damaged, Failed, Frame, HostEvent, Ready, ReceiverInfo, Send
 from protocols.receivers.lora_channel import BANDWIDTH_HZ, Channel
 from protocols.receivers.lora_radio import reception
-from protocols.receivers.open_request import OpenRequest
+from protocols.receivers.open_request import OpenRequest, Patience
 from protocols.receivers.rn2483.settings import commands
 from protocols.receivers.text_lines import LineStream
 
@@ -21,10 +21,14 @@ RSSI: Final = "radio get rssi"
 OK: Final = "ok"
 RECEIVED: Final = "radio_rx"
 RADIO_ERROR: Final = "radio_err"
-REFUSALS: Final = ("invalid_param", "busy", "unknown_command")
+BUSY: Final = "busy"
+REFUSALS: Final = ("invalid_param", BUSY, "unknown_command")
 MODELS: Final = ("RN2483", "RN2903")
 
 MAX_PACKET: Final = 255
+PATIENCE: Final = Patience()
+QUALITY_PATIENCE: Final = Patience(deadline_s=1.0, attempts=1)
+"""Strength is asked for once: the answers to a repeated question could be taken for those to the next."""
 
 
 class Step(Enum):
@@ -77,11 +81,11 @@ class HostSession:
         """Repeat or give up a command that was not answered in time."""
         return self._request.tick(now_s, self._no_answer)
 
-    def _no_answer(self) -> Failed:
-        return self._fail(
-            f"no answer within {self._request.patience.total_s:g} s: {self._step.value}",
-            "check that this is the port of an RN2483, then unplug it and plug it in again",
-        )
+    def _no_answer(self) -> list[HostEvent]:
+        if self._step in (Step.SNR, Step.RSSI):
+            return [*self._waiting_packet(), self._ask(Step.BEGIN, LISTEN)]
+        reason = f"no answer within {self._request.patience.total_s:g} s: {self._step.value}"
+        return [self._fail(reason, "check that this is the port of an RN2483, then unplug it and plug it in again")]
 
     def _take(self, line: str) -> list[HostEvent]:
         if self._step is not Step.VERSION and line.startswith(MODELS):
@@ -97,9 +101,11 @@ class HostSession:
                 return [self._next_setting()]
             case Step.SETTING if line == OK:
                 return [self._next_setting()]
-            case Step.BEGIN if line == OK or (line == "busy" and self._request.attempt > 1):
+            case Step.BEGIN if line == OK:
                 return self._began()
-            case Step.BEGIN if line.startswith(RECEIVED):
+            case Step.BEGIN if line == BUSY:
+                return self._busy()
+            case Step.BEGIN if line.startswith((RECEIVED, RADIO_ERROR)):
                 return [*self._began(), *self._hear(line)]
             case Step.SETTING if line == "invalid_param":
                 return [self._fail(f"the module refuses {self._command!r}", "it may be one for another region: RN2903")]
@@ -117,6 +123,15 @@ class HostSession:
     def _began(self) -> list[HostEvent]:
         self._step, self._command = Step.LISTENING, ""
         self._request.close()
+        return self._tell_ready()
+
+    def _busy(self) -> list[HostEvent]:
+        """Ask on: the module may be busy with something else, or listen already because its first `ok` was lost."""
+        repeated = self._request.attempt > 1
+        self._request.postpone()
+        return self._tell_ready() if repeated else []
+
+    def _tell_ready(self) -> list[HostEvent]:
         if self._ready:
             return []
         self._ready = True
@@ -158,7 +173,8 @@ class HostSession:
 
     def _ask(self, step: Step, command: str) -> Send:
         self._step, self._command = step, command
-        return self._request.ask(_line(command))
+        patience = QUALITY_PATIENCE if step in (Step.SNR, Step.RSSI) else PATIENCE
+        return self._request.ask(_line(command), patience)
 
     def _fail(self, reason: str, hint: str) -> Failed:
         self._step, self._command = Step.FAILED, ""

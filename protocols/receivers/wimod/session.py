@@ -83,11 +83,10 @@ class HostSession:
         """Repeat or give up a request that was not answered in time."""
         return self._request.tick(now_s, self._no_answer)
 
-    def _no_answer(self) -> Failed:
-        return self._fail(
-            f"no answer within {self._request.patience.total_s:g} s: {self._step.value}",
-            "check that this is the port of a WiMOD with LR-Base firmware, at 115200 baud, then plug it in anew",
-        )
+    def _no_answer(self) -> list[HostEvent]:
+        reason = f"no answer within {self._request.patience.total_s:g} s: {self._step.value}"
+        hint = "check that this is the port of a WiMOD with LR-Base firmware, at 115200 baud, then plug it in anew"
+        return [self._fail(reason, hint)]
 
     def _take(self, message: Message) -> list[HostEvent]:
         self._damaged_in_a_row = 0

@@ -134,3 +134,53 @@ def test_a_refusal_names_the_command() -> None:
         assert answers[-1] in failed.reason
         assert "868" in failed.reason
         assert say(session, "OK") == []
+
+
+def wait(session: AtSession, tenths: int = 10) -> list[HostEvent]:
+    return [event for tenth in range(tenths) for event in session.tick(tenth / 10)]
+
+
+def test_a_module_that_says_nothing_to_a_stop_has_nothing_to_stop() -> None:
+    e5 = LoraE5Session("868.1/sf7")
+    e5.start()
+    assert say(e5, *E5_ANSWERS[:2])[-1] == Send(b"AT+TEST=STOP\r\n")
+    assert wait(e5) == [Send(b"AT+TEST=RFCFG,868.1,SF7,125,8,8,14,ON,OFF,ON\r\n")]
+    assert isinstance(say(e5, *E5_ANSWERS[3:])[-1], Ready)
+    rak = RakSession("868.1/sf7")
+    rak.start()
+    assert say(rak, "OK") == [Send(b"AT+PRECV=0\r\n")]
+    assert wait(rak) == [Send(b"AT+NWM=0\r\n")]
+
+
+def test_a_busy_module_is_asked_again() -> None:
+    session = RakSession("868.1/sf7")
+    session.start()
+    say(session, "OK", "OK", "OK")
+    assert say(session, "AT_BUSY_ERROR") == []
+    assert wait(session) == [Send(b"AT+P2P=868100000:7:0:1:8:14\r\n")]
+    assert say(session, "OK") == [Send(b"AT+SYNCWORD=3444\r\n")]
+
+
+def test_a_module_that_stays_busy_is_given_up_and_said_to_be_busy() -> None:
+    session = RakSession("868.1/sf7")
+    session.start()
+    say(session, "OK", "OK", "OK", "OK", "AT_BUSY_ERROR")
+    failed = wait(session, 40)[-1]
+    assert isinstance(failed, Failed)
+    assert "busy" in failed.reason
+    assert "AT+SYNCWORD=3444" in failed.reason
+
+
+def test_lora_e5_packets_need_no_quotation_marks() -> None:
+    session, _ = ready_e5()
+    (frame,) = say(session, "+TEST: LEN:17, RSSI:-57, SNR:9", f"+TEST: RX {PACKET}")
+    assert isinstance(frame, Frame)
+    assert frame.data == bytes.fromhex(PACKET)
+
+
+@pytest.mark.parametrize("line", [f'+TEST: RX {PACKET}" {PACKET}', "+TEST: RX"])
+def test_lora_e5_lines_of_a_reception_that_cannot_be_read_are_damaged(line: str) -> None:
+    session, _ = ready_e5()
+    (event,) = say(session, line)
+    assert isinstance(event, Damaged)
+    assert say(session, "+TEST: RXLRPKT") == []

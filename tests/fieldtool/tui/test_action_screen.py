@@ -252,6 +252,25 @@ def test_waiting_is_told_and_can_be_stopped(field: Field) -> None:
     assert len(field.opened) == 1
 
 
+def test_ctrl_z_leaves_no_meter_waiting(field: Field, monkeypatch: pytest.MonkeyPatch) -> None:
+    suspended: list[str] = []
+    monkeypatch.setattr(FieldToolApp, "action_suspend_process", lambda _app: suspended.append("now"))
+    field.bench.enrol("installer")
+    field.wait = threading.Event()
+
+    async def steps(app: FieldToolApp, pilot: Pilot[None]) -> None:
+        await visit(app, pilot, field, "start-radio")
+        await until(pilot, says(app, "waiting for the meter"))
+        await pilot.press("ctrl+z")
+        assert not suspended
+        await pilot.press("escape")
+        await until(pilot, lambda: app.screen.query_one("#message").has_class("-bad"))
+        await pilot.press("ctrl+z")
+        await until(pilot, lambda: suspended == ["now"])
+
+    on_actions(field, steps)
+
+
 def test_who_quits_meanwhile_leaves_no_link_open(field: Field) -> None:
     field.bench.enrol("installer")
     field.wait = threading.Event()

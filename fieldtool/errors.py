@@ -9,7 +9,8 @@ FieldToolError(message, hint)   what happened to which thing, and what to do abo
 │  ├─ PortBusy                  another program holds the port
 │  ├─ PortGone                  there is no such port, or nothing listens at the address
 │  ├─ PortDenied                the system does not let this user open the port
-│  └─ ReceiverSilent            the port is open, but what answers is not the receiver that was named
+│  ├─ ReceiverSilent            the port is open, but what answers is not the receiver that was named
+│  └─ ReceiverUnfit             the receiver that was named answers, but does not do what is asked of it
 └─ AccessError                  keys are needed and the keystore cannot give them
 
 Each carries the exit code of a command that ends with it. Messages never hold keys or passphrases.
@@ -90,6 +91,12 @@ class ReceiverSilent(ReceiverError):
     """The port is open, but what answers is not the receiver that was named."""
 
     title = "no answer"
+
+
+class ReceiverUnfit(ReceiverError):
+    """The receiver that was named answers, but does not do what is asked of it."""
+
+    title = "receiver unfit"
 
 
 class AccessError(FieldToolError):

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from fieldtool.cli import output
 from fieldtool.cli.command import Command
 from fieldtool.cli.mqtt_option import add_mqtt_option, receiver_defaults
-from fieldtool.errors import ReceiverError
+from fieldtool.errors import ReceiverError, ReceiverUnfit
 from fieldtool.exit_codes import ExitCode
 from fieldtool.pipeline.listening import Listening
 from fieldtool.sources.events import SourceEvent, SourceState
@@ -63,6 +63,8 @@ def _probe(arguments: Namespace) -> ExitCode:
     for url in urls:
         try:
             event = _first_event(url, receiver_defaults(arguments))
+        except ReceiverUnfit:
+            raise
         except ReceiverError as error:
             failed.append(error)
             continue
@@ -90,7 +92,7 @@ def _first_event(url: str, defaults: Mapping[str, str]) -> SourceEvent:
             if isinstance(news, SourceEvent):
                 if news.state is SourceState.CONNECTED:
                     return news
-                raise ReceiverError(news.detail, news.hint)
+                raise (ReceiverUnfit if news.identified else ReceiverError)(news.detail, news.hint)
     finally:
         listening.stop()
     raise ReceiverError(f"{safe_text(url)}: no answer within {PROBE_S:g} s", "check the port")

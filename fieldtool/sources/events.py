@@ -27,7 +27,8 @@ class SourceState(StrEnum):
 class SourceEvent:
     """A change of a source's state: what happened, what to do about it (may be empty), and when.
 
-    `final` says that nothing comes after a failure.
+    `final` says that nothing comes after a failure, `identified` that the receiver is there, and does not do what is
+    asked of it.
     """
 
     source: str
@@ -36,6 +37,7 @@ class SourceEvent:
     at: datetime
     hint: str = ""
     final: bool = False
+    identified: bool = False
 
     @property
     def over(self) -> bool:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from itertools import chain
 
-from fieldtool.errors import ReceiverError, ReceiverSilent, UsageError
+from fieldtool.errors import ReceiverError, ReceiverSilent, ReceiverUnfit, UsageError
 from fieldtool.sources.events import SourceEvent, SourceState, Tell
 from fieldtool.sources.queue import FrameQueue
 from fieldtool.sources.serial_port import SerialPort, is_network, lost_hint, open_port
@@ -107,7 +107,7 @@ class SerialReceiver:
                 finally:
                     port.close()
             except ReceiverError as error:
-                self._report(tell, error.message, error.hint)
+                self._report(tell, error.message, error.hint, identified=isinstance(error, ReceiverUnfit))
             except OSError as error:
                 lost = f"{self._url.target}: the connection was lost ({_reason(error, self._url.target)})"
                 self._report(tell, lost, lost_hint(self._url.target))
@@ -118,7 +118,7 @@ class SerialReceiver:
             attempt += 1
 
     def _listen(self, port: SerialPort, frames: FrameQueue, tell: Tell) -> None:
-        """Run one session; it ends by `stop`, an `OSError` of the port, or `ReceiverSilent`."""
+        """Run one session; it ends by `stop`, an `OSError` of the port, `ReceiverSilent` or `ReceiverUnfit`."""
         session = self._family.host_session(self._mode)
         port.write(session.start())
         while not self._stop.is_set():
@@ -148,14 +148,15 @@ class SerialReceiver:
             detail = f"{model}{firmware}, listens to {info.mode}"
             tell(SourceEvent(self.name, state, detail, self._now()))
         elif isinstance(event, Failed):
-            raise ReceiverSilent(f"{self._url.target}: {event.reason}", event.hint)
+            error = ReceiverUnfit if event.identified else ReceiverSilent
+            raise error(f"{self._url.target}: {event.reason}", event.hint)
 
-    def _report(self, tell: Tell, detail: str, hint: str) -> None:
+    def _report(self, tell: Tell, detail: str, hint: str, *, identified: bool = False) -> None:
         """Tell of a failure once; the attempts that follow stay silent until one succeeds."""
         state = SourceState.LOST if self._was_ready else SourceState.FAILED
         if self._reported is not state:
             self._reported = state
-            tell(SourceEvent(self.name, state, detail, self._now(), hint))
+            tell(SourceEvent(self.name, state, detail, self._now(), hint, identified=identified))
 
 
 def single_mode(mode: str) -> str | None:

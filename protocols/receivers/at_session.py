@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import ClassVar, Final
 
 from protocols.model import Link
 from protocols.receivers.events import Damaged, Failed, Frame, HostEvent, Ready, ReceiverInfo, Send
@@ -40,6 +40,9 @@ class AtSession(ABC):
     `mode` is a channel, as `868.1/sf7`; `ValueError` when there is none such. Reception stays on after the last
     exchange of the script; a family says in `_hear` what the lines from then on mean.
     """
+
+    IDENTIFIED_FROM: ClassVar[int]
+    """The first place in the script where the answers before it can be no other module's."""
 
     def __init__(self, model: str, mode: str) -> None:
         self._channel = Channel.of(mode)
@@ -129,7 +132,7 @@ class AtSession(ABC):
     def _fail(self, reason: str, hint: str) -> Failed:
         self._request.close()
         self._failed = True
-        return Failed(reason, hint)
+        return Failed(reason, hint, identified=self._place >= self.IDENTIFIED_FROM)
 
 
 def _line(command: str) -> bytes:

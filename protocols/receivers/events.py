@@ -61,10 +61,14 @@ class Damaged:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """The session is over: what happened, and what to do about it."""
+    """The session is over: what happened, and what to do about it.
+
+    `identified` says that a receiver of this family answered before, and does not do what is asked of it.
+    """
 
     reason: str
     hint: str
+    identified: bool = False
 
 
 HostEvent: TypeAlias = Send | Ready | Frame | Damaged | Failed

@@ -21,6 +21,8 @@ _REFUSED: Final = ("+TEST: ERROR", "+MODE: ERROR", "+AT: ERROR")
 class HostSession(AtSession):
     """One session with a module. A packet is two lines: length and strength, then the bytes."""
 
+    IDENTIFIED_FROM: ClassVar[int] = 1
+
     def __init__(self, mode: str) -> None:
         super().__init__(TITLE, mode)
         self._quality: tuple[int, int, int] | None = None

@@ -30,6 +30,8 @@ _RECEIVED: Final = re.compile(r"\+EVT:RXP2P:(-?\d{1,3}):(-?\d{1,3}):(.*)", re.AS
 class HostSession(AtSession):
     """One session with a module. A packet is one line: strength, signal-to-noise ratio and the bytes."""
 
+    IDENTIFIED_FROM: ClassVar[int] = 3
+
     def __init__(self, mode: str) -> None:
         super().__init__(TITLE, mode)
 

@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 import tracemalloc
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,8 +19,11 @@ from fieldtool.replay.run import paced
 from fieldtool.sources.events import SourceEvent
 from protocols.captures.lines import parse_lines
 from protocols.model import RawFrame
+from protocols.receivers.im871a.settings import DeviceInfo, DeviceType
 from protocols.receivers.registry import REGISTRY
 from simulators.bench import Bench
+from simulators.ports import open_port
+from simulators.receivers.im871a import FACTORY_INFO, Im871aStick
 from simulators.scenario import Scenario
 from tests.fieldtool.conftest import GAS_HEX, GAS_KEY, START, Run
 
@@ -234,6 +238,24 @@ def test_a_port_alone_on_which_no_kind_answers_is_told_once(run: Run, monkeypatc
     assert "no known receiver answered on /dev/ttyS7" in ran.err
     assert all(kind in ran.err for kind in REGISTRY)
     assert "no im871a:///dev/ttyS7 answered" in run("receivers", "probe", "im871a:///dev/ttyS7").err
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no pseudo terminals on Windows")
+@pytest.mark.parametrize(
+    ("info", "says"),
+    [
+        (replace(FACTORY_INFO, device_type=DeviceType.IM170A), "iM170A 00102030 cannot listen to c1,t1"),
+        (replace(FACTORY_INFO, firmware=0x13), "iM871A 00102030 has firmware 1.3"),
+    ],
+)
+def test_a_receiver_that_cannot_do_what_is_asked_is_named_all_the_same(
+    run: Run, scenario: Scenario, info: DeviceInfo, says: str
+) -> None:
+    with Bench(scenario, Im871aStick(info=info), open_port("pty", Im871aStick.BAUD)) as bench:
+        ran = run("receivers", "probe", bench.at)
+    assert ran.code == 3
+    assert says in ran.err
+    assert "no known receiver" not in ran.err
 
 
 def test_ports_are_listed(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -200,7 +200,7 @@ class HostSession:
     def _fail(self, reason: str, hint: str) -> Failed:
         self._step = Step.FAILED
         self._request.close()
-        return Failed(reason, hint)
+        return Failed(reason, hint, identified=self._info is not None)
 
 
 def _lacks_c1_t1(info: DeviceInfo) -> bool:

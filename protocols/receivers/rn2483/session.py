@@ -108,7 +108,8 @@ class HostSession:
             case Step.BEGIN if line.startswith((RECEIVED, RADIO_ERROR)):
                 return [*self._began(), *self._hear(line)]
             case Step.SETTING if line == "invalid_param":
-                return [self._fail(f"the module refuses {self._command!r}", "it may be one for another region: RN2903")]
+                reason = f"the {' '.join(self._version)} refuses {self._command!r}"
+                return [self._fail(reason, "it may be one for another region: RN2903")]
             case Step.LISTENING:
                 return self._hear(line)
             case Step.SNR | Step.RSSI:
@@ -179,7 +180,7 @@ class HostSession:
     def _fail(self, reason: str, hint: str) -> Failed:
         self._step, self._command = Step.FAILED, ""
         self._request.close()
-        return Failed(reason, hint)
+        return Failed(reason, hint, identified=bool(self._version[0]))
 
 
 def _line(command: str) -> bytes:

@@ -187,4 +187,4 @@ class HostSession:
     def _fail(self, reason: str, hint: str) -> Failed:
         self._step = Step.FAILED
         self._request.close()
-        return Failed(reason, hint)
+        return Failed(reason, hint, identified=self._device is not None)

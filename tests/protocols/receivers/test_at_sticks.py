@@ -131,6 +131,7 @@ def test_a_refusal_names_the_command() -> None:
         session.start()
         failed = say(session, *answers)[-1]
         assert isinstance(failed, Failed)
+        assert failed.identified
         assert answers[-1] in failed.reason
         assert "868" in failed.reason
         assert say(session, "OK") == []
@@ -184,3 +185,13 @@ def test_lora_e5_lines_of_a_reception_that_cannot_be_read_are_damaged(line: str)
     (event,) = say(session, line)
     assert isinstance(event, Damaged)
     assert say(session, "+TEST: RXLRPKT") == []
+
+
+@pytest.mark.parametrize("answers", [(), ("OK",), ("OK", "OK")])
+def test_an_ok_alone_identifies_no_module(answers: tuple[str, ...]) -> None:
+    session = RakSession("868.1/sf7")
+    session.start()
+    say(session, *answers)
+    failed = wait(session, 60)[-1]
+    assert isinstance(failed, Failed)
+    assert not failed.identified

@@ -134,6 +134,7 @@ def test_old_firmware_cannot_listen_to_both() -> None:
     session.start()
     (failed,) = session.receive(info_response(0x33, 0x13))
     assert isinstance(failed, Failed)
+    assert failed.identified
     assert "firmware 1.3" in failed.reason
     assert "mode=c1" in failed.hint
 
@@ -143,6 +144,7 @@ def test_module_without_the_mode() -> None:
     session.start()
     (failed,) = session.receive(info_response(0x36, 0x14))
     assert isinstance(failed, Failed)
+    assert failed.identified
     assert "iM170A" in failed.reason
     assert "n1a" in failed.hint
 

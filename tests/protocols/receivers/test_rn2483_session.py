@@ -91,3 +91,12 @@ def test_a_wrong_crc_before_the_module_confirmed_that_it_listens_is_counted() ->
     assert isinstance(ready, Ready)
     assert isinstance(damaged, Damaged)
     assert again == LISTEN
+
+
+def test_a_refusal_names_the_module() -> None:
+    session = HostSession("868.1/sf7")
+    session.start()
+    failed = say(session, "RN2903 1.0.5 Nov 06 2018 10:45:27", "4294967245", "ok", "invalid_param")[-1]
+    assert isinstance(failed, Failed)
+    assert failed.identified
+    assert "RN2903 1.0.5" in failed.reason

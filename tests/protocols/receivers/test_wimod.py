@@ -208,6 +208,7 @@ def test_a_refusal_says_what_and_that_lr_base_is_needed(status: int, words: str)
     failed = say(session, *identified(), answer(Device.SET_RADIO_CONFIG, status=status))[-1]
     assert isinstance(failed, Failed)
     assert words in failed.reason
+    assert failed.identified
     assert "WiMOD_LR_Base" in failed.reason
     assert "LR-Base" in failed.hint
     assert say(session, RECEIVED) == []

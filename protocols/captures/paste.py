@@ -32,7 +32,7 @@ from protocols.captures.key_rows import IS_KEY_ROW, is_row_of_keys
 from protocols.captures.loose_hex import runs_of_hex, spelled_bytes
 from protocols.captures.lorawan_frame import looks_like_lorawan
 from protocols.captures.model import PLAIN_HEX, NotRecognised, Pasted, SeveralFrames
-from protocols.captures.plausible import checksums_fit, is_two, is_whole, length_fits, length_note
+from protocols.captures.plausible import checksums_fit, frames_in, is_whole, length_fits, length_note
 from protocols.errors import BadChecksum, ProtocolError
 from protocols.model import Link, RawFrame
 from protocols.plural import counted
@@ -87,8 +87,9 @@ def recognise(text: str) -> Pasted:
         pass
     else:
         pasted = _of_lines(bare)
-        if pasted is None and is_two(data) and not is_whole(data):
-            raise NotRecognised("2 telegrams in one text", "paste one at a time")
+        frames = 0 if pasted is not None else frames_in(data)
+        if frames > 1:
+            raise NotRecognised(f"{frames} telegrams in one text", "paste one at a time")
         return pasted or recognise_bytes(data)
     if len(bare) > TEXT_LIMIT:
         raise NotRecognised(f"text of {len(bare)} characters; a telegram has at most 512 hex digits", INSTEAD)

@@ -16,13 +16,37 @@ def is_whole(data: bytes) -> bool:
     return length_fits(data) or checksums_fit(data)
 
 
-def is_two(data: bytes) -> bool:
-    """Say whether `data` are two whole frames, one behind the other."""
+def frames_in(data: bytes) -> int:
+    """Return how many whole frames `data` are, one behind the other; 0 where anything else is in it.
+
+    Frames on a wire stand among themselves: what a receiver appends to a wireless frame may be an E5 as well.
+    """
+    frames, wired = 0, _wired_size(data) > 0
+    while data:
+        size = _wired_size(data) if wired else _wireless_size(data)
+        if not size:
+            return 0
+        frames += 1
+        data = data[size:]
+    return frames
+
+
+def _wired_size(data: bytes) -> int:
+    """Return the size of the wired frame that `data` begin with, 0 where they begin with none."""
     try:
-        first = parse_wired(data).length
+        return parse_wired(data).length
     except ProtocolError:
-        first = data[0] + 1 if data else 0
-    return is_whole(data[:first]) and is_whole(data[first:])
+        return 0
+
+
+def _wireless_size(data: bytes) -> int:
+    """Return the size of the wireless frame that `data` begin with, 0 where they begin with none that proves whole."""
+    if data[0] < MIN_LENGTH:
+        return 0
+    on_air, size = size_in_format_a(data[0]), data[0] + 1
+    if on_air <= len(data) and checksums_fit(data[:on_air]):
+        return on_air
+    return size if size <= len(data) and is_whole(data[:size]) else 0
 
 
 def length_fits(data: bytes) -> bool:

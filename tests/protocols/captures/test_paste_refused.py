@@ -65,6 +65,13 @@ def slip(content: bytes) -> bytes:
         (f"{HEX}\n{OTHER.hex()}", "2 telegrams in 2 lines"),
         (f"{HEX} {OTHER.hex()}", "2 telegrams in one text"),
         ("6803036808017079166803036808017079 16", "2 telegrams in one text"),
+        ("1040014116 E5 105B015C16 680303680801707916", "4 telegrams in one text"),
+        (f"{HEX} {OTHER.hex()} {HEX}", "3 telegrams in one text"),
+        (2 * with_crcs(FRAME, FrameFormat.A).hex(), "2 telegrams in one text"),
+        (
+            HEX + with_crcs(OTHER, FrameFormat.A).hex() + with_crcs(FRAME, FrameFormat.B).hex(),
+            "3 telegrams in one text",
+        ),
         (f"first {HEX} then {OTHER.hex()}", "2 telegrams in one text"),
         ("x y\n" * 600, "600 lines"),
         ("x" * (TEXT_LIMIT + 1), "a telegram has at most 512 hex digits"),
@@ -240,3 +247,10 @@ def test_every_telegram_of_the_corpora_is_plain_hex(conformance_dir: Path) -> No
     for case in cases:
         data = bytes.fromhex(case["hex"])
         assert recognise_bytes(data) == Pasted(RawFrame(data)), case["id"]
+
+
+@pytest.mark.parametrize("appended", ["e5", "9b", "e5e5"])
+@pytest.mark.parametrize("frame_format", [None, FrameFormat.A, FrameFormat.B])
+def test_bytes_that_receivers_append_are_no_second_telegram(frame_format: FrameFormat | None, appended: str) -> None:
+    frame = FRAME if frame_format is None else with_crcs(FRAME, frame_format)
+    assert recognise(frame.hex() + appended).frame.data == frame + bytes.fromhex(appended)

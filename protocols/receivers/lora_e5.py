@@ -31,7 +31,7 @@ class HostSession(AtSession):
     def _exchanges(channel: Channel) -> tuple[Exchange, ...]:
         inverted = "ON" if channel.inverted else "OFF"
         settings = (
-            f"{channel.frequency_hz / 1_000_000:g},SF{channel.spreading_factor},{BANDWIDTH_HZ // 1000},"
+            f"{channel.frequency_mhz},SF{channel.spreading_factor},{BANDWIDTH_HZ // 1000},"
             f"{PREAMBLE},{PREAMBLE},{POWER_DBM},ON,{inverted},ON"
         )
         return (

@@ -186,7 +186,7 @@ def _of_json(text: str) -> Pasted:
     try:
         members = json.loads(text)
     except (ValueError, RecursionError):
-        pasted = _of_lines(text)
+        pasted = _of_lines(text) or _spelled(text)
         if pasted is not None:
             return pasted
         raise NotRecognised("a brace, but no JSON after it", "paste one whole JSON object") from None

@@ -254,3 +254,9 @@ def test_every_telegram_of_the_corpora_is_plain_hex(conformance_dir: Path) -> No
 def test_bytes_that_receivers_append_are_no_second_telegram(frame_format: FrameFormat | None, appended: str) -> None:
     frame = FRAME if frame_format is None else with_crcs(FRAME, frame_format)
     assert recognise(frame.hex() + appended).frame.data == frame + bytes.fromhex(appended)
+
+
+@pytest.mark.parametrize("array", ["{{{}}}", "{{ {} }};", "uint8_t frame[] = {{ {} }};"])
+def test_bytes_of_program_code_are_read_without_what_encloses_them(array: str) -> None:
+    spelled = ", ".join(f"0x{byte:02X}" for byte in FRAME)
+    assert recognise(array.format(spelled)).frame.data == FRAME

@@ -7,8 +7,9 @@ from typing import Protocol
 
 from keystore.errors import Damaged
 from keystore.vault.audit_trail import UseSession
+from keystore.vault.header import decode_header
 from keystore.vault.records import ItemKind, TermKind
-from keystore.vault.session import VERIFY_HINT, Session
+from keystore.vault.session import VERIFY_HINT, Session, read_header
 from keystore.vault.writer import Writer
 
 
@@ -65,11 +66,14 @@ def read_document(session: Session, name: str) -> bytes | None:
 def write_document(session: Session, writer: Writer, name: str, data: bytes) -> None:
     """Write a document within a transaction; one that would stay as it is is not written."""
     found = _find(session, name)
+    if found is not None and data == found[1]:
+        return
     plain, terms = name.encode() + b"\0" + data, _terms(session, name)
     if found is None:
         writer.add(ItemKind.DOCUMENT, plain, terms)
-    elif data != found[1]:
+    else:
         writer.replace(found[0], ItemKind.DOCUMENT, plain, terms, terms)
+    writer.wrote_document(terms[0])
 
 
 def _terms(session: Session, name: str) -> list[bytes]:
@@ -77,10 +81,24 @@ def _terms(session: Session, name: str) -> list[bytes]:
 
 
 def _find(session: Session, name: str) -> tuple[int, bytes] | None:
-    items = session.ids(_terms(session, name))
-    if not items:
-        return None
-    written_name, _, data = session.plain(items[0], ItemKind.DOCUMENT).partition(b"\0")
+    """Return item and content; `Damaged` for an older row, which every key opens, in the place of the latest."""
+    with session.reading():
+        terms = _terms(session, name)
+        session.state()  # proves the header
+        written_at = decode_header(read_header(session.file)[0]).written_at(terms[0])
+        items = session.ids(terms)
+        if not items:
+            if written_at is not None:
+                raise Damaged(f"keystore {session.file.path}: a document is missing", VERIFY_HINT)
+            return None
+        plain = session.plain(items[0], ItemKind.DOCUMENT)
+        (generation,) = session.file.connection.execute(
+            "SELECT generation FROM item WHERE id = ?", (items[0],)
+        ).fetchone()
+    written_name, _, data = plain.partition(b"\0")
     if written_name != name.encode() or len(items) > 1:
         raise Damaged(f"item {items[0]} is filed under a name that is not its own", VERIFY_HINT)
+    if written_at is not None and generation < written_at:
+        message = f"keystore {session.file.path}: item {items[0]} is an older one that was put back"
+        raise Damaged(message, VERIFY_HINT)
     return items[0], data

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
@@ -27,12 +28,17 @@ _KINDS: Final = frozenset(SlotKind)
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """The part of a store that is in clear."""
+    """The part of a store that is in clear.
+
+    `documents` says which generation last wrote each document, by the document's blind look-up word in hex: as the
+    header has a MAC, nobody can put an older row of a document back unnoticed.
+    """
 
     store_id: bytes
     created_at: datetime
     slots: tuple[AnySlot, ...]
     policy_name: str = PolicyName.LENGTH
+    documents: tuple[tuple[str, int], ...] = ()
 
     @property
     def policy(self) -> PassphrasePolicy:
@@ -44,6 +50,10 @@ class Header:
     def known_slots(self) -> tuple[Slot, ...]:
         """The slots that this version can open."""
         return tuple(slot for slot in self.slots if isinstance(slot, Slot))
+
+    def written_at(self, term: bytes) -> int | None:
+        """The generation that last wrote the document of a look-up word, None when that was never noted."""
+        return dict(self.documents).get(term.hex())
 
     @property
     def next_slot_id(self) -> int:
@@ -65,7 +75,15 @@ def encode_header(header: Header) -> bytes:
         "policy": header.policy_name,
         "slots": [_slot_document(slot) for slot in header.slots],
     }
+    if header.documents:
+        document["documents"] = dict(header.documents)
     return json.dumps(document, separators=(",", ":")).encode()
+
+
+def with_documents(body: bytes, written: Mapping[str, int]) -> bytes:
+    """Return the bytes of a header in which these documents were written, by look-up word and generation."""
+    header = decode_header(body)
+    return encode_header(replace(header, documents=tuple(sorted({**dict(header.documents), **written}.items()))))
 
 
 def decode_header(body: bytes) -> Header:
@@ -88,6 +106,7 @@ def decode_header(body: bytes) -> Header:
             time_of(document["created_at"]),
             tuple(_slot(fields) for fields in document["slots"]),
             _text(document, "policy"),
+            _documents(document.get("documents", {})),
         )
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise _damaged() from None
@@ -144,6 +163,15 @@ def _slot(fields: dict[str, object]) -> AnySlot:
         _text(fields, "label"),
         time_of(_text(fields, "created_at")) if "created_at" in fields else None,
     )
+
+
+def _documents(fields: dict[str, object]) -> tuple[tuple[str, int], ...]:
+    found = []
+    for term, generation in fields.items():
+        if type(generation) is not int or not 0 <= generation < 1 << 63:
+            raise ValueError("documents")
+        found.append((bytes.fromhex(term).hex(), generation))
+    return tuple(sorted(found))
 
 
 def _integer(fields: dict[str, object], name: str) -> int:

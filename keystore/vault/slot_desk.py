@@ -198,9 +198,10 @@ def _write_slots(
         body, checksum, mac = read_header(session.file)
         if not primitives.same_bytes(primitives.header_mac(session.keys, body), mac):
             raise Damaged(f"keystore {path}: the header was altered", "restore the store from a backup")
-        if check_header(body, checksum) != header:
+        current = check_header(body, checksum)
+        if replace(current, documents=header.documents) != header:
             raise KeystoreError(f"keystore {path}: its slots were changed by another process", "try again")
-        writer.replace_header(encode_header(replace(header, slots=slots)))
+        writer.replace_header(encode_header(replace(current, slots=slots)))
         writer.note(action, f"slot {slot.slot_id}", kind=str(slot.kind), label=slot.label)
 
 

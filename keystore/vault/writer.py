@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from keystore.audit import AuditEntry
 from keystore.errors import Damaged
 from keystore.vault import primitives
-from keystore.vault.header import header_checksum
+from keystore.vault.header import header_checksum, with_documents
 from keystore.vault.primitives import DIGEST_BYTES, StoreState, Subkeys
 from keystore.vault.records import ItemKind
 
@@ -43,6 +43,7 @@ class Writer:
         self._items: list[tuple[int, int, int, bytes]] = []
         self._lookups: dict[bytes, list[int]] = {}
         self._lookup_count = 0
+        self._documents: dict[str, int] = {}
         self._delta = self._items_delta = self._records_delta = self._lookups_delta = 0
 
     def add(self, kind: ItemKind, plain: bytes, terms: Iterable[bytes] = ()) -> int:
@@ -107,10 +108,17 @@ class Writer:
             "INSERT OR REPLACE INTO header VALUES (1, ?, ?, ?)", (body, header_checksum(body), mac)
         )
 
+    def wrote_document(self, term: bytes) -> None:
+        """Note in the header that this transaction wrote the document of a look-up word."""
+        self._documents[term.hex()] = self._state.generation
+
     def finish(self, header_body: bytes) -> int:
         """Write what was kept back, and the state that belongs to it; return its generation."""
         self._write_items()
         self._write_lookups()
+        if self._documents:
+            header_body = with_documents(header_body, self._documents)
+            self.replace_header(header_body)
         state = self._state
         self._state = replace(
             state,

@@ -10,6 +10,7 @@ import pytest
 
 from keystore.errors import Damaged
 from keystore.vault import Vault
+from keystore.vault.writer import Writer
 from tests.keystore.made_up import PASSPHRASE, record_of
 from tests.keystore.raw_store import raw
 
@@ -60,3 +61,72 @@ def test_one_document_does_not_pass_for_another(vault: Vault, store_path: Path) 
         with pytest.raises(Damaged, match="not its own"):
             again.documents.read("wallet")
         assert not again.verify().ok
+
+
+def put_back(path: Path, rows: list[tuple[object, ...]]) -> None:
+    """Write rows of items as they once were, as somebody can who has the file alone."""
+    with raw(path) as connection:
+        connection.executemany("INSERT OR REPLACE INTO item VALUES (?, ?, ?, ?)", rows)
+
+
+def rows_of(path: Path) -> list[tuple[object, ...]]:
+    with raw(path) as connection:
+        return connection.execute("SELECT id, kind, generation, sealed FROM item").fetchall()
+
+
+def test_an_older_document_that_was_put_back_is_refused(vault: Vault, store_path: Path) -> None:
+    vault.documents.change("other", lambda _: (b"beside", ()))
+    vault.documents.change("wallet", lambda _: (b"not revoked", ()))
+    older = rows_of(store_path)
+    vault.documents.change("wallet", lambda _: (b"revoked", ()))
+    vault.put([record_of(1)])
+    put_back(store_path, older)
+    with pytest.raises(Damaged, match="older"):
+        vault.documents.read("wallet")
+    assert vault.documents.read("other") == b"beside"
+    with pytest.raises(Damaged, match="older"):
+        vault.documents.change("wallet", lambda old: (old or b"", ()))
+    vault.close()
+    with Vault.open(store_path) as again:
+        again.unlock(PASSPHRASE)
+        with pytest.raises(Damaged, match="older"):
+            again.documents.read("wallet")
+
+
+def test_a_document_that_was_taken_out_is_missed(vault: Vault, store_path: Path) -> None:
+    vault.documents.change("wallet", lambda _: (b"revoked", ()))
+    with raw(store_path) as connection:
+        connection.execute("DELETE FROM lookup")
+        connection.execute("DELETE FROM item")
+    with pytest.raises(Damaged, match="missing"):
+        vault.documents.read("wallet")
+
+
+def test_what_is_known_of_documents_outlives_a_change_of_slots(vault: Vault, store_path: Path) -> None:
+    vault.documents.change("wallet", lambda _: (b"one", ()))
+    older = rows_of(store_path)
+    vault.documents.change("wallet", lambda _: (b"two", ()))
+    vault.slots.add_recovery(PASSPHRASE)
+    assert vault.documents.read("wallet") == b"two"
+    put_back(store_path, older)
+    with pytest.raises(Damaged, match="older"):
+        vault.documents.read("wallet")
+
+
+def test_a_document_of_an_earlier_program_is_read_and_remembered_from_its_next_change_on(
+    vault: Vault, store_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as earlier:
+        earlier.setattr(Writer, "wrote_document", lambda writer, term: None)
+        vault.documents.change("wallet", lambda _: (b"one", ()))
+        assert vault.documents.read("wallet") == b"one"
+    older = rows_of(store_path)
+    vault.documents.change("wallet", lambda _: (b"two", ()))
+    with monkeypatch.context() as earlier:
+        earlier.setattr(Writer, "wrote_document", lambda writer, term: None)
+        vault.documents.change("wallet", lambda _: (b"three", ()))
+    assert vault.documents.read("wallet") == b"three"
+    assert vault.verify().ok
+    put_back(store_path, older)
+    with pytest.raises(Damaged, match="older"):
+        vault.documents.read("wallet")

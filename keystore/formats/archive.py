@@ -55,6 +55,12 @@ def member_names(data: bytes) -> tuple[str, ...]:
     return names if len(names) <= MAX_BOOK_MEMBERS else ()
 
 
+def is_by_product(name: str) -> bool:
+    """True for the name of a folder, and of what a file manager puts beside a file: `__MACOSX/._meters.kem`."""
+    path = PurePosixPath(name)
+    return name.endswith("/") or "__MACOSX" in path.parts or path.name.startswith(".")
+
+
 def check_members(data: bytes, thing: str, max_bytes: int) -> None:
     """Unpack every member once, without keeping it, before anybody else does.
 
@@ -128,12 +134,16 @@ def _measure(stream: IO[bytes], limit: int, thing: str) -> int:
 def _choose(members: list[zipfile.ZipInfo], thing: str, suffixes: tuple[str, ...]) -> zipfile.ZipInfo:
     if len(members) > MAX_MEMBERS:
         raise ImportRejected(ImportReason.TOO_LARGE, f"{thing} has {len(members)} members", "no key file has so many")
-    fitting = [member for member in members if member.filename.lower().endswith(suffixes) and not member.is_dir()]
+    fitting = [
+        member
+        for member in members
+        if member.filename.lower().endswith(suffixes) and not is_by_product(member.filename)
+    ]
     if not fitting:
         raise ImportRejected(
             ImportReason.UNKNOWN_FORMAT,
-            f"{thing} holds no {' or '.join(suffixes)} file",
-            "choose the portal's key file",
+            f"{thing} holds no key file that is known by its ending",
+            "unpack it, and import the key files themselves",
         )
     if len(fitting) > 1:
         raise ImportRejected(

@@ -10,10 +10,15 @@ from keystore.matching import NUMBER_DIGITS, normal_number, split_manufacturer
 from protocols.media import MEDIA
 from protocols.plural import counted
 
-_EXCEL_TEXT: Final = re.compile(r'="([^"]*)"')
+_EXCEL_TEXT: Final = re.compile(r'="([^"]*)"|=([0-9]+)')
 _WRAPPINGS: Final = frozenset("='\ufeff")
 _SCIENTIFIC: Final = re.compile(r"[+-]?\d+(?:[.,]\d+)?[eE]\+\d+|[+-]?\d+[.,]\d+[eE]\d+")
 _GROUPED: Final = re.compile(r"\d{1,3}(?:([ \u00a0\u202f\u2009'\u2019.,])\d{3})(?:\1\d{3})*")
+_DATE: Final = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:\.\d+)?")
+_NOT_A_NUMBER: Final = frozenset(
+    {"true", "false", "wahr", "falsch", "#n/a", "#name?", "#ref!", "#value!", "#num!", "#null!"}
+)
+"""What a spreadsheet shows for a truth value or an error."""
 _DECIMAL: Final = re.compile(r"\d+[.,]\d+")
 _GROUP_MARKS: Final = re.compile(r"[ \u00a0\u202f\u2009'\u2019.,]")
 _ADDRESS_MARKS: Final = re.compile(r"[\s:.-]+")
@@ -30,7 +35,7 @@ def cell_text(cell: str) -> str:
         return text
     text = text.strip("\ufeff")
     if match := _EXCEL_TEXT.fullmatch(text):
-        text = match[1].strip()
+        text = (match[1] or match[2] or "").strip()
     return text.removeprefix("'").strip()
 
 
@@ -60,6 +65,10 @@ def serial_cell(text: str, *, on_air: bool, thousands: str | None = None) -> Ser
     warnings: list[str] = []
     if is_scientific(text):
         raise ValueError("the serial number was turned into scientific notation: its digits are lost")
+    if _DATE.fullmatch(text):
+        raise ValueError("the serial number was turned into a date: its digits are lost")
+    if text.casefold() in _NOT_A_NUMBER:
+        raise ValueError("the serial number is a spreadsheet's truth value or error: its digits are lost")
     grouped = _GROUPED.fullmatch(text)
     if grouped and (thousands is None or _same_mark(grouped[1], thousands)):
         text = _GROUP_MARKS.sub("", text)

@@ -46,6 +46,8 @@ _OWNERSHIPS: Final = {word: ownership for ownership, words in CLAIM_WORDS.items(
 _ROUNDED: Final = re.compile(r"(?!0+$)[0-9]{15}0{17,}")
 """Thirty-two decimal digits of which a spreadsheet has kept fifteen."""
 
+_MASKED: Final = re.compile(r"[*\u2022\u25cf]{3}")
+_MISSING_WORDS: Final = frozenset({"n/a", "na", "n.a.", "k.a.", "#n/a", "null"})
 _T = TypeVar("_T")
 
 
@@ -219,6 +221,8 @@ def _key_row(
 
 
 def _key(text: str, lengths: tuple[int, ...]) -> bytes:
+    if not any(c.isalnum() for c in text) or text.casefold() in _MISSING_WORDS:
+        raise ValueError("the key is masked: export it in clear" if _MASKED.search(text) else "no key")
     if is_scientific(text):
         raise ValueError("the key was turned into scientific notation: its digits are lost")
     if _ROUNDED.fullmatch(text):

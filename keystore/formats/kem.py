@@ -217,8 +217,8 @@ def _rows(devices: Iterable[KemDevice], source: Provenance) -> Iterator[ImportRo
 
 
 def _row(index: int, base: KeyRecord, key: KemKey, warnings: list[str]) -> ImportRow:
-    match = _NUMBERED_KEY.fullmatch(key.name)
-    name, detail = (match[1], match[2]) if match else (key.name, "")
+    match = _NUMBERED_KEY.fullmatch(key.name.upper())
+    name, detail = (match[1], match[2]) if match else (key.name.upper(), "")
     role = _KEY_ROLES.get(name, KeyRole.OTHER)
     try:
         value = key_from_text(key.text)
@@ -227,6 +227,8 @@ def _row(index: int, base: KeyRecord, key: KemKey, warnings: list[str]) -> Impor
             index, base.serial, f"{shown_text(key.name) or 'a key without a name'}: {error}", tuple(warnings)
         )
     notes = list(warnings)
+    if not key.name:
+        notes.append("the file does not say what the key is for: it is not used for telegrams")
     if len(value) != 16:
         notes.append(f"{shown_text(key.name)} has {2 * len(value)} hex digits, AES-128 keys have 32")
     detail = shown_text(key.name) if role is KeyRole.OTHER else detail

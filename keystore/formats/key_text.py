@@ -7,13 +7,18 @@ import binascii
 import re
 
 from keystore.model import KEY_LENGTHS, KeyRecord
+from protocols.plural import counted
 from protocols.text import safe_text
 
 LONGEST_INNOCENT = 23
 """Characters below which no text is taken for a key; a DevEUI with separators has 23."""
 
-_SEPARATORS = re.compile(r"[\s:_\-.]+")
-_HEX = re.compile(r"(?:0[xX])?((?:[0-9A-Fa-f]{2})+)[hH]?")
+_SEPARATORS = re.compile(r"[\s:_\-.\u200b-\u200d\u2060\ufeff\u2010-\u2015\u2212]+")
+_AROUND = "[](){}<>\"'`, "
+"""What a key brings along that was copied out of a text or a program."""
+_BYTE_LIST = re.compile(r"0[xX][0-9A-Fa-f]{2}(?:[\s,;]+0[xX][0-9A-Fa-f]{2})+")
+_BYTE_MARKS = re.compile(r"0[xX]|[\s,;]+")
+_HEX = re.compile(r"(?:0[xX])?([0-9A-Fa-f]+)[hH]?")
 _PLAIN_AES128 = re.compile(r"[0-9A-Fa-f]{32}")
 _BASE64_AES128 = re.compile(r"[A-Za-z0-9+/]{22}==")
 
@@ -52,12 +57,15 @@ PAC_LENGTHS = (8, 12)
 def key_from_text(text: str, lengths: tuple[int, ...] = KEY_LENGTHS) -> bytes:
     """Return the key bytes; `ValueError` says what is wrong without repeating the text.
 
-    Accepts 8, 16, 24 or 32 bytes in hex (separators, `0x` and trailing `h` ignored) unless `lengths` says otherwise, or
-    16 bytes in Base64.
+    Accepts 8, 16, 24 or 32 bytes in hex (separators, brackets around it, `0x` and trailing `h` ignored) unless
+    `lengths` says otherwise, or 16 bytes in Base64.
     """
     if len(text) == 32 and _PLAIN_AES128.fullmatch(text):
         return bytes.fromhex(text)
-    squeezed = _SEPARATORS.sub("", text)
+    bare = text.strip().strip(_AROUND)
+    squeezed = _SEPARATORS.sub("", _BYTE_MARKS.sub("", bare) if _BYTE_LIST.fullmatch(bare) else bare)
+    if not squeezed:
+        raise ValueError("the key is empty")
     if _BASE64_AES128.fullmatch(text.strip()):
         try:
             return base64.b64decode(text.strip(), validate=True)
@@ -66,8 +74,8 @@ def key_from_text(text: str, lengths: tuple[int, ...] = KEY_LENGTHS) -> bytes:
     match = _HEX.fullmatch(squeezed)
     if match is None:
         raise ValueError("the key is not hexadecimal")
-    key = bytes.fromhex(match[1])
-    if len(key) not in lengths:
+    digits = match[1]
+    if len(digits) % 2 or len(digits) // 2 not in lengths:
         expected = ", ".join(str(2 * length) for length in lengths)
-        raise ValueError(f"the key has {2 * len(key)} hex digits, not {expected}")
-    return key
+        raise ValueError(f"the key has {counted(len(digits), 'hex digit')}, not {expected}")
+    return bytes.fromhex(digits)

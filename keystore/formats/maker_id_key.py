@@ -13,23 +13,24 @@ from keystore.formats.batch import ExportFile, ImportRow, ImportStream, RowVerdi
 from keystore.formats.csv_cells import cell_text
 from keystore.formats.csv_columns import Column, ColumnMeaning, KeyColumn
 from keystore.formats.device_rows import RowReader, filled
-from keystore.formats.key_text import key_from_text, written_key
+from keystore.formats.key_text import NO_KEY_WORDS, key_from_text, looks_like_key, written_key
 from keystore.formats.table_text import first_line, is_text, text_lines
 from keystore.model import KeyRecord, KeyRole
 
 SYSTEM: Final = "maker_id_key"
 PARTS: Final = 3
 
-_FIRST: Final = re.compile(
-    r"(?:(?:[A-Za-z]{3})?[;,\t])?(?:(?:[0-9A-Fa-f]{8})?[;,\t])?(?:[0-9A-Fa-f]{16}|[0-9A-Fa-f]{32}|NOKEY)"
-)
-_SPLIT: Final = re.compile(r"[;,\t]")
+_SPLIT: Final = re.compile(r"[;,\t|]")
+_BY_BLANKS: Final = re.compile(r"(?:([A-Za-z]{3})\s+)?([0-9]{8})\s+(\S.*)")
+_NUMBER: Final = re.compile(r"[0-9A-Fa-f]{8}")
+_NUMBER_AND_MAKER: Final = re.compile(r"[A-Za-z]{3};[0-9]{8}")
+_LENGTHS: Final = (8, 16)
 _KEY: Final = KeyColumn(KeyRole.WMBUS_DEK)
 
 
 def sniff(data: bytes) -> bool:
     """True when the first line is a key, with or without number and maker before it."""
-    return is_text(data) and _FIRST.fullmatch(first_line(data).strip()) is not None
+    return is_text(data) and _is_line(first_line(data).strip())
 
 
 def read(file: ExportFile) -> ImportStream:
@@ -48,7 +49,7 @@ def write(record: KeyRecord) -> bytes:
 
 def _rows(lines: Iterator[tuple[int, str]], reader: RowReader) -> Iterator[ImportRow]:
     for number, line in lines:
-        parts = [cell_text(part) for part in _SPLIT.split(line)]
+        parts = _parts(line)
         if len(parts) > PARTS:
             yield quarantined(number, "", f"the line has {len(parts)} parts: at most maker, number and key")
             continue
@@ -58,6 +59,37 @@ def _rows(lines: Iterator[tuple[int, str]], reader: RowReader) -> Iterator[Impor
             yield from reader.rows(number, found)
         else:
             yield _loose(number, key)
+
+
+def _parts(line: str) -> list[str]:
+    """Return what stands between the delimiters; blanks are some only where there are no others."""
+    if _SPLIT.search(line):
+        parts = [cell_text(part) for part in _SPLIT.split(line)]
+        while len(parts) > PARTS and not parts[-1]:
+            parts.pop()
+        return parts
+    match = None if _is_key(line) else _BY_BLANKS.fullmatch(line)
+    return [line] if match is None else [match[1] or "", match[2], match[3]]
+
+
+def _is_line(line: str) -> bool:
+    """True for a key, with or without number and maker before it; or for these with something that is no key."""
+    parts = _parts(line)
+    if len(parts) > PARTS:
+        return False
+    maker, number, key = [""] * (PARTS - len(parts)) + parts
+    if _is_key(key):
+        return (not number or _NUMBER.fullmatch(number) is not None) and not looks_like_key(maker)
+    return _NUMBER_AND_MAKER.fullmatch(f"{maker};{number}") is not None
+
+
+def _is_key(text: str) -> bool:
+    if text.casefold() in NO_KEY_WORDS:
+        return True
+    try:
+        return len(key_from_text(text, _LENGTHS)) in _LENGTHS
+    except ValueError:
+        return False
 
 
 def _loose(row: int, text: str) -> ImportRow:

@@ -11,17 +11,27 @@ import warnings
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime, time
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, Final
 
 from keystore.errors import ImportReason, ImportRejected
 from keystore.formats.archive import check_members, member_names
-from keystore.formats.batch import ExportFile, ImportStream
+from keystore.formats.batch import ExportFile, ImportRow, ImportStream
 from keystore.formats.device_rows import RowReader, RowRules, filled
 from keystore.formats.mapping import ColumnMapping
-from keystore.formats.table_columns import Columns, columns_of_header, first_data_line, is_usable, rows_of_lines
+from keystore.formats.table_columns import (
+    Columns,
+    columns_of_header,
+    first_data_line,
+    is_usable,
+    passed_over,
+    rows_of_lines,
+)
 from keystore.formats.table_text import HEADER_SEARCH_LINES, Line
+from keystore.model import Provenance
+from protocols.text import safe_text
 
 if TYPE_CHECKING:
     from openpyxl import Workbook
@@ -48,29 +58,68 @@ def sniff(data: bytes) -> bool:
 
 
 def read(file: ExportFile) -> ImportStream:
-    """Read the first sheet that has a table of keys; `row` is the sheet's row.
+    """Read all sheets that have a table of keys; `row` is the sheet's row.
+
+    Hidden sheets are read only where no other has one: they are what was left behind.
 
     Raises `ImportRejected`: UNKNOWN_FORMAT when openpyxl is not installed, NO_COLUMNS without such a sheet, DAMAGED,
     TOO_LARGE and FORBIDDEN_XML as for any archive.
     """
     thing = file.shown_name
     check_members(file.data, thing, MAX_UNPACKED)
-    mapping = file.options.mapping
-    for sheet in _sheets(file.data, thing):
-        lines = _lines(sheet, thing, max(MAX_COLUMNS, mapping.last_number if mapping else 0))
-        head = list(islice(lines, HEADER_SEARCH_LINES))
-        table = _find_table(head, mapping)
-        if table is not None:
-            after, columns = table
-            source = file.provenance(SYSTEM, member=str(sheet.title))
-            rules = RowRules(thousands=file.options.thousands, organisation=file.options.organisation)
-            kept = (line for line in chain(head[after:], lines) if _is_filled(line))
-            return ImportStream(source, filled(rows_of_lines(kept, columns, RowReader(source, rules)), thing))
+    found = list(_tables(file, thing))
+    chosen = [table for table in found if not table.hidden] or found
+    if chosen:
+        left_out = [table.title for table in found if table not in chosen]
+        warnings = [warning for table in chosen for warning in table.warnings]
+        warnings += [
+            f"the hidden sheet {safe_text(title)} is not read: show it to import its keys" for title in left_out
+        ]
+        rows = chain.from_iterable(_rows(table, file) for table in chosen)
+        return ImportStream(_source(chosen[0], file), filled(rows, thing), tuple(warnings))
     raise ImportRejected(
         ImportReason.NO_COLUMNS,
         f"{thing} has no sheet with a header line that names a serial number and a key",
         "name the columns such as Serial number, Manufacturer, OMS key, or say which they are: --map serial=1,key=2",
     )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Table:
+    """The table of one sheet: its lines behind the header, what its columns hold, and what is to be said of it."""
+
+    title: str
+    hidden: bool
+    lines: Iterator[Line]
+    columns: Columns
+    warnings: tuple[str, ...]
+
+
+def _tables(file: ExportFile, thing: str) -> Iterator[_Table]:
+    mapping = file.options.mapping
+    for sheet in _sheets(file.data, thing):
+        lines = _lines(sheet, thing, max(MAX_COLUMNS, mapping.last_number if mapping else 0))
+        head = list(islice(lines, HEADER_SEARCH_LINES))
+        table = _find_table(head, mapping)
+        if table is None:
+            continue
+        after, columns = table
+        warnings = passed_over(head[after - 1].cells, columns) if mapping is None else ()
+        hidden = sheet.sheet_state != "visible"
+        yield _Table(str(sheet.title), hidden, chain(head[after:], lines), columns, warnings)
+        if mapping is not None and not mapping.needs_header:
+            # Columns by number would be found on any sheet.
+            return
+
+
+def _source(table: _Table, file: ExportFile) -> Provenance:
+    return file.provenance(SYSTEM, member=table.title)
+
+
+def _rows(table: _Table, file: ExportFile) -> Iterator[ImportRow]:
+    rules = RowRules(thousands=file.options.thousands, organisation=file.options.organisation)
+    kept = (line for line in table.lines if _is_filled(line))
+    return rows_of_lines(kept, table.columns, RowReader(_source(table, file), rules))
 
 
 def _sheets(data: bytes, thing: str) -> list[Any]:

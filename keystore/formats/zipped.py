@@ -7,16 +7,17 @@ from dataclasses import replace
 from typing import Final
 
 from keystore.errors import ImportReason, ImportRejected
-from keystore.formats.archive import is_zip, member_names, read_member
+from keystore.formats.archive import is_by_product, is_zip, member_names, read_member
 from keystore.formats.batch import MAX_FILE_BYTES, ExportFile
 
 KEM_SUFFIXES: Final = (".kem", ".kem2")
-SUFFIXES: Final = (".csv", ".tsv", ".txt", ".json", ".xlsx")
+TABLES: Final = (".csv", ".tsv", ".json", ".xlsx")
+SUFFIXES: Final = (*TABLES, ".txt")
 
 
 def sniff(data: bytes) -> bool:
     """True for a ZIP with such a member; one with a key file of Kamstrup is that file's."""
-    names = [name.lower() for name in member_names(data)]
+    names = [name.lower() for name in member_names(data) if not is_by_product(name)]
     return any(name.endswith(SUFFIXES) for name in names) and not any(name.endswith(KEM_SUFFIXES) for name in names)
 
 
@@ -25,7 +26,9 @@ def unpack(file: ExportFile) -> ExportFile:
     thing = file.shown_name
     if file.member:
         raise ImportRejected(ImportReason.UNKNOWN_FORMAT, f"{thing} is a ZIP in a ZIP", "unpack it first")
-    member, data = read_member(file.data, thing, SUFFIXES, MAX_FILE_BYTES)
+    # A text beside a table is a note.
+    tables = any(name.lower().endswith(TABLES) and not is_by_product(name) for name in member_names(file.data))
+    member, data = read_member(file.data, thing, TABLES if tables else SUFFIXES, MAX_FILE_BYTES)
     if is_zip(data) and not member.lower().endswith(".xlsx"):
         raise ImportRejected(ImportReason.UNKNOWN_FORMAT, f"{thing} is a ZIP in a ZIP", "unpack it first")
     return replace(file, data=data, member=member, file_sha256=hashlib.sha256(file.data).hexdigest())

@@ -103,7 +103,7 @@ def test_wrong_rows_are_written_beside_the_file_with_their_keys_masked(run: Run,
     assert "the wrong rows are in bad.csv.quarantine.csv" in ran.err
     lines = (tmp_path / "bad.csv.quarantine.csv").read_text("utf-8-sig").splitlines()
     assert lines[0] == "Row;Meter;Reason;Warnings;What the row says"
-    assert lines[1].startswith("2;63001468;the key is not hexadecimal")
+    assert lines[1].startswith("2;63001468;the key has 31 hex digits, not 16, 32, 48, 64")
     assert "wmbus_dek=31 characters" in lines[1]
     assert lines[2].startswith("4;(long hex text);the serial number looks like a key")
     assert len(lines) == 3

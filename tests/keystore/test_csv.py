@@ -188,6 +188,45 @@ def test_keys_in_any_spelling(cell: str) -> None:
     assert record.value == key_of("csv")
 
 
+@pytest.mark.parametrize(
+    "cell",
+    [
+        *(f"{KEY}]", f"[{KEY}]", f"\u200b{KEY}", "\u2013".join(KEY[i : i + 8] for i in range(0, 32, 8))),
+        " ".join(f"0x{KEY[i : i + 2]}" for i in range(0, 32, 2)),
+        "{" + ", ".join(f"0x{KEY[i : i + 2]}" for i in range(0, 32, 2)) + "}",
+    ],
+    ids=["stray bracket", "brackets", "invisible blank", "dashes of a text", "bytes", "array of a program"],
+)
+def test_keys_as_texts_and_programs_have_them(cell: str) -> None:
+    (record,) = read(f'Serial;Key\n63001468;"{cell}"\n').ready
+    assert record.value == key_of("csv")
+
+
+@pytest.mark.parametrize(
+    ("cell", "reason"),
+    [
+        (KEY[:-1], "the key has 31 hex digits, not 16, 32, 48, 64"),
+        (f"{KEY}0", "the key has 33 hex digits, not 16, 32, 48, 64"),
+        *(("-", "no key"), ("n/a", "no key"), ("********", "the key is masked: export it in clear")),
+    ],
+    ids=["31 digits", "33 digits", "dash", "n/a", "masked"],
+)
+def test_why_a_key_is_none_is_said(cell: str, reason: str) -> None:
+    assert only_row("Serial;Key", f"63001468;{cell}") == (reason, ())
+
+
+@pytest.mark.parametrize("cell", ["TRUE", "falsch", "#NAME?", "2026-01-02T00:00:00"])
+def test_what_a_spreadsheet_made_of_a_number_is_no_number(cell: str) -> None:
+    batch = read(f"Key;Serial\n{KEY};{cell}\n")
+    assert not batch.ready
+    assert "lost" in batch.rows[0].reason
+
+
+def test_a_number_behind_an_equals_sign_is_that_number() -> None:
+    (record,) = read(f"Serial;Key\n=63001468;{KEY}\n").ready
+    assert record.number == "63001468"
+
+
 def test_a_key_in_base64() -> None:
     (record,) = read("Serial;Key\n63001468;AAECAwQFBgcICQoLDA0ODw==\n").ready
     assert record.value == bytes(range(16))
@@ -196,7 +235,7 @@ def test_a_key_in_base64() -> None:
 @pytest.mark.parametrize(
     ("cell", "reason"),
     [
-        (KEY[:-1], "not hexadecimal"),
+        (KEY[:-1], "31 hex digits"),
         (KEY[:-2], "30 hex digits"),
         (KEY + "00", "34 hex digits"),
         ("G" * 32, "not hexadecimal"),

@@ -263,3 +263,31 @@ def test_unknown_json_is_told_as_json(text: str) -> None:
     with pytest.raises(ImportRejected, match="is JSON, but not a known list of devices") as refused:
         open_export(text.encode(), "keys.json").read()
     assert refused.value.reason is ImportReason.UNKNOWN_FORMAT
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        *(f"KAM;63001468;{'-'.join(ROOT[i : i + 2] for i in range(0, 32, 2))}", f"KAM;63001468;{ROOT};"),
+        *(f"KAM 63001468 {ROOT}", f"63001468  {ROOT.lower()}", f"KAM|63001468|{ROOT}", f"Flat 3;63001468;{ROOT}"),
+        f"63001468 {' '.join(ROOT[i : i + 8] for i in range(0, 32, 8))}",
+    ],
+    ids=["hyphens", "delimiter at the end", "blanks", "number and key", "bars", "no maker", "grouped"],
+)
+def test_lines_of_maker_number_and_key_as_mails_have_them(line: str) -> None:
+    (record,) = read(f"{line}\n").ready
+    assert (record.number, record.value.hex().upper()) == ("63001468", ROOT)
+
+
+def test_a_first_line_without_a_key_keeps_the_others_in() -> None:
+    batch = read(f"KAM;63001468;\nKAM;63001469;{ROOT}\nKAM;63001470;{ROOT[:-1]}\n")
+    assert [record.number for record in batch.ready] == ["63001469"]
+    assert [row.reason for row in batch.rows if row.reason] == [
+        "no key",
+        "the key has 31 hex digits, not 16, 32, 48, 64",
+    ]
+
+
+def test_a_key_in_groups_alone_is_no_number_and_key() -> None:
+    (row,) = read(f"{' '.join(ROOT[i : i + 8] for i in range(0, 32, 8))}\n").rows
+    assert row.loose_key.hex().upper() == ROOT

@@ -8,6 +8,7 @@ import sys
 import zipfile
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime
 
 import pytest
 
@@ -62,6 +63,40 @@ def test_the_first_sheet_with_a_table_is_read() -> None:
     (record,) = batch.ready
     assert (record.number, record.manufacturer, record.value) == ("63001468", "KAM", key_of("table"))
     assert (record.source.system, record.source.member, record.source.row) == ("xlsx", "Sheet 2", 4)
+
+
+def test_all_sheets_with_a_table_are_read() -> None:
+    header: list[object] = ["Seriennummer", "AES-Schlüssel"]
+    batch = read(workbook([header, ["63001468", KEY]], [["Notes"]], [header, ["63001469", OTHER]]))
+    assert [(one.number, one.source.member, one.source.row) for one in batch.ready] == [
+        ("63001468", "Sheet 1", 2),
+        ("63001469", "Sheet 3", 2),
+    ]
+
+
+def test_a_hidden_sheet_is_left_out_and_named() -> None:
+    header: list[object] = ["Seriennummer", "AES-Schlüssel"]
+    book = openpyxl.load_workbook(io.BytesIO(workbook([header, ["63001468", OTHER]], [header, ["63001469", KEY]])))
+    book.worksheets[0].sheet_state = "hidden"
+    book.active = 1
+    out = io.BytesIO()
+    book.save(out)
+    batch = read(out.getvalue())
+    assert [one.number for one in batch.ready] == ["63001469"]
+    assert batch.warnings == ("the hidden sheet Sheet 1 is not read: show it to import its keys",)
+
+
+def test_a_column_of_a_sheet_that_is_not_read_is_named() -> None:
+    header: list[object] = ["Meter no", "Seriennummer", "AES key"]
+    batch = read(workbook([header, ["87654321", "63001468", KEY]]))
+    assert [one.number for one in batch.ready] == ["63001468"]
+    assert len(batch.warnings) == 1
+
+
+def test_a_cell_that_holds_a_date_is_no_number() -> None:
+    header: list[object] = ["Seriennummer", "AES-Schlüssel"]
+    batch = read(workbook([header, [datetime(2026, 1, 2), KEY], [True, OTHER]]))  # noqa: DTZ001 - a cell has no zone
+    assert [row.record for row in batch.rows] == [None, None]
 
 
 def test_numbers_that_a_workbook_has_cut_are_refused() -> None:
@@ -136,6 +171,11 @@ def test_a_zip_with_one_table_is_that_table() -> None:
     assert record.source.file_sha256 == read(data).source.file_sha256 != read(CSV).source.file_sha256
     (record,) = read(zipped({"keys.xlsx": workbook([["Serial", "Key"], ["63001468", KEY]])})).ready
     assert record.source.member == "keys.xlsx"
+
+
+def test_what_stands_beside_the_table_in_a_zip_is_no_key_file() -> None:
+    beside = {"__MACOSX/._keys.csv": b"\0\5\x16\7", ".hidden.csv": b"x", "readme.txt": b"hello", "note.pdf": b"%PDF"}
+    assert len(read(zipped({**beside, "keys.csv": CSV})).ready) == 1
 
 
 def test_archives_that_hold_anything_else_are_rejected() -> None:

@@ -6,6 +6,7 @@ import base64
 import io
 import re
 import zipfile
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -216,6 +217,28 @@ def test_keys_of_a_kem2_are_told_by_name_wherever_it_stands() -> None:
     )
     found = [(r.role_text, r.value) for r in read(inner.encode()).ready]
     assert found == [("gpk:61", key_of("gpk")), ("pk:2", key_of("two")), ("wmbus_dek", key_of("one"))]
+
+
+def test_a_key_name_in_other_letters_is_that_name() -> None:
+    document = build_document(
+        [replace(ONE, keys=(KemKey("dek", HEX["one"]), KemKey("Gpk2", HEX["gpk"])))], KemVariant.KEM2
+    )
+    assert [record.role_text for record in read(document).ready] == ["wmbus_dek", "gpk:2"]
+
+
+def test_a_key_without_a_name_or_without_digits_is_said() -> None:
+    document = build_document([replace(ONE, keys=(KemKey("", HEX["one"]), KemKey("DEK", "")))], KemVariant.KEM2)
+    unnamed, empty = sorted(read(document).rows, key=lambda row: row.reason)
+    assert unnamed.warnings == ("the file does not say what the key is for: it is not used for telegrams",)
+    assert empty.reason == "DEK: the key is empty"
+
+
+def test_what_a_file_manager_adds_to_a_zip_is_no_key_file() -> None:
+    whole = write_kem([ONE], PASSWORD)
+    with zipfile.ZipFile(io.BytesIO(whole)) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    members |= {f"__MACOSX/._{name}": b"\0\5\x16\7" for name in members}
+    assert [record.number for record in read(zipped(members)).ready] == ["63001468"]
 
 
 def test_unknown_key_names_and_lengths_are_kept() -> None:

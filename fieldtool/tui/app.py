@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Final
 from textual import events, work
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
+from textual.driver import Driver
 from textual.screen import Screen
 from textual.worker import Worker, WorkerState
 
@@ -20,6 +21,7 @@ from fieldtool.tui.meter_screen import MeterScreen
 from fieldtool.tui.meter_table import SortBy
 from fieldtool.tui.reception_screen import ReceptionScreen
 from fieldtool.tui.session import Session
+from fieldtool.tui.terminal import patient
 from fieldtool.tui.unlock_screen import UnlockScreen
 from protocols.text import safe_text
 
@@ -52,6 +54,10 @@ class FieldToolApp(App[None]):
         super().__init__()
         self.session = session
         self._started: list[Session] = []
+
+    def get_driver_class(self) -> type[Driver]:
+        """Write to the terminal so that one that is slow or gone holds nothing up."""
+        return patient(super().get_driver_class())
 
     def on_mount(self) -> None:
         """The reception list is where everything begins."""

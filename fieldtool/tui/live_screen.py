@@ -7,6 +7,7 @@ from textual.timer import Timer
 
 from fieldtool.tui.session import Session
 from fieldtool.tui.status_bar import StatusBar
+from fieldtool.tui.terminal import is_behind
 
 PULL_INTERVAL_S = 0.1
 """The screens are drawn at most this often, however much is received."""
@@ -30,6 +31,11 @@ class LiveScreen(Screen[None]):
         """Take over what is new, and draw only that."""
         self.status_bar.pull()
 
+    def _pull_when_taken(self) -> None:
+        """Draw nothing new while a slow terminal still takes the picture before: keys would wait behind it all."""
+        if not is_behind(self.app):
+            self.pull()
+
     def on_mount(self) -> None:
         """Set the clock up; it runs only while the screen is seen. Textual calls this beside a subclass's own.
 
@@ -37,7 +43,7 @@ class LiveScreen(Screen[None]):
         """
         width = self.app.size.width
         self.add_class(next(name for floor, name in reversed(BREAKPOINTS) if width >= floor))
-        self._timer = self.set_interval(PULL_INTERVAL_S, self.pull, pause=True)
+        self._timer = self.set_interval(PULL_INTERVAL_S, self._pull_when_taken, pause=True)
         self._timer.resume()
 
     def on_screen_resume(self) -> None:

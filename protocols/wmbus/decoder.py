@@ -29,6 +29,9 @@ MORE_FOLLOW = "; more follow in the next telegram"
 UNSUPPORTED_NEXT = "keep the telegram; what it needs is named above"
 NETWORK_SIZE = 2
 CRC_SIZE = 2
+DATA_FIELD = 0x0F
+SELECTION_FOR_READOUT = 0x08
+"""Bits 3-0 of a DIF, and their value in requests for one record (EN 13757-3, Table 4)."""
 _NO_CRC = "2 bytes after the last record are not a record: if they are a CRC (format B), it does not fit"
 BEHIND_NETWORK = frozenset({Content.AUTHENTICATION, Content.RECORDS, Content.COMPACT, Content.FORMAT, Content.NOTHING})
 
@@ -172,6 +175,9 @@ def _application(decoding: Decoding, transport: TransportLayer) -> None:
     # What has a footer of its own, a wired frame's checksum or a tag, ends there and not with a CRC.
     if isinstance(application.problem, Truncated) and not decoding.cut and not decoding.footers:
         application = _without_last_crc(decoding, transport, application)
+    elif not decoding.footers and not decoding.downlink and _ends_in_selection(decoding, application):
+        no_record = BadChecksum(_NO_CRC, layer="application", offset=decoding.size - CRC_SIZE)
+        application = replace(application, records=application.records[:-1], problem=no_record)
     decoding.layers.append(application)
     if decoding.cut:
         end = decoding.size + decoding.cut
@@ -190,6 +196,15 @@ def _application(decoding: Decoding, transport: TransportLayer) -> None:
         damaged_before = decoding.ladder.outcome is Outcome.DAMAGED
         next_step = CUT_NEXT if damaged_before else DAMAGED_NEXT
         decoding.ladder.failed(Rung.RECORDS, Outcome.DAMAGED, str(problem), next_step)
+
+
+def _ends_in_selection(decoding: Decoding, application: Application) -> bool:
+    """Whether the last two bytes read as a record selected for readout, which meters do not send: a CRC may."""
+    if application.problem is not None or not application.records:
+        return False
+    last, start = application.records[-1], decoding.size - CRC_SIZE
+    selects = last.header[:1] and last.header[0] & DATA_FIELD == SELECTION_FOR_READOUT
+    return bool(selects) and last.start == start and last.header == decoding.plain[start : decoding.size]
 
 
 def _read_application(decoding: Decoding, transport: TransportLayer) -> Application:

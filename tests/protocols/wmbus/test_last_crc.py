@@ -58,3 +58,20 @@ def test_a_frame_without_that_crc_stays_damaged() -> None:
 @pytest.mark.parametrize("size", range(14))
 def test_too_short_for_a_block(size: int) -> None:
     assert size_before_last_crc(bytes(size)) is None
+
+
+def test_a_crc_that_reads_as_a_selection_for_readout_is_no_record() -> None:
+    telegram = decode(frame("0413 05030000 481e"))
+    assert (telegram.outcome, [record.source for record in telegram.records]) == (Outcome.DAMAGED, ["0413"])
+    assert telegram.problem is not None
+    assert telegram.problem.startswith("2 bytes after the last record are not a record")
+    covered = [(span.start, span.end) for span in telegram.spans]
+    assert (covered[0][0], covered[-1][1]) == (0, len(telegram.data))
+    assert all(left[1] == right[0] for left, right in pairwise(covered))
+
+
+def test_a_request_selects_records_for_readout() -> None:
+    master = Address.of("EFE", "11223344", 0x01, 0x31)
+    request = link_frame(0x53, master, b"\x5b" + METER.to_transport() + bytes.fromhex("01000000 0806 0813"))
+    telegram = decode(request)
+    assert (telegram.outcome, [record.source for record in telegram.records]) == (Outcome.OK, ["0806", "0813"])

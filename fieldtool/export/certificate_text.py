@@ -115,7 +115,7 @@ def issuer_name(wallet: Wallet, revocations: RevocationList) -> str:
     known: list[FieldCertificate] = [*wallet.anchors]
     for credential in wallet.credentials:
         known += credential.issuers
-    return next((issuer.common_name for issuer in known if revocations.is_by(issuer)), "unknown issuer")
+    return next((issuer.common_name for issuer in known if revocations.is_signed_by(issuer)), "unknown issuer")
 
 
 def list_line(revocations: RevocationList, issuer: str, at: datetime) -> str:

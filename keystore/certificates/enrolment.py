@@ -277,8 +277,8 @@ def _is_new_issuer(wallet: Wallet, chain: VerifiedChain) -> bool:
 
 def _issuer_of(wallet: Wallet, revocations: RevocationList, now: datetime) -> FieldCertificate:
     known = list(dict.fromkeys([*wallet.anchors, *(issuer for one in wallet.credentials for issuer in one.issuers)]))
-    named = [one for one in known if revocations.is_by(one)]
-    issuers = [one for one in named if revocations.is_signed_by(one)] or named
+    issuers = [one for one in known if revocations.is_signed_by(one)]
+    issuers = issuers or [one for one in known if revocations.is_by(one)]
     if not issuers:
         raise CertificateRejected(
             RejectReason.UNTRUSTED,

@@ -38,8 +38,11 @@ class RevocationList:
         return self.issuer == issuer.subject and self.issuer_key_id == issuer.subject_key_id
 
     def is_signed_by(self, issuer: FieldCertificate) -> bool:
-        """True when it is this issuer's: anybody may bear the name, and any key identifier."""
-        return self.is_by(issuer) and self.x509.is_signature_valid(issuer.public_key)
+        """True when it is this issuer's: the key decides. Anybody may bear the name, and any key identifier.
+
+        The identifier may differ, too: a renewed certificate of the issuer can give the same key another one.
+        """
+        return self.issuer == issuer.subject and self.x509.is_signature_valid(issuer.public_key)
 
 
 def read_list(data: bytes) -> RevocationList:
@@ -80,11 +83,12 @@ def read_list(data: bytes) -> RevocationList:
 
 def check_list(revocations: RevocationList, issuer: FieldCertificate) -> None:
     """Check that an issuer, itself already verified, may sign lists and has signed this one."""
-    if not revocations.is_by(issuer):
+    is_signed = revocations.is_signed_by(issuer)
+    if not is_signed and not revocations.is_by(issuer):
         raise CertificateRejected(RejectReason.UNTRUSTED, "the revocation list is another issuer's")
     if not issuer.is_ca or issuer.uses is None or not issuer.uses.crl_sign:
         raise CertificateRejected(RejectReason.NOT_A_CA, "the list's issuer may not sign revocation lists")
-    if not revocations.is_signed_by(issuer):
+    if not is_signed:
         raise CertificateRejected(RejectReason.BAD_SIGNATURE, "the revocation list's signature is not right")
 
 

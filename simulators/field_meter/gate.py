@@ -86,8 +86,7 @@ class Gate:
 
     def _take_list(self, offered: RevocationList, issuers: Sequence[FieldCertificate]) -> bool:
         known = [*self._anchors, *issuers]
-        named = [one for one in known if offered.is_by(one)]
-        by = [one for one in named if offered.is_signed_by(one)] or named
+        by = [one for one in known if offered.is_signed_by(one)] or [one for one in known if offered.is_by(one)]
         if not by:
             raise CertificateRejected(RejectReason.UNTRUSTED, "the revocation list is from an unknown issuer")
         verify_authority(by[0], known, self._anchors, self._at, self._lists)

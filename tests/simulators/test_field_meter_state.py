@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import stat
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -228,3 +230,11 @@ def test_the_outermost_of_a_state_is_read_out(name: str, value: int) -> None:
     lock.state = state_of({**lock.state.to_document(), name: value})
     assert greet(lock).meter == lock.meter.address
     assert records_of(lock)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="only there can a folder be written through")
+def test_a_new_state_is_on_the_disk_with_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    written: list[bool] = []
+    monkeypatch.setattr(os, "fsync", lambda number: written.append(stat.S_ISDIR(os.fstat(number).st_mode)))
+    StateFile(tmp_path / "meter.json").save(make_lock(DESK).state)
+    assert written == [False, True]

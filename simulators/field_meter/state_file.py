@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -54,8 +55,8 @@ class StateFile:
 
 
 def _write_through(folder: Path) -> None:
-    """Let the new name outlive a power failure too; elsewhere than on POSIX systems a folder cannot be opened."""
-    if os.name == "posix":
+    """Let the new name outlive a power failure too, where a folder can be written through; the file is there already."""
+    with suppress(OSError):
         number = os.open(folder, os.O_RDONLY)
         try:
             os.fsync(number)

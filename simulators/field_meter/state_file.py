@@ -55,7 +55,7 @@ class StateFile:
 
 
 def _write_through(folder: Path) -> None:
-    """Let the new name outlive a power failure too, where a folder can be written through; the file is there already."""
+    """Let the new name outlive a power failure too, where that can be had; the file is there already."""
     with suppress(OSError):
         number = os.open(folder, os.O_RDONLY)
         try:

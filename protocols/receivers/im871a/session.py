@@ -114,7 +114,8 @@ class HostSession:
             self._damaged(Damaged(str(error), piece.to_bytes()), events)
             return
         self._damaged_in_a_row = 0
-        if self._step is Step.LISTENING:
+        # A stick that confirmed the mode listens already while it is asked whether it took it.
+        if self._step is Step.LISTENING or (self._step is Step.VERIFY and isinstance(message, ReceiveIndication)):
             self._listen(message, piece, events)
         else:
             events.extend(self._advance(message))

@@ -100,7 +100,8 @@ class HostSession:
         return []
 
     def _hear(self, message: Message) -> list[HostEvent]:
-        if self._step is not Step.LISTENING:
+        # A module that confirmed the channel listens already while it is asked whether it took it.
+        if self._step not in (Step.VERIFY, Step.SNIFFER, Step.LISTENING):
             return []
         if message.code == Radio.DATAGRAM_RECEIVED:
             return self._damage(Damaged("a datagram of another WiMOD, which is no LoRaWAN frame", message.to_bytes()))

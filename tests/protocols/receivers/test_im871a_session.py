@@ -48,6 +48,16 @@ def test_handshake_byte_by_byte_with_noise_and_indications_between() -> None:
     assert kinds == [Send, Send, Send, Ready, Frame]
 
 
+def test_a_frame_heard_while_the_new_mode_is_read_back_is_not_lost() -> None:
+    session = HostSession("t1")
+    session.start()
+    session.receive(INFO + CONFIG_T1)
+    assert session.receive(INDICATION) == []
+    assert session.receive(SET_OK + INDICATION) == [Send(ASK_CONFIG), Frame(TELEGRAM, -45)]
+    (ready,) = session.receive(CONFIG_T1)
+    assert isinstance(ready, Ready)
+
+
 def test_set_response_without_status_is_accepted() -> None:
     session = HostSession("t1")
     session.start()

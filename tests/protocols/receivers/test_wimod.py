@@ -180,6 +180,15 @@ def test_what_came_before_the_channel_was_set_is_skipped() -> None:
     assert len(say(session, answer(Device.PING))) == 1
 
 
+def test_a_packet_heard_while_the_channel_is_read_back_is_not_lost() -> None:
+    session = HostSession("868.1/sf7")
+    session.start()
+    say(session, *identified())
+    _, frame = say(session, answer(Device.SET_RADIO_CONFIG), RECEIVED)
+    assert isinstance(frame, Frame)
+    assert frame.data == PHY
+
+
 def test_a_module_that_was_reset_is_set_anew() -> None:
     session = ready()
     (again,) = say(session, Message(1, Device.POWER_UP).to_bytes())

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from keystore.formats.csv_columns import Column, KeyColumn
-from keystore.formats.lora_devices import devices_of, write_table
+from keystore.formats.lora_devices import devices_of, is_root_or_session_key, latest, write_table
 from keystore.formats.server_table import Fields, ServerTable
 from keystore.model import KeyRecord, KeyRole
 
@@ -50,6 +50,19 @@ sniff = TABLE.sniff
 read = TABLE.read
 
 
+def holds(record: KeyRecord) -> bool:
+    """True for keys that have a column of their own."""
+    is_gen_app_key = record.role is KeyRole.LORAWAN_GEN_APP_KEY and record.has_key and bool(record.dev_eui)
+    return is_root_or_session_key(record) or is_gen_app_key
+
+
+def choose(records: Iterable[KeyRecord]) -> list[KeyRecord]:
+    """Return the last keys of each device; a NwkKey that stood alone would be read as the AppKey of LoRaWAN 1.0."""
+    kept = latest(records)
+    with_app_key = {record.dev_eui for record in kept if record.role is KeyRole.LORAWAN_APP_KEY}
+    return [record for record in kept if record.role is not KeyRole.LORAWAN_NWK_KEY or record.dev_eui in with_app_key]
+
+
 def write(records: Iterable[KeyRecord]) -> bytes:
     """Return devices; without a NwkKey a device is one of LoRaWAN 1.0, and its AppKey stands in `nwk_key`."""
     names = (
@@ -71,7 +84,7 @@ def write(records: Iterable[KeyRecord]) -> bytes:
                 *(device.dev_eui, device.join_eui, device.label, device.record.dev_addr.upper()),
                 *((nwk_key, app_key) if nwk_key else (app_key, "")),
                 *(device.key(role) for role in (KeyRole.LORAWAN_GEN_APP_KEY, KeyRole.LORAWAN_APP_S_KEY)),
-                device.key(KeyRole.LORAWAN_NWK_S_KEY) or device.key(KeyRole.LORAWAN_NWK_S_ENC_KEY),
+                device.key(KeyRole.LORAWAN_NWK_S_KEY),
             )
         )
     return write_table(TABLE, names, rows)

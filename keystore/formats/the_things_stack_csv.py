@@ -78,7 +78,7 @@ def write(records: Iterable[KeyRecord]) -> bytes:
             *(device.record.meter_type, device.record.dev_addr.upper()),
             *(device.key(role) for role in (KeyRole.LORAWAN_APP_KEY, KeyRole.LORAWAN_NWK_KEY)),
             device.key(KeyRole.LORAWAN_APP_S_KEY),
-            device.key(KeyRole.LORAWAN_NWK_S_KEY) or device.key(KeyRole.LORAWAN_F_NWK_S_INT_KEY),
+            device.key(KeyRole.LORAWAN_NWK_S_KEY),
         )
         for device in devices_of(records)
     )

@@ -16,6 +16,7 @@ from keystore.model import KeyRecord, KeyRole
 
 SYSTEM: Final = "the_things_stack_json"
 
+_NWK_S_KEY: Final = KeyColumn(KeyRole.LORAWAN_NWK_S_KEY)
 _PATHS: Final[dict[ColumnMeaning, tuple[str, ...]]] = {
     Column.DEV_EUI: ("ids", "dev_eui"),
     Column.JOIN_EUI: ("ids", "join_eui"),
@@ -24,8 +25,15 @@ _PATHS: Final[dict[ColumnMeaning, tuple[str, ...]]] = {
     KeyColumn(KeyRole.LORAWAN_APP_KEY): ("root_keys", "app_key", "key"),
     KeyColumn(KeyRole.LORAWAN_NWK_KEY): ("root_keys", "nwk_key", "key"),
     KeyColumn(KeyRole.LORAWAN_APP_S_KEY): ("session", "keys", "app_s_key", "key"),
-    KeyColumn(KeyRole.LORAWAN_NWK_S_KEY): ("session", "keys", "f_nwk_s_int_key", "key"),
+    _NWK_S_KEY: ("session", "keys", "f_nwk_s_int_key", "key"),
 }
+_LORAWAN_1_1: Final = "V1_1"
+_SESSION_1_1: Final[dict[ColumnMeaning, tuple[str, ...]]] = {
+    KeyColumn(KeyRole.LORAWAN_F_NWK_S_INT_KEY): ("session", "keys", "f_nwk_s_int_key", "key"),
+    KeyColumn(KeyRole.LORAWAN_S_NWK_S_INT_KEY): ("session", "keys", "s_nwk_s_int_key", "key"),
+    KeyColumn(KeyRole.LORAWAN_NWK_S_ENC_KEY): ("session", "keys", "nwk_s_enc_key", "key"),
+}
+"""LoRaWAN 1.0 has one network session key; this server keeps it under the first of these names."""
 
 
 def sniff(data: bytes) -> bool:
@@ -45,6 +53,9 @@ def _rows(file: ExportFile, reader: RowReader) -> Iterator[ImportRow]:
         found = {meaning: text_at(device, *path) for meaning, path in _PATHS.items()}
         device_id = text_at(device, "ids", "device_id")
         made = is_made_id(device_id, found[Column.DEV_EUI])
+        if _LORAWAN_1_1 in text_at(device, "lorawan_version"):
+            found.pop(_NWK_S_KEY)
+            found |= {meaning: text_at(device, *path) for meaning, path in _SESSION_1_1.items()}
         found[Column.LABEL] = text_at(device, "name") or ("" if made else device_id)
         yield from reader.rows(index, found)
 

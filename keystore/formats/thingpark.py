@@ -75,7 +75,7 @@ def _delimiter(line: str) -> str | None:
 
 def holds(record: KeyRecord) -> bool:
     """True for an AppKey, the only key that has a place in these lines."""
-    return lora_devices.holds(record) and record.role is KeyRole.LORAWAN_APP_KEY
+    return lora_devices.is_root_or_session_key(record) and record.role is KeyRole.LORAWAN_APP_KEY
 
 
 def write(records: Iterable[KeyRecord]) -> bytes:

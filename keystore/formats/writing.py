@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
@@ -45,7 +45,10 @@ Write = Callable[[Sequence[KeyRecord], WriteOptions], Mapping[str, bytes]]
 
 @dataclass(frozen=True, slots=True)
 class Writer:
-    """One format: what it is in a few words, its usual suffix, and whether it is sealed under a password."""
+    """One format: what it is in a few words, its usual suffix, and whether it is sealed under a password.
+
+    `choose` leaves out what has no place beside another key of the same device.
+    """
 
     title: str
     suffix: str
@@ -53,6 +56,7 @@ class Writer:
     write: Write
     sealed: bool = False
     one_file_a_meter: bool = False
+    choose: Callable[[Iterable[KeyRecord]], list[KeyRecord]] = list
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +87,7 @@ def write_export(name: str, records: Sequence[KeyRecord], options: WriteOptions)
     missing.
     """
     writer = WRITERS[name]
-    held = [record for record in records if writer.holds(record)]
+    held = writer.choose(record for record in records if writer.holds(record))
     meters = {(record.manufacturer, record.number, record.dev_eui) for record in held}
     return Written(writer.write(held, options), len(held), len(meters), len(records) - len(held))
 
@@ -131,16 +135,34 @@ WRITERS: Final[dict[str, Writer]] = {
         lambda records, options: {"": csv_writer.write(records, delimiter=options.delimiter, bom=True)},
     ),
     "the_things_stack_csv": Writer(
-        "The Things Stack, CSV", ".csv", lora_devices.holds, _plain(the_things_stack_csv.write)
+        "The Things Stack, CSV",
+        ".csv",
+        lora_devices.is_root_or_session_key,
+        _plain(the_things_stack_csv.write),
+        choose=lora_devices.latest,
     ),
     "the_things_stack_json": Writer(
-        "The Things Stack, JSON", ".json", lora_devices.holds, _plain(the_things_stack_json.write)
+        "The Things Stack, JSON",
+        ".json",
+        lora_devices.is_root_or_session_key,
+        _plain(the_things_stack_json.write),
+        choose=lora_devices.latest,
     ),
-    "chirpstack_csv": Writer("ChirpStack, CSV", ".csv", lora_devices.holds, _plain(chirpstack.write)),
-    "thingpark_csv": Writer("ThingPark, CSV", ".csv", thingpark.holds, _plain(thingpark.write)),
-    "wanesy_csv": Writer("Wanesy, CSV", ".csv", lora_devices.holds, _plain(wanesy.write)),
-    "firefly_json": Writer("Firefly, JSON", ".json", lora_devices.holds, _plain(firefly.write)),
-    "miromico_csv": Writer("Miromico, CSV", ".csv", lora_devices.holds, _plain(miromico.write)),
+    "chirpstack_csv": Writer(
+        "ChirpStack, CSV", ".csv", chirpstack.holds, _plain(chirpstack.write), choose=chirpstack.choose
+    ),
+    "thingpark_csv": Writer(
+        "ThingPark, CSV", ".csv", thingpark.holds, _plain(thingpark.write), choose=lora_devices.latest
+    ),
+    "wanesy_csv": Writer(
+        "Wanesy, CSV", ".csv", lora_devices.is_key_of_1_0, _plain(wanesy.write), choose=lora_devices.latest
+    ),
+    "firefly_json": Writer(
+        "Firefly, JSON", ".json", lora_devices.is_key_of_1_0, _plain(firefly.write), choose=lora_devices.latest
+    ),
+    "miromico_csv": Writer(
+        "Miromico, CSV", ".csv", lora_devices.is_key_of_1_0, _plain(miromico.write), choose=lora_devices.latest
+    ),
     "wmbusmeters": Writer("meter files of wmbusmeters, a folder", "", _is_wmbus, _meter_files, one_file_a_meter=True),
     "maker_id_key": Writer(
         "lines of MAKER;NUMBER;KEY",

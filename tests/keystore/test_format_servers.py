@@ -291,3 +291,19 @@ def test_a_first_line_without_a_key_keeps_the_others_in() -> None:
 def test_a_key_in_groups_alone_is_no_number_and_key() -> None:
     (row,) = read(f"{' '.join(ROOT[i : i + 8] for i in range(0, 32, 8))}\n").rows
     assert row.loose_key.hex().upper() == ROOT
+
+
+def test_the_things_stack_json_tells_the_session_keys_of_1_1_apart() -> None:
+    keys = {"f_nwk_s_int_key": {"key": NETWORK}, "s_nwk_s_int_key": {"key": OTHER}, "nwk_s_enc_key": {"key": SESSION}}
+    device = {
+        "ids": {"device_id": "a", "dev_eui": EUI, "join_eui": JOIN},
+        "lorawan_version": "MAC_V1_1",
+        "session": {"dev_addr": "260B1234", "keys": keys},
+    }
+    assert keys_of(read(json.dumps(device))) == {
+        KeyRole.LORAWAN_F_NWK_S_INT_KEY: NETWORK,
+        KeyRole.LORAWAN_S_NWK_S_INT_KEY: OTHER,
+        KeyRole.LORAWAN_NWK_S_ENC_KEY: SESSION,
+    }
+    old = {**device, "lorawan_version": "MAC_V1_0_3"}
+    assert keys_of(read(json.dumps(old))) == {KeyRole.LORAWAN_NWK_S_KEY: NETWORK}

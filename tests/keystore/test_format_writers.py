@@ -70,6 +70,39 @@ def back(written: Written) -> list[KeyRecord]:
     ]
 
 
+LORA_WRITERS = [
+    name for name in WRITERS if name.endswith(("stack_csv", "stack_json", "park_csv", "sy_csv", "ly_json", "co_csv"))
+]
+
+
+@pytest.mark.parametrize("name", LORA_WRITERS)
+def test_no_lorawan_key_is_counted_as_written_that_does_not_come_back(name: str) -> None:
+    roles = [role for role in KeyRole if role.startswith("lorawan_")]
+    everything = [lora(role) for role in roles]
+    for records in (everything, [replace(everything[0], value=key_of("older")), *everything], everything[1:]):
+        written = write_export(name, records, OPTIONS)
+        read_back = back(written) if written.keys else []
+        assert written.keys == len(read_back)
+        assert written.keys + written.left_out == len(records)
+        assert {facts(record) for record in read_back} <= {facts(record) for record in everything}
+
+
+@pytest.mark.parametrize(
+    "name", ["the_things_stack_csv", "the_things_stack_json", "wanesy_csv", "firefly_json", "miromico_csv"]
+)
+def test_a_session_is_written_with_its_own_address(name: str) -> None:
+    root = replace(lora(KeyRole.LORAWAN_APP_KEY), dev_addr="", label="")
+    older = replace(lora(KeyRole.LORAWAN_NWK_S_KEY), dev_addr="0600aaaa", value=key_of("older session"))
+    session = [lora(KeyRole.LORAWAN_NWK_S_KEY, label="flat 3"), lora(KeyRole.LORAWAN_APP_S_KEY)]
+    written = write_export(name, [root, older, *session], OPTIONS)
+    assert (written.keys, written.left_out) == (3, 1)
+    read_back = {record.role: record for record in back(written)}
+    assert read_back[KeyRole.LORAWAN_NWK_S_KEY].value == session[0].value
+    assert {record.dev_addr for record in read_back.values()} == {"060b1234"}
+    if name != "miromico_csv":  # it has no names
+        assert {record.label for record in read_back.values()} == {"flat 3"}
+
+
 @pytest.mark.parametrize("name", [name for name in WRITERS if name != "age"])
 def test_what_a_format_holds_comes_back(name: str) -> None:
     held = [record for record in RECORDS if WRITERS[name].holds(record)]

@@ -11,7 +11,7 @@ from protocols.actions.commands import Command
 from protocols.actions.event_log import MOST_EVENTS, encode_events
 from protocols.actions.results import ResultCode
 from protocols.crypto import unwrap_key
-from simulators.field_meter.state import MeterState
+from simulators.field_meter.state import MeterState, newest
 
 MOST_CLOCK_CHANGE: Final = timedelta(hours=24)
 """Certificates are judged by the meter's clock: who may set it must not be able to bring an old one back to life.
@@ -114,7 +114,7 @@ def _reset_peaks(state: MeterState, command: Command, now: datetime) -> Obeyed:
 
 
 def _event_log(state: MeterState, command: Command, now: datetime) -> Obeyed:
-    return Obeyed(state, encode_events(state.events[:MOST_EVENTS]))
+    return Obeyed(state, encode_events(newest(state.events, MOST_EVENTS)))
 
 
 def _change_key(state: MeterState, command: Command, now: datetime) -> Obeyed:

@@ -5,7 +5,7 @@ The key stands in the JSON in clear: it is made up, and protects nothing but a s
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, date, datetime
 from typing import Any, Final
@@ -19,11 +19,25 @@ STATE_VERSION: Final = 1
 MOST_KEPT_EVENTS: Final = 64
 KEY_LENGTH: Final = 16
 LONGEST_CUSTOMER: Final = 20
+_REFUSALS: Final = frozenset({EventKind.REFUSED, EventKind.LOCKED})
 LEAK: Final = 0x0001
 BURST: Final = 0x0002
 REVERSE_FLOW: Final = 0x0004
 TAMPER: Final = 0x0008
 """Bits of the error flags, the simulated meter's own."""
+
+
+def newest(events: Sequence[LoggedEvent], most: int) -> tuple[LoggedEvent, ...]:
+    """Return the newest of events that stand newest first; half of the places are for refusals, and half for the rest.
+
+    Anybody on the line can cause refusals: they must not push out what was done.
+    """
+    kept = list(events)
+    while len(kept) > most:
+        refused = [one.kind in _REFUSALS for one in kept]
+        drops = sum(refused) > most // 2
+        kept.pop(max(place for place, is_refusal in enumerate(refused) if is_refusal is drops))
+    return tuple(kept)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +81,7 @@ class MeterState:
     def logged(self, now: datetime, kind: EventKind, words: str) -> MeterState:
         """Return the state with one more event; the oldest are forgotten."""
         event = LoggedEvent(self.meter_clock(now), kind, words[:80])
-        return replace(self, events=(event, *self.events)[:MOST_KEPT_EVENTS])
+        return replace(self, events=newest((event, *self.events), MOST_KEPT_EVENTS))
 
     def to_document(self) -> dict[str, Any]:
         """Return the state for JSON."""

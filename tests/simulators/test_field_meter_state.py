@@ -14,7 +14,7 @@ import pytest
 
 from protocols.actions import table
 from protocols.actions.commands import build_command
-from protocols.actions.event_log import EventKind, parse_events
+from protocols.actions.event_log import MOST_EVENTS, EventKind, parse_events
 from protocols.actions.messages import (
     NO_MAC,
     KeyProof,
@@ -26,7 +26,7 @@ from protocols.actions.results import ResultCode
 from protocols.crypto import aes_cmac, wrap_key
 from simulators.errors import SimulatorError
 from simulators.field_meter.lock import CableCut, MeterLock
-from simulators.field_meter.state import state_of
+from simulators.field_meter.state import MOST_KEPT_EVENTS, state_of
 from simulators.field_meter.state_file import StateFile
 from tests.keystore.certificates.desks import START
 from tests.simulators.field_meters import (
@@ -238,3 +238,25 @@ def test_a_new_state_is_on_the_disk_with_its_name(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr(os, "fsync", lambda number: written.append(stat.S_ISDIR(os.fstat(number).st_mode)))
     StateFile(tmp_path / "meter.json").save(make_lock(DESK).state)
     assert written == [False, True]
+
+
+def test_refusals_that_anybody_can_cause_do_not_push_out_what_was_done() -> None:
+    lock = make_lock(DESK)
+    assert do(lock, STAFF["installer"], "customer-number", number="4711").code is ResultCode.DONE
+    for _ in range(200):
+        lock.receive(b"\x03 no proof", NOW)
+    told = parse_events(do(lock, STAFF["service"], "event-log").reply)
+    assert len(told) == MOST_EVENTS
+    assert any(one.words.startswith("customer-number done") for one in told)
+    assert [one.at for one in told] == sorted((one.at for one in told), reverse=True)
+    assert len(lock.state.events) == MOST_KEPT_EVENTS
+
+
+def test_what_was_done_does_not_push_out_refusals() -> None:
+    lock = make_lock(DESK)
+    assert do(lock, STAFF["installer"], "reset-alarms").code is ResultCode.LEVEL_TOO_LOW
+    for number in range(100):
+        do(lock, STAFF["installer"], "customer-number", number=f"{number}")
+    told = parse_events(do(lock, STAFF["service"], "event-log").reply)
+    assert next(one.words for one in told if one.kind is EventKind.REFUSED).startswith("reset-alarms refused")
+    assert len(told) == MOST_EVENTS

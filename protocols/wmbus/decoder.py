@@ -19,6 +19,7 @@ from protocols.wmbus.control import DOWNLINK
 from protocols.wmbus.decryption import CUT_NEXT, open_diehl_payload, open_extended_link, open_transport
 from protocols.wmbus.ell import parse_ell
 from protocols.wmbus.link import FrameFormat, LinkFrame, LinkLayer, parse_link, size_before_last_crc, strip_crcs
+from protocols.wmbus.message_mac import check_mac
 from protocols.wmbus.security.diehl import SCRAMBLED_FROM, DiehlKind, diehl_frame
 from protocols.wmbus.transport import TransportLayer, parse_transport, status_of
 
@@ -163,8 +164,10 @@ def decode_transport(decoding: Decoding, position: int) -> None:
             # After CI 71 the maker sends no alarm, but records as after CI 7A, and a header without a known meaning.
             decoding.layers.append(Opaque("transport", transport.end, SCRAMBLED_FROM, "header of the maker's own"))
             transport = replace(transport, ci=_CI_RECORDS, end=SCRAMBLED_FROM)
+    sent = decoding.plain
     opened = open_transport(decoding, transport) if diehl is None else open_diehl_payload(decoding, transport, diehl)
     if opened:
+        check_mac(decoding, transport, sent)
         _application(decoding, transport)
 
 

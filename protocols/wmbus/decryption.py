@@ -150,7 +150,7 @@ def open_transport(decoding: Decoding, transport: TransportLayer) -> bool:
     if clear and decoding.already_decrypted:
         _accept_clear(decoding, base, "check bytes are in the clear: taken as already decrypted")
         return True
-    keys = [key for key in _candidates(decoding) if len(key.value) in handler.key_sizes]
+    keys = [key for key in candidates(decoding) if len(key.value) in handler.key_sizes]
     if not keys and _opens_with_default_key(decoding, base, protected, handler):
         return True
     reason = _open_with_first(decoding, base, keys, lambda key: handler.open(protected, key))
@@ -208,7 +208,7 @@ def _open_maker(decoding: Decoding, transport: TransportLayer, maker: MakerProte
         if decoding.already_decrypted and maker.in_clear(protected):
             _accept_clear(decoding, base, "check byte is in the clear: taken as already decrypted")
             return True
-        keys = [key for key in _candidates(decoding) if len(key.value) in maker.key_sizes]
+        keys = [key for key in candidates(decoding) if len(key.value) in maker.key_sizes]
         return _try_keys(decoding, base, keys, lambda key: maker.open(protected, key))
     opened = maker.open(protected, b"")
     decoding.replace_plain(opened)
@@ -273,7 +273,7 @@ def open_diehl_payload(decoding: Decoding, transport: TransportLayer, diehl: Die
 
 
 def _diehl_keys(decoding: Decoding) -> list[Key]:
-    return [key for key in _candidates(decoding) if len(key.value) == DIEHL_KEY_SIZE]
+    return [key for key in candidates(decoding) if len(key.value) == DIEHL_KEY_SIZE]
 
 
 def _accept_unscrambled(decoding: Decoding, base: Security) -> bool:
@@ -283,7 +283,7 @@ def _accept_unscrambled(decoding: Decoding, base: Security) -> bool:
     return True
 
 
-def _candidates(decoding: Decoding) -> list[Key]:
+def candidates(decoding: Decoding) -> list[Key]:
     """Keys filed for the meter's identity, for the application's own address, then for the sender's."""
     addresses = _addresses(decoding)
     return list(dict.fromkeys(key for address in addresses if address is not None for key in decoding.keys(address)))
@@ -378,7 +378,7 @@ def _why_no_key(decoding: Decoding, protection: str, number: str) -> tuple[str, 
             f"import the new key of {number}; to use the old one again, mark it as active",
         )
     lacking = f"no key is filed for {number}"
-    for other in _candidates(decoding)[:1]:
+    for other in candidates(decoding)[:1]:
         lacking = f"the key of {number} has {len(other.value)} bytes, which is the wrong size"
     return f"encrypted with {protection}, and {lacking}", f"import the key of {number} from its portal's export"
 

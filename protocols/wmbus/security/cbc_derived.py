@@ -82,6 +82,11 @@ def encryption_key_of(protected: Protected, key: bytes) -> bytes:
     return _keys(protected, key)[0]
 
 
+def mac_fits(protected: Protected, key: bytes) -> bool | None:
+    """Whether the MAC of the AFL is made with a key; None when there is none. Raises `Unsupported` as opening does."""
+    return _verify(protected, _keys(protected, key)[1])
+
+
 def _verify(protected: Protected, mac_key: bytes) -> bool | None:
     """Whether the MAC fits; None when there is none (or a kind that is not a CMAC)."""
     afl = protected.afl

@@ -14,6 +14,9 @@ _EXCEL_TEXT: Final = re.compile(r'="([^"]*)"|=([0-9]+)')
 _WRAPPINGS: Final = frozenset("='\ufeff")
 _SCIENTIFIC: Final = re.compile(r"[+-]?\d+(?:[.,]\d+)?[eE]\+\d+|[+-]?\d+[.,]\d+[eE]\d+")
 _GROUPED: Final = re.compile(r"\d{1,3}(?:([ \u00a0\u202f\u2009'\u2019.,])\d{3})(?:\1\d{3})*")
+_LABEL: Final = re.compile(r"[0-9]([A-Za-z]{3})[0-9A-Fa-f]{2}([0-9]{8})")
+"""Medium, maker, block and number as on labels (DIN 43863-5), of which maker and number are in the address."""
+
 _DATE: Final = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:\.\d+)?")
 _NOT_A_NUMBER: Final = frozenset(
     {"true", "false", "wahr", "falsch", "#n/a", "#name?", "#ref!", "#value!", "#num!", "#null!"}
@@ -75,7 +78,8 @@ def serial_cell(text: str, *, on_air: bool, thousands: str | None = None) -> Ser
         warnings.append("thousands separators were taken out of the serial number")
     elif _DECIMAL.fullmatch(text):
         raise ValueError("the serial number was turned into a decimal number")
-    manufacturer, digits = split_manufacturer(text)
+    label = _LABEL.fullmatch(_ADDRESS_MARKS.sub("", text)) if on_air else None
+    manufacturer, digits = (label[1].upper(), label[2]) if label else split_manufacturer(text)
     number = normal_number(digits)
     if on_air and number.isascii() and number.isdigit() and len(number) < NUMBER_DIGITS:
         warnings.append(f"the serial number has {counted(len(number), 'digit')}: filed with leading zeros")

@@ -313,6 +313,14 @@ def test_serial_numbers_that_lost_digits_are_refused(cell: str, reason: str) -> 
     assert reason in only_row("Serial;Key", f"{cell};{OTHER_KEY}")[0]
 
 
+@pytest.mark.parametrize("cell", ["8SEN0212345678", "8 SEN 02 12345678", "8 SEN02 1234 5678", "8-sen-02-1234-5678"])
+def test_the_number_on_a_label_is_filed_under_the_number_on_the_air(cell: str) -> None:
+    (record,) = read(f"Seriennummer;Schlüssel\n{cell};{KEY}\n").ready
+    assert (record.number, record.manufacturer, record.serial) == ("12345678", "SEN", cell)
+    (portal,) = read(f"Serial number;Claim status;Batch reference;OMS key\n{cell};CLAIMED;B;{KEY}\n").ready
+    assert portal.number == cell.upper().replace(" ", "").replace("-", "")
+
+
 def test_a_makers_own_serial_is_never_padded() -> None:
     (record,) = read(f"Serial;DevEUI;AppKey\n9999990;70-B3-D5-E7-5E-00-00-01;{KEY}\n").ready
     assert (record.number, record.serial, record.dev_eui) == ("9999990", "9999990", "70b3d5e75e000001")

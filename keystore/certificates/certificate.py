@@ -15,6 +15,7 @@ from typing import Final, TypeVar
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import ExtensionOID, NameOID, SignatureAlgorithmOID
 
 from keystore.certificates import der
@@ -126,11 +127,15 @@ def read_certificate(data: bytes) -> FieldCertificate:
 
 
 def _read(data: bytes) -> FieldCertificate:
-    _check_head(data)
+    from_key_on = _check_head(data)
     certificate = x509.load_der_x509_certificate(data)
     extensions, key = certificate.extensions, certificate.public_key()
     if not isinstance(key, ec.EllipticCurvePublicKey) or key.curve.name != CURVE:
         raise _wrong_key()
+    if not from_key_on.startswith(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)):
+        # The library also takes a curve spelt out, and points in other forms: one key would have several spellings.
+        message = "the certificate's key is not written as a point of P-256, uncompressed and the curve by its name"
+        raise CertificateRejected(RejectReason.WRONG_KEY_TYPE, message)
     if certificate.signature_algorithm_oid != SignatureAlgorithmOID.ECDSA_WITH_SHA256:
         raise CertificateRejected(RejectReason.WRONG_ALGORITHM, "the certificate is not signed by ECDSA with SHA-256")
     _check_critical(extensions)
@@ -185,8 +190,8 @@ def read_signed(data: bytes) -> der.Reader:
     return body
 
 
-def _check_head(data: bytes) -> None:
-    """Check version and serial number before a library that only warns of odd ones."""
+def _check_head(data: bytes) -> bytes:
+    """Check version and serial number before a library that only warns of odd ones; return all from the key on."""
     body = read_signed(data)
     version = der.Reader(body.read(_VERSION))
     if der.read_integer(version.read(der.INTEGER)) != 2:
@@ -194,6 +199,9 @@ def _check_head(data: bytes) -> None:
     serial = body.read(der.INTEGER)
     if not 1 <= len(serial) <= LONGEST_SERIAL or der.read_integer(serial) == 0:
         raise der.DerError("the serial number is not positive, or too long")
+    for _ in ("algorithm", "issuer", "validity", "subject"):
+        body.read(der.SEQUENCE)
+    return body.rest
 
 
 def _check_critical(extensions: x509.Extensions) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar, Final
@@ -11,7 +12,7 @@ from typing import ClassVar, Final
 from protocols.errors import ProtocolError
 from protocols.receivers.im871a import management as mgmt
 from protocols.receivers.im871a import radio
-from protocols.receivers.im871a.envelope import Envelope, EnvelopeStream
+from protocols.receivers.im871a.envelope import Envelope, EnvelopeStream, StreamEvent
 from protocols.receivers.im871a.message import STATUS_FAILED, STATUS_OK, Message
 from protocols.receivers.im871a.messages import OtherMessage, parse_message
 from protocols.receivers.im871a.settings import HEARD_MODES, Config, DeviceInfo, DeviceType, LinkMode, rssi_raw
@@ -44,6 +45,9 @@ FACTORY_CONFIG: Final = Config(
 BLOCK_1_A: Final = 12
 BLOCK_N_A: Final = 18
 """Bytes of the first block of frame format A, and of any following whole one, with their CRCs."""
+
+STALE_S: Final = 0.5
+"""A request that stood still for so long is never finished: what comes next is another one."""
 
 MAX_WAITING: Final = 64
 """Telegrams that wait for the line; the oldest is dropped when there are more."""
@@ -109,10 +113,17 @@ class Im871aStick:
         self._telegrams: deque[Transmission] = deque()
         self._quiet_until_s: float | None = None
         self._line_free_s = 0.0
+        self._received_s = 0.0
 
     def receive(self, data: bytes, now_s: float) -> None:
         """Take bytes from the host."""
-        for piece in self._stream.feed(data):
+        while self._stream.pending and now_s - self._received_s >= STALE_S:
+            self._obey(self._stream.resync(), now_s)
+        self._received_s = now_s
+        self._obey(self._stream.feed(data), now_s)
+
+    def _obey(self, pieces: Iterable[StreamEvent], now_s: float) -> None:
+        for piece in pieces:
             if not isinstance(piece, Envelope):
                 self.counters.unreadable += 1
                 continue

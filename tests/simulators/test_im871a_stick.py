@@ -57,6 +57,19 @@ def test_whole_exchange_in_one_read() -> None:
     assert [piece[2] for piece in pieces] == [0x10, 0x06]
 
 
+def test_a_request_that_was_never_finished_does_not_swallow_the_next() -> None:
+    stick = Im871aStick()
+    stick.receive(bytes.fromhex("A50105FF"), 0.0)
+    assert answer(stick, bytes.fromhex("A5010F00"), 1.0) == [bytes.fromhex("A58110083300141730201000460E")]
+
+
+def test_a_request_that_comes_slowly_is_whole() -> None:
+    stick = Im871aStick()
+    for place, byte in enumerate(bytes.fromhex("A5810F0034")):
+        stick.receive(bytes((byte,)), place * 0.2)
+    assert answer(stick, b"\x13", 1.0) == [bytes.fromhex("A58110083300141730201000460E")]
+
+
 def test_responses_take_5_to_20_ms_and_the_time_of_the_line() -> None:
     delays = []
     for seed in range(200):

@@ -14,10 +14,12 @@ from protocols.mbus.tables import DATA_FIELDS, Coding, DataField, Form
 from protocols.mbus.tables_vife import INVERSE_COMPACT_PROFILE, PROFILES
 from protocols.mbus.values import raw_number, scale
 from protocols.model import Function, Quality, Record
+from protocols.plural import counted
 
 FIRST_ELEMENT = 3
 """LVAR, control and spacing byte stand before the first element."""
 
+EXTENSION = 0x80
 LAST_SPACING_NUMBER = 250
 _HALF_MONTH = 253
 _NAMED = 254
@@ -62,6 +64,11 @@ class _Profile:
     def direction(self) -> int:
         return -1 if self.header.profile == INVERSE_COMPACT_PROFILE else 1
 
+    @property
+    def left_over(self) -> int:
+        """Bytes after the last element that are less than one."""
+        return (len(self.record.data) - FIRST_ELEMENT) % self.element.length
+
     def elements(self) -> Iterator[tuple[int, bytes]]:
         """Yield offset in the record's data and bytes of every complete element."""
         length = self.element.length
@@ -70,7 +77,7 @@ class _Profile:
 
 
 def expand_profiles(records: Sequence[Record]) -> tuple[tuple[Record, ...], tuple[str, ...]]:
-    """Return the records that the profiles among `records` hold, indexed after them, and notes on those left alone.
+    """Return the records that the profiles among `records` hold, indexed after them, and notes on what was left out.
 
     Each element gives a value record, after a date record where the base time is known, both with the element's
     bytes as their span, its storage number, and `expanded_from`. Elements that the meter marks as unused are None.
@@ -84,6 +91,9 @@ def expand_profiles(records: Sequence[Record]) -> tuple[tuple[Record, ...], tupl
         if isinstance(profile, str):
             notes.append(f"profile {record.source} is not spread out: {profile}")
             continue
+        left = profile.left_over
+        if left:
+            notes.append(f"profile {record.source} ends inside a value: {counted(left, 'byte')} left over")
         for found in _series(profile, records):
             expanded.append(replace(found, index=len(records) + len(expanded)))
     return tuple(expanded), tuple(notes)
@@ -174,19 +184,31 @@ def _sum(running: Decimal | int, change: Decimal | int) -> Decimal | int:
 
 
 def _base_value(profile: _Profile, modifiers: tuple[str, ...], records: Iterable[Record]) -> Running:
-    """Find the value before the first element: same registers and VIF as the profile, but no profile."""
+    """Find the value before the first element: same registers and VIF as the profile, but no profile.
+
+    The same quantity in another resolution is taken where there is none with the same VIF.
+    """
     record = profile.record
-    for other in records:
-        if (
-            other.quantity == record.quantity
-            and other.unit == profile.header.unit
-            and other.modifiers == modifiers
-            and (other.storage, other.tariff, other.subunit) == (record.storage, record.tariff, record.subunit)
-            and other.function is record.function
-            and isinstance(other.value, (Decimal, int))
-        ):
-            return other.value
-    return None
+    found = [
+        other
+        for other in records
+        if other.quantity == record.quantity
+        and other.unit == profile.header.unit
+        and other.modifiers == modifiers
+        and (other.storage, other.tariff, other.subunit) == (record.storage, record.tariff, record.subunit)
+        and other.function is record.function
+        and isinstance(other.value, (Decimal, int))
+    ]
+    vif = _vif_chain(record)
+    same = [other for other in found if _vif_chain(other) == vif[:-1]]
+    base = next(iter(same or found), None)
+    return base.value if base is not None and isinstance(base.value, (Decimal, int)) else None
+
+
+def _vif_chain(record: Record) -> list[int]:
+    """VIF and VIFEs without their extension bits; a profile's last one says that it is a profile."""
+    behind_dif = next(at for at, byte in enumerate(record.header) if not byte & EXTENSION) + 1
+    return [byte & ~EXTENSION for byte in record.header[behind_dif:]]
 
 
 def _base_time(record: Record, records: Iterable[Record]) -> date | None:

@@ -164,3 +164,17 @@ def test_what_cannot_be_spread_out_is_kept_whole_with_a_note(record: str, reason
     assert len(parsed.records) == 1
     assert parsed.problem is None
     assert parsed.notes == (f"profile {parsed.records[0].source} is not spread out: {reason}",)
+
+
+def test_the_base_has_the_same_vif_where_the_quantity_is_there_twice() -> None:
+    coarse, fine = "0416 05000000", "0413 8C130000"
+    for bases in (coarse + fine, fine + coarse):
+        parsed = parse(f"046D00204111 {bases} 0D931F 04 6101 0203")
+        assert [value for _, _, value in rows(parsed)] == ["5.006", "5.009"]
+    assert [value for _, _, value in rows(parse(f"046D00204111 {coarse} 0D931F 03 6101 02"))] == ["5.002"]
+
+
+def test_a_profile_that_ends_inside_a_value_says_so() -> None:
+    parsed = parse("046D00204111 041301000000 0D931F 05 4201 010203")
+    assert [value for _, _, value in rows(parsed)] == ["0.514"]
+    assert parsed.notes == ("profile 0D931F ends inside a value: 1 byte left over",)

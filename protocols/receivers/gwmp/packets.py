@@ -8,7 +8,7 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final, TypeAlias
 
 from protocols.errors import BadField
@@ -30,6 +30,21 @@ CRC_OK: Final = 1
 NO_CRC: Final = 0
 CRC_BAD: Final = -1
 HZ: Final = 1_000_000
+
+CHAINS: Final[Mapping[int, tuple[int, int]]] = {
+    868_100_000: (0, 0),
+    868_300_000: (1, 0),
+    868_500_000: (2, 0),
+    867_100_000: (3, 1),
+    867_300_000: (4, 1),
+    867_500_000: (5, 1),
+    867_700_000: (6, 1),
+    867_900_000: (7, 1),
+}
+"""Receive chain and radio of a gateway for region EU868, by frequency in Hz."""
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,20 +154,26 @@ def push_body(packets: Sequence[Packet]) -> bytes:
 
 
 def _members(packet: Packet) -> dict[str, object]:
-    lora = packet.lora
-    members: dict[str, object] = {"stat": packet.stat, "modu": LORA, "codr": "4/5"}
-    if packet.at is not None:
-        members["time"] = packet.at.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
-    if lora.frequency_hz is not None:
-        members["freq"] = lora.frequency_hz / HZ
+    lora, at = packet.lora, packet.at
+    chain = CHAINS.get(lora.frequency_hz or 0)
+    rate: int | str | None = None
     if lora.data_rate == EU868_FSK_RATE:
-        members |= {"modu": FSK, "datr": FSK_BITS_PER_S}
-    if lora.spreading_factor is not None and lora.bandwidth_hz is not None:
-        members["datr"] = data_rate_text(lora.spreading_factor, lora.bandwidth_hz)
-    if packet.rssi_dbm is not None:
-        members["rssi"] = packet.rssi_dbm
-    if lora.snr_db is not None:
-        members["lsnr"] = lora.snr_db
-    members["size"] = len(packet.data)
-    members["data"] = base64.b64encode(packet.data).decode()
-    return members
+        rate = FSK_BITS_PER_S
+    elif lora.spreading_factor is not None and lora.bandwidth_hz is not None:
+        rate = data_rate_text(lora.spreading_factor, lora.bandwidth_hz)
+    members = {
+        "tmst": None if at is None else (at - _EPOCH) // _MICROSECOND % (1 << 32),
+        "time": None if at is None else at.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z"),
+        "chan": None if chain is None else chain[0],
+        "rfch": None if chain is None else chain[1],
+        "freq": None if lora.frequency_hz is None else lora.frequency_hz / HZ,
+        "stat": packet.stat,
+        "modu": FSK if rate == FSK_BITS_PER_S else LORA,
+        "datr": rate,
+        "codr": "4/5",
+        "rssi": packet.rssi_dbm,
+        "lsnr": lora.snr_db,
+        "size": len(packet.data),
+        "data": base64.b64encode(packet.data).decode(),
+    }
+    return {name: value for name, value in members.items() if value is not None}

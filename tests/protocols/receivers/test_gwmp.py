@@ -54,6 +54,19 @@ def test_a_push_is_read_and_acknowledged() -> None:
     assert datagram.to_bytes() == PUSH
 
 
+def test_a_packet_is_built_with_all_that_forwarders_send() -> None:
+    sent = json.loads(EXAMPLE)["rxpk"][0]
+    (packet,) = parse_push(EXAMPLE)
+    assert isinstance(packet, Packet)
+    built = json.loads(push_body([packet]))["rxpk"][0]
+    assert list(built) == list(sent)
+    assert built | {"tmst": sent["tmst"]} == sent
+    assert 0 <= built["tmst"] < 1 << 32
+    (downlink,) = parse_push(example(freq=869.525, time=None))
+    assert isinstance(downlink, Packet)
+    assert {"tmst", "time", "chan"}.isdisjoint(json.loads(push_body([downlink]))["rxpk"][0])
+
+
 def test_a_pull_of_version_1_is_acknowledged_in_version_1() -> None:
     pull = parse_datagram(bytes.fromhex("01BEEF02") + bytes.fromhex(GATEWAY))
     assert acknowledge(pull) == bytes.fromhex("01BEEF04")

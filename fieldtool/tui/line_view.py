@@ -24,6 +24,20 @@ _WITH_BACKGROUND = frozenset({"marked", "cursor"})
 """Their whole look is used, of the others only the foreground; `chosen` lies behind cells of any style."""
 
 
+def joined_cells(line: Iterable[Cell]) -> list[Cell]:
+    """Join cells of one style, and blanks to what they stand behind: changes of style are most of what is sent."""
+    joined: list[Cell] = []
+    for text, style in line:
+        if joined:
+            before, before_style = joined[-1]
+            blank = text.isspace() and not {style, before_style} & _WITH_BACKGROUND
+            if style == before_style or blank:
+                joined[-1] = before + text, before_style
+                continue
+        joined.append((text, style))
+    return joined
+
+
 class LineView(ScrollView, can_focus=True, inherit_bindings=False):
     """Base of all lists: subclasses give the lines, this class draws them.
 
@@ -102,7 +116,7 @@ class LineView(ScrollView, can_focus=True, inherit_bindings=False):
         return Style(color=full.color, bold=full.bold, italic=full.italic, underline=full.underline, dim=full.dim)
 
     def _segments(self, line: Iterable[Cell]) -> list[Segment]:
-        return [Segment(text, self.style_named(style)) for text, style in line]
+        return [Segment(text, self.style_named(style)) for text, style in joined_cells(line)]
 
     def _visible_line(self, index: int) -> Line:
         count = self.line_count()

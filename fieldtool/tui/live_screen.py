@@ -1,4 +1,4 @@
-"""A screen that pulls what was heard ten times a second, for as long as it is the one that is seen."""
+"""A screen that pulls what was heard five times a second, for as long as it is the one that is seen."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from fieldtool.tui.session import Session
 from fieldtool.tui.status_bar import StatusBar
 from fieldtool.tui.terminal import is_behind
 
-PULL_INTERVAL_S = 0.1
+PULL_INTERVAL_S = 0.2
 """The screens are drawn at most this often, however much is received."""
 
 

@@ -40,9 +40,9 @@ def nothing_to_lend(target: str) -> AbstractContextManager[None]:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """Everything the screens show; they only ever read it, at most ten times a second.
+    """Everything the screens show; they only ever read it, at most five times a second.
 
-    `sources` gives the newest event of each source (`Listening.newest`); it and `keystore` are asked ten times a
+    `sources` gives the newest event of each source (`Listening.newest`); it and `keystore` are asked five times a
     second and must return at once. `clock` gives aware UTC in the time of the telegrams. `start_simulator` opens
     simulated meters and returns their session; it may take seconds and is called outside the UI's thread. `close` ends
     what the session started; the screens call it only for sessions that `start_simulator` gave them.

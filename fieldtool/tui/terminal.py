@@ -5,10 +5,14 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable
+from time import monotonic
 from typing import IO, Any, cast
 
 from textual.app import App
 from textual.driver import Driver
+
+_LONG_S = 0.05
+"""A terminal that takes longer is slow: it has buffers to empty before a key's answer is seen."""
 
 
 class TerminalOutput:
@@ -22,12 +26,13 @@ class TerminalOutput:
         self._file = file
         self._gone = gone
         self._writing = threading.Event()
+        self._rests_until = 0.0
         self._is_gone = False
 
     @property
     def is_behind(self) -> bool:
-        """Whether the terminal has not yet taken what was written."""
-        return self._writing.is_set()
+        """Whether the terminal has not yet taken what was written, or has taken long and is given as long a rest."""
+        return self._writing.is_set() or monotonic() < self._rests_until
 
     def write(self, text: str) -> None:
         """Write, and wait for a slow terminal."""
@@ -49,12 +54,16 @@ class TerminalOutput:
         if self._is_gone:
             return
         self._writing.set()
+        began = monotonic()
         try:
             work()
         except (OSError, ValueError):
             self._is_gone = True
             self._gone()
         finally:
+            ended = monotonic()
+            if ended - began > _LONG_S:
+                self._rests_until = ended + (ended - began)
             self._writing.clear()
 
 

@@ -21,6 +21,7 @@ from fieldtool.tui.cells import (
     value_text,
     wrap,
 )
+from fieldtool.tui.line_view import joined_cells
 from protocols.model import Quality, Reading, Value
 
 
@@ -106,3 +107,10 @@ def test_value_not_to_be_believed_is_told_in_words() -> None:
 )
 def test_only_decimals_of_a_number_are_cut(value: str, unit: str, cell: str) -> None:
     assert reading_cell(Reading("x", Decimal(value), unit, "volume"), 13, 3) == cell
+
+
+def test_cells_of_one_style_are_sent_as_one_and_marks_keep_their_ends() -> None:
+    line = (("▌", "plain"), ("63001468", "strong"), (" ", "plain"), ("KAM", "plain"), (" ", "plain"), ("heat", "plain"))
+    assert joined_cells(line) == [("▌", "plain"), ("63001468 ", "strong"), ("KAM heat", "plain")]
+    marked = (("2F", "marked"), (" ", "muted"), ("04", "plain"), (" ", "marked"), ("13", "marked"))
+    assert joined_cells(marked) == [("2F", "marked"), (" ", "muted"), ("04", "plain"), (" 13", "marked")]

@@ -8,6 +8,7 @@ import pty
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -74,6 +75,9 @@ def test_a_terminal_is_behind_until_it_has_taken_everything() -> None:
     seen.append(output.is_behind)
     file.may_go_on.set()
     writer.join(PATIENCE_S)
+    deadline = time.monotonic() + PATIENCE_S
+    while output.is_behind and time.monotonic() < deadline:
+        time.sleep(0.01)
     seen.append(output.is_behind)
     assert seen == [False, True, False]
     assert file.getvalue() == "text"

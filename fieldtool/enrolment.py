@@ -27,7 +27,7 @@ from keystore.certificates.levels import level_title
 from keystore.certificates.payload import PayloadKind, is_payload, write_payload
 from keystore.certificates.picture import LONGEST_PICTURE, write_picture
 from keystore.certificates.revocation import RevocationList, read_list
-from keystore.certificates.standing import Standing, standing_of
+from keystore.certificates.standing import CONSUMER, Standing, standing_of
 from keystore.certificates.token import decode_token
 from keystore.certificates.wallet import PendingRequest, Wallet
 from keystore.vault import Vault
@@ -78,6 +78,7 @@ class Enrolment:
     """The certificates of an unlocked vault at one moment; every change is in the audit log."""
 
     def __init__(self, vault: Vault, at: datetime | None = None) -> None:
+        self._vault = vault
         self._store = CertificateStore(vault.documents)
         self.at = now() if at is None else at
 
@@ -87,8 +88,8 @@ class Enrolment:
         return self._store.load()
 
     def standing(self) -> Standing:
-        """What may be done now."""
-        return standing_of(self.wallet, self.at)
+        """What may be done now; with an older copy of the store, which may lack a revocation, nothing but reading."""
+        return self._held(self.wallet)
 
     def attend_clock(self) -> ClockJudgement:
         """Judge the clock and remember it, when it can be trusted."""
@@ -200,13 +201,20 @@ class Enrolment:
             raise
         return taken[0], standing
 
+    def _held(self, wallet: Wallet) -> Standing:
+        history = self._vault.history
+        if history is None:
+            return standing_of(wallet, self.at)
+        reason = f"the keystore is not the one that was last used here: {history.text}"
+        return Standing(CONSUMER, wallet.active_credential, reasons=(reason,))
+
     def _change_level(self, change: enrolment.Step, *notes: Note) -> Standing:
         """Change the wallet and write down when the level is another one afterwards."""
 
         def step(wallet: Wallet) -> tuple[Wallet, Standing, tuple[Note, ...]]:
-            before = standing_of(wallet, self.at)
+            before = self._held(wallet)
             changed = change(wallet)
-            after = standing_of(changed, self.at)
+            after = self._held(changed)
             if changed is wallet:
                 return wallet, after, ()
             if (before.title, before.credential) == (after.title, after.credential):

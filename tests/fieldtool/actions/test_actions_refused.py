@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
+from pathlib import Path
 from threading import Event
 
 import pytest
@@ -14,17 +16,19 @@ from fieldtool.actions.plan import ActionPlan
 from fieldtool.actions.read_out import take_read_out
 from fieldtool.actions.service import ActionService
 from fieldtool.actions.session import Evidence
+from fieldtool.enrolment import Enrolment, Source
 from fieldtool.tui.action_run import StoppableLink
 from keystore.certificates import enrolment
 from keystore.certificates.errors import NotPermitted
 from keystore.certificates.grant import Scope
 from keystore.certificates.revocation import read_list
+from keystore.vault import KdfParameters, Vault, VaultSettings, WitnessFolder
 from protocols.actions.event_log import EventKind
 from protocols.actions.messages import Proof, parse_message
 from protocols.actions.results import ResultCode
 from protocols.model import Address
 from simulators.certificate_desk.issuing import issue_list
-from tests.fieldtool.actions.action_bench import Bench
+from tests.fieldtool.actions.action_bench import PASSPHRASE, Bench, Clock, LockLink, make_bench
 from tests.keystore.certificates.desks import DAY, ORGANISATION
 
 
@@ -226,3 +230,27 @@ def test_a_proof_that_was_recorded_opens_nothing(bench: Bench) -> None:
     bench.service.plan("clock", bench.choice, {})
     assert bench.link.exchange(recorded)[5] == ResultCode.REPLAY
     assert bench.lock.state.customer_number == state.customer_number
+
+
+def test_an_older_copy_of_the_whole_store_leaves_nothing_but_reading_until_it_is_accepted(tmp_path: Path) -> None:
+    clock, path, older = Clock(), tmp_path / "keys.vault", tmp_path / "older"
+    settings = VaultSettings(actor="anna", now=clock, witness=WitnessFolder(tmp_path / "state"))
+    with Vault.create(path, PASSPHRASE, KdfParameters(64, 1, 1), settings=settings) as vault:
+        bench = make_bench(vault, clock)
+        tag = bench.enrol("service")
+    shutil.copy(path, older)
+    with Vault.open(path, settings=settings) as vault:
+        vault.unlock(PASSPHRASE)
+        bench.desk.revoke(tag, clock())
+        revocations = bench.desk.revocation_list(clock())
+        Enrolment(vault, clock()).import_list(Source("list.crl", revocations))
+    shutil.copy(older, path)
+    with Vault.open(path, settings=settings) as vault:
+        vault.unlock(PASSPHRASE)
+        restored = replace(bench, vault=vault, link=LockLink(bench.lock, clock))
+        assert restored.service.standing().title == "Consumer"
+        with pytest.raises(NotPermitted, match="not the one that was last used here"):
+            restored.do("reset-alarms")
+        vault.accept_history()
+        assert restored.service.standing().title == "Service"
+        assert restored.do("reset-alarms").ok

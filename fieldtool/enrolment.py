@@ -88,7 +88,7 @@ class Enrolment:
         return self._store.load()
 
     def standing(self) -> Standing:
-        """What may be done now; with an older copy of the store, which may lack a revocation, nothing but reading."""
+        """What may be done now."""
         return self._held(self.wallet)
 
     def attend_clock(self) -> ClockJudgement:
@@ -202,11 +202,7 @@ class Enrolment:
         return taken[0], standing
 
     def _held(self, wallet: Wallet) -> Standing:
-        history = self._vault.history
-        if history is None:
-            return standing_of(wallet, self.at)
-        reason = f"the keystore is not the one that was last used here: {history.text}"
-        return Standing(CONSUMER, wallet.active_credential, reasons=(reason,))
+        return standing_in(self._vault, wallet, self.at)
 
     def _change_level(self, change: enrolment.Step, *notes: Note) -> Standing:
         """Change the wallet and write down when the level is another one afterwards."""
@@ -229,6 +225,14 @@ class Enrolment:
     def _refused(self, source: Source, error: CertificateRejected) -> None:
         detail = {"reason": str(error.reason), "message": error.message}
         self._store.note(Note(CertificateEvent.REFUSED, source.name, detail))
+
+
+def standing_in(vault: Vault, wallet: Wallet, at: datetime) -> Standing:
+    """Return what a vault's wallet allows; with an older copy of a store, which may lack a revocation, only reading."""
+    if vault.history is None:
+        return standing_of(wallet, at)
+    reason = f"the keystore is not the one that was last used here: {vault.history.text}"
+    return Standing(CONSUMER, wallet.active_credential, reasons=(reason,))
 
 
 def write_request(pending: PendingRequest, folder: Path) -> RequestFiles:

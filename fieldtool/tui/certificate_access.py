@@ -21,7 +21,6 @@ from fieldtool.tui.signs import ALARM_GLYPH
 from keystore.certificates.certificate_store import CertificateStore
 from keystore.certificates.clock import ClockJudgement
 from keystore.certificates.levels import level_table
-from keystore.certificates.standing import standing_of
 from keystore.errors import KeystoreError, Locked
 from protocols.plural import counted
 from protocols.text import safe_text
@@ -137,7 +136,7 @@ class CertificateAccess:
 def look_at(vault: Vault) -> CertificatesSeen:
     """Return what there is to see of an unlocked store's certificates; raises `KeystoreError`."""
     at, wallet = enrolment.now(), CertificateStore(vault.receivers_documents).load()
-    standing = standing_of(wallet, at)
+    standing = enrolment.standing_in(vault, wallet, at)
     allowed = standing_facts(standing)["actions"]
     actions = [name for name in level_table().actions if isinstance(allowed, list) and name in allowed]
     return CertificatesSeen(

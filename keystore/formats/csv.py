@@ -11,7 +11,14 @@ from keystore.formats.batch import ExportFile, ImportStream
 from keystore.formats.csv_columns import Column, ColumnMeaning, KeyColumn
 from keystore.formats.device_rows import RowReader, RowRules, filled
 from keystore.formats.json_objects import looks_like_json
-from keystore.formats.table_columns import columns_of_header, first_data_line, is_usable, passed_over, rows_of_lines
+from keystore.formats.table_columns import (
+    check_width,
+    columns_of_header,
+    first_data_line,
+    is_usable,
+    passed_over,
+    rows_of_lines,
+)
 from keystore.formats.table_text import DELIMITERS, TableText, cells_of, is_text, likely_delimiter
 
 SYSTEM: Final = "csv"
@@ -104,6 +111,7 @@ def _by_numbers(text: TableText, file: ExportFile, delimiters: str) -> _Table | 
     if columns is None:
         return None
     lines = [cells_of(line, delimiter) for line in text.head]
+    check_width(lines, mapping, file.shown_name)
     return _Table(delimiter, first_data_line(lines, columns), columns, has_header=False)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from keystore.matching import NUMBER_DIGITS, normal_number, split_manufacturer
@@ -23,7 +24,6 @@ _NOT_A_NUMBER: Final = frozenset(
 )
 """What a spreadsheet shows for a truth value or an error."""
 _DECIMAL: Final = re.compile(r"\d+[.,]\d+")
-_GROUP_MARKS: Final = re.compile(r"[ \u00a0\u202f\u2009'\u2019.,]")
 _ADDRESS_MARKS: Final = re.compile(r"[\s:.-]+")
 _DEV_ADDR: Final = re.compile(r"[0-9a-f]{8}")
 _MAKER: Final = re.compile(r"[A-Za-z]{3}")
@@ -72,9 +72,9 @@ def serial_cell(text: str, *, on_air: bool, thousands: str | None = None) -> Ser
         raise ValueError("the serial number was turned into a date: its digits are lost")
     if text.casefold() in _NOT_A_NUMBER:
         raise ValueError("the serial number is a spreadsheet's truth value or error: its digits are lost")
-    grouped = _GROUPED.fullmatch(text)
-    if grouped and (thousands is None or _same_mark(grouped[1], thousands)):
-        text = _GROUP_MARKS.sub("", text)
+    grouped = _GROUPED.fullmatch(text) if thousands is None else _grouped_by(thousands).fullmatch(text)
+    if grouped:
+        text = "".join(c for c in text if c.isdigit())
         warnings.append("thousands separators were taken out of the serial number")
     elif _DECIMAL.fullmatch(text):
         raise ValueError("the serial number was turned into a decimal number")
@@ -87,9 +87,11 @@ def serial_cell(text: str, *, on_air: bool, thousands: str | None = None) -> Ser
     return SerialCell(text, number, manufacturer, tuple(warnings))
 
 
-def _same_mark(found: str, wanted: str) -> bool:
-    """True for the same separator; a blank is a blank, of whatever width and whether it breaks or not."""
-    return found == wanted or (found.isspace() and wanted.isspace())
+@lru_cache(maxsize=8)
+def _grouped_by(mark: str) -> re.Pattern[str]:
+    """Return what digits look like in groups; a blank is a blank, of whatever width and whether it breaks or not."""
+    marks = r"\s" if mark.isspace() else re.escape(mark)
+    return re.compile(rf"\d{{1,3}}(?:{marks}\d{{3}})+")
 
 
 def manufacturer_cell(text: str) -> str:

@@ -48,6 +48,7 @@ _ROUNDED: Final = re.compile(r"(?!0+$)[0-9]{15}0{17,}")
 
 _MASKED: Final = re.compile(r"[*\u2022\u25cf]{3}")
 _MISSING_WORDS: Final = frozenset({"n/a", "na", "n.a.", "k.a.", "#n/a", "null"})
+_LINE_BREAKS: Final = re.compile(r"\s*[\r\n\t]+\s*")
 _T = TypeVar("_T")
 
 
@@ -139,7 +140,7 @@ class RowReader:
         for column, name in _TEXTS.items():
             text = found.get(column)
             if text:
-                fields[name] = shown_text(text)
+                fields[name] = shown_text(_LINE_BREAKS.sub(" ", text))
         return fields
 
     def _ownership(self, found: Mapping[ColumnMeaning, str]) -> Ownership:

@@ -75,7 +75,11 @@ def read(file: ExportFile) -> ImportStream:
         signed = signed or inside
     variant = variant_of(root)
     if variant is None:
-        raise ImportRejected(ImportReason.UNKNOWN_FORMAT, f"{thing} is not a key file", "choose a KEM or KEM2 file")
+        raise ImportRejected(
+            ImportReason.UNKNOWN_FORMAT,
+            f"{thing} is not a key file",
+            "choose a KEM or KEM2 file, or save the table as CSV",
+        )
     if signer is not None and variant is KemVariant.KEM2 and not signed:
         # Whoever can change a file can also take its signature out.
         raise ImportRejected(

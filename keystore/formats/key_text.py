@@ -22,7 +22,13 @@ _HEX = re.compile(r"(?:0[xX])?([0-9A-Fa-f]+)[hH]?")
 _PLAIN_AES128 = re.compile(r"[0-9A-Fa-f]{32}")
 _BASE64_AES128 = re.compile(r"[A-Za-z0-9+/]{22}==")
 
-_LONG_HEX = re.compile(r"[0-9A-Fa-f]{24,}|(?:[0-9A-Fa-f]{2}[\s:_.-]){11,}[0-9A-Fa-f]{2}")
+_LONG_HEX = re.compile(
+    r"[0-9A-Fa-f]{24,}"
+    r"|(?:[0-9A-Fa-f]{2}[\s:_.\u2010-\u2015-]){11,}[0-9A-Fa-f]{2}"
+    r"|(?:[0-9A-Fa-f]{4}[\s:_.\u2010-\u2015-]){7}[0-9A-Fa-f]{4}"
+    r"|(?:[0-9A-Fa-f]{8}[\s:_.\u2010-\u2015-]){3}[0-9A-Fa-f]{8}"
+    r"|(?:0[xX][0-9A-Fa-f]{2}[\s,;]+){11}"
+)
 """Much longer than a DevEUI: a key in the wrong place, or something that must be treated like one."""
 
 NO_KEY_WORDS = frozenset({"nokey", "no key", "none", "unencrypted", "plain"})

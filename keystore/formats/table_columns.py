@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from keystore.errors import ImportReason, ImportRejected
 from keystore.formats.batch import ImportRow, quarantined
 from keystore.formats.csv_cells import cell_text
 from keystore.formats.csv_columns import (
@@ -19,6 +20,7 @@ from keystore.formats.device_rows import RowReader
 from keystore.formats.key_text import NO_KEY_WORDS, shown_text
 from keystore.formats.mapping import ColumnMapping
 from keystore.formats.table_text import Line
+from protocols.plural import counted
 
 Columns = tuple[ColumnMeaning | None, ...]
 
@@ -83,6 +85,17 @@ def first_data_line(lines: Sequence[Sequence[str]], columns: Columns) -> int:
         if _has_digit(identity) and any(_has_digit(text) or text.casefold() in NO_KEY_WORDS for text in keys):
             return index
     return 0
+
+
+def check_width(lines: Iterable[Sequence[str]], mapping: ColumnMapping, thing: str) -> None:
+    """Raise `ImportRejected` with NO_COLUMNS when no line has the last column that the user names by its number."""
+    width = max((len(cells) for cells in lines), default=0)
+    if width < mapping.last_number:
+        raise ImportRejected(
+            ImportReason.NO_COLUMNS,
+            f"{thing} has {counted(width, 'column')}: column {mapping.last_number} of --map is not there",
+            "count its columns from 1, or give the right --delimiter",
+        )
 
 
 def rows_of_lines(

@@ -19,6 +19,7 @@ from keystore.model import KeyRecord, KeyRole, Provenance
 from protocols.text import safe_text
 
 SYSTEM: Final = "tr005"
+_PREFIX: Final = "LW:D0:"
 MAX_TEXT: Final = 4296
 """What the largest QR symbol holds (ISO/IEC 18004, version 40-L)."""
 
@@ -58,8 +59,8 @@ def parse(text: str) -> DeviceTag | None:
 
 
 def sniff(data: bytes) -> bool:
-    """True when the first line is the text of such a code."""
-    return is_text(data) and parse(first_line(data)) is not None
+    """True when the first line begins as the text of such a code does."""
+    return is_text(data) and first_line(data).strip().upper().startswith(_PREFIX)
 
 
 def read(file: ExportFile) -> ImportStream:

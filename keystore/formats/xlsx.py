@@ -23,6 +23,7 @@ from keystore.formats.device_rows import RowReader, RowRules, filled
 from keystore.formats.mapping import ColumnMapping
 from keystore.formats.table_columns import (
     Columns,
+    check_width,
     columns_of_header,
     first_data_line,
     is_usable,
@@ -97,19 +98,34 @@ class _Table:
 
 def _tables(file: ExportFile, thing: str) -> Iterator[_Table]:
     mapping = file.options.mapping
-    for sheet in _sheets(file.data, thing):
+    too_narrow: ImportRejected | None = None
+    found = False
+    sheets = sorted(_sheets(file.data, thing), key=_is_hidden)
+    for sheet in sheets:
         lines = _lines(sheet, thing, max(MAX_COLUMNS, mapping.last_number if mapping else 0))
         head = list(islice(lines, HEADER_SEARCH_LINES))
         table = _find_table(head, mapping)
         if table is None:
             continue
         after, columns = table
+        if mapping is not None:
+            try:
+                check_width((_filled_cells(line) for line in head), mapping, thing)
+            except ImportRejected as rejected:
+                too_narrow = too_narrow or rejected
+                continue
         warnings = passed_over(head[after - 1].cells, columns) if mapping is None else ()
-        hidden = sheet.sheet_state != "visible"
-        yield _Table(str(sheet.title), hidden, chain(head[after:], lines), columns, warnings)
+        found = True
+        yield _Table(str(sheet.title), _is_hidden(sheet), chain(head[after:], lines), columns, warnings)
         if mapping is not None and not mapping.needs_header:
             # Columns by number would be found on any sheet.
             return
+    if too_narrow is not None and not found:
+        raise too_narrow
+
+
+def _is_hidden(sheet: Any) -> bool:  # noqa: ANN401 - see `_sheets`
+    return bool(sheet.sheet_state != "visible")
 
 
 def _source(table: _Table, file: ExportFile) -> Provenance:
@@ -190,6 +206,12 @@ def _text(value: object) -> str:
     if isinstance(value, datetime | date | time):
         return value.isoformat()
     return str(value)
+
+
+def _filled_cells(line: Line) -> list[str]:
+    """Return the cells up to the last that is filled: a sheet has more of them than its table."""
+    filled_at = [index for index, cell in enumerate(line.cells) if cell.strip()]
+    return line.cells[: max(filled_at, default=-1) + 1]
 
 
 def _is_filled(line: Line) -> bool:

@@ -227,6 +227,27 @@ def test_a_number_behind_an_equals_sign_is_that_number() -> None:
     assert record.number == "63001468"
 
 
+@pytest.mark.parametrize("width", [4, 8], ids=["fours", "eights"])
+@pytest.mark.parametrize("mark", [" ", "-", "\u2013"], ids=["blank", "hyphen", "dash"])
+def test_a_key_in_groups_in_the_wrong_column_is_not_shown(width: int, mark: str) -> None:
+    grouped = mark.join(KEY[i : i + width] for i in range(0, 32, width))
+    (row,) = read(f"Serial;Key;Label\n63001468;flat 3;{grouped}\n").rows
+    assert KEY[-width:] not in f"{row.said}{row.meter}{row.reason}{row.warnings}"
+    (record,) = read(f"Serial;Key;Label\n63001468;{OTHER_KEY};{grouped}\n").ready
+    assert record.label == "(long hex text)"
+
+
+def test_a_program_s_bytes_in_the_wrong_column_are_not_shown() -> None:
+    listed = ", ".join(f"0x{KEY[i : i + 2]}" for i in range(0, 32, 2))
+    (record,) = read(f'Serial;Key;Label\n63001468;{OTHER_KEY};"{listed}"\n').ready
+    assert record.label == "(long hex text)"
+
+
+def test_a_line_break_in_a_label_is_a_blank() -> None:
+    (record,) = read(f'Serial;Key;Label\r\n63001468;{KEY};"Haus 3\r\nOG"\r\n').ready
+    assert record.label == "Haus 3 OG"
+
+
 def test_a_key_in_base64() -> None:
     (record,) = read("Serial;Key\n63001468;AAECAwQFBgcICQoLDA0ODw==\n").ready
     assert record.value == bytes(range(16))
@@ -393,7 +414,7 @@ def test_titles_comments_and_empty_lines_are_passed_over() -> None:
 
 def test_a_quoted_cell_may_hold_line_breaks() -> None:
     records = read(f'Serial;Label;Key\n63001468;"two\nlines";{KEY}\n00000002;x;{OTHER_KEY}\n').ready
-    assert records[0].label == "two\N{REPLACEMENT CHARACTER}lines"
+    assert records[0].label == "two lines"
     assert [record.source.row for record in records] == [2, 4]
 
 

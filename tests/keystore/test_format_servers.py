@@ -307,3 +307,9 @@ def test_the_things_stack_json_tells_the_session_keys_of_1_1_apart() -> None:
     }
     old = {**device, "lorawan_version": "MAC_V1_0_3"}
     assert keys_of(read(json.dumps(old))) == {KeyRole.LORAWAN_NWK_S_KEY: NETWORK}
+
+
+def test_a_qr_text_with_a_wrong_eui_is_quarantined_without_its_token() -> None:
+    (row,) = read(f"LW:D0:{JOIN}:{EUI[:-1]}:AABB1122:OSECRET\n").rows
+    assert row.reason == "the line is not the text of a LoRaWAN QR code (LW:D0:...)"
+    assert "SECRET" not in f"{row.said}{row.meter}"

@@ -199,6 +199,21 @@ def test_columns_by_number_pass_over_a_header_if_there_is_one() -> None:
     assert (record.number, record.label) == ("63001468", "cellar")
 
 
+def test_a_column_number_that_the_table_does_not_have_is_told() -> None:
+    for data in (f"KAM;63001468;{KEY}\n".encode(), workbook([["KAM", "63001468", KEY]])):
+        with pytest.raises(ImportRejected) as caught:
+            read(data, ReadOptions(mapping=parse_mapping("serial=2,key=9")))
+        assert caught.value.reason is ImportReason.NO_COLUMNS
+        assert "column 9" in caught.value.message
+    cover = workbook([["Meters"]], [["KAM", "63001468", KEY]])
+    assert len(read(cover, ReadOptions(mapping=parse_mapping("serial=2,key=3"))).ready) == 1
+
+
+def test_any_character_may_be_the_thousands_separator() -> None:
+    data = f"Serial;Key\n63#001#468;{KEY}\n".encode()
+    assert [one.number for one in read(data, ReadOptions(thousands="#")).ready] == ["63001468"]
+
+
 def test_columns_by_header_text() -> None:
     options = ReadOptions(mapping=parse_mapping("serial=Nr.,gpk:2=Geheim"))
     (record,) = read(f"x;nr;geheim;key\n1;63001468;{KEY};{OTHER}\n".encode(), options).ready

@@ -10,13 +10,20 @@ from dataclasses import replace
 from protocols.application import Application, Opaque, decode_application
 from protocols.decoding import Decoding
 from protocols.errors import BadChecksum, BadField, Truncated, Unsupported
+from protocols.mbus.tables import FILLER, MANUFACTURER_DATA
 from protocols.model import Address, Outcome, Rung, Status, Telegram
 from protocols.plural import counted
 from protocols.profiles.model import PayloadRule, Where
 from protocols.wmbus.afl import parse_afl
 from protocols.wmbus.ci import Content, ci_field
 from protocols.wmbus.control import DOWNLINK
-from protocols.wmbus.decryption import CUT_NEXT, open_diehl_payload, open_extended_link, open_transport
+from protocols.wmbus.decryption import (
+    CUT_NEXT,
+    may_end_with_crc,
+    open_diehl_payload,
+    open_extended_link,
+    open_transport,
+)
 from protocols.wmbus.ell import parse_ell
 from protocols.wmbus.link import FrameFormat, LinkFrame, LinkLayer, parse_link, size_before_last_crc, strip_crcs
 from protocols.wmbus.message_mac import check_mac
@@ -34,6 +41,7 @@ DATA_FIELD = 0x0F
 SELECTION_FOR_READOUT = 0x08
 """Bits 3-0 of a DIF, and their value in requests for one record (EN 13757-3, Table 4)."""
 _NO_CRC = "2 bytes after the last record are not a record: if they are a CRC (format B), it does not fit"
+_MAY_BE_DAMAGED = "the last two bytes may be a CRC of format B: if so, it does not fit and values may be wrong"
 BEHIND_NETWORK = frozenset({Content.AUTHENTICATION, Content.RECORDS, Content.COMPACT, Content.FORMAT, Content.NOTHING})
 
 _PRIOS = PayloadRule("diehl_prios", Where.MANUFACTURER)
@@ -189,6 +197,8 @@ def _application(decoding: Decoding, transport: TransportLayer) -> None:
         decoding.status = _status_with(decoding.status, application)
     decoding.records = application.records
     decoding.notes.extend(application.notes)
+    if application.problem is None and _may_be_damaged(decoding, transport, application):
+        decoding.notes.append(_MAY_BE_DAMAGED)
     problem = application.problem
     if problem is None:
         more = MORE_FOLLOW if application.more_follows(decoding.plain) else ""
@@ -199,6 +209,18 @@ def _application(decoding: Decoding, transport: TransportLayer) -> None:
         damaged_before = decoding.ladder.outcome is Outcome.DAMAGED
         next_step = CUT_NEXT if damaged_before else DAMAGED_NEXT
         decoding.ladder.failed(Rung.RECORDS, Outcome.DAMAGED, str(problem), next_step)
+
+
+def _may_be_damaged(decoding: Decoding, transport: TransportLayer, application: Application) -> bool:
+    """Whether two bytes behind the encrypted blocks are no fillers and no maker's data, and nothing proves the message.
+
+    Some meters send two such bytes, which look like a CRC that does not fit.
+    """
+    if not may_end_with_crc(decoding, transport) or decoding.security is None or decoding.security.authenticated:
+        return False
+    start = decoding.size - CRC_SIZE
+    across = [(record.start, record.end) for record in application.records] + [application.tail or (start, start)]
+    return any(begin < start < end for begin, end in across) or decoding.plain[start] not in (FILLER, MANUFACTURER_DATA)
 
 
 def _ends_in_selection(decoding: Decoding, application: Application) -> bool:

@@ -8,6 +8,7 @@ extension twice, a critical extension that is not known. Whether it fits its pla
 from __future__ import annotations
 
 import hashlib
+import warnings
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, TypeVar
@@ -115,7 +116,10 @@ def read_certificate(data: bytes) -> FieldCertificate:
     if len(data) > LONGEST_CERTIFICATE:
         raise CertificateRejected(RejectReason.TOO_LARGE, f"a certificate has at most {LONGEST_CERTIFICATE} bytes")
     try:
-        return _read(data)
+        with warnings.catch_warnings():
+            # The library warns of names that are longer than they should be; they are for display only.
+            warnings.simplefilter("ignore")
+            return _read(data)
     except x509.DuplicateExtension:
         message = "the certificate holds an extension twice"
         raise CertificateRejected(RejectReason.DUPLICATE_EXTENSION, message) from None

@@ -6,6 +6,7 @@ those are refused here.
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
@@ -63,7 +64,10 @@ def read_list(data: bytes) -> RevocationList:
             serials.add(entry.serial_number)
         algorithm = revocations.signature_algorithm_oid
         this_update = revocations.last_update_utc
-        issuer = revocations.issuer.public_bytes()
+        with warnings.catch_warnings():
+            # The library warns of names that are longer than they should be; they are for display only.
+            warnings.simplefilter("ignore")
+            issuer = revocations.issuer.public_bytes()
     except x509.ExtensionNotFound:
         raise CertificateRejected(
             RejectReason.MALFORMED, "the revocation list has no number, or does not say whose it is"

@@ -76,7 +76,13 @@ def read(file: ExportFile) -> ImportStream:
         organisation=file.options.organisation,
     )
     lines = text.rows(table.delimiter, table.after)
-    rows = rows_of_lines(lines, table.columns, RowReader(source, rules), strict_width=table.has_header)
+    rows = rows_of_lines(
+        lines,
+        table.columns,
+        RowReader(source, rules),
+        strict_width=table.has_header,
+        sections=file.options.mapping is None,
+    )
     return ImportStream(source, filled(rows, thing), (*text.warnings, *table.warnings), text.lines)
 
 

@@ -99,25 +99,40 @@ def check_width(lines: Iterable[Sequence[str]], mapping: ColumnMapping, thing: s
 
 
 def rows_of_lines(
-    lines: Iterable[Line], columns: Columns, reader: RowReader, *, strict_width: bool = True
+    lines: Iterable[Line], columns: Columns, reader: RowReader, *, strict_width: bool = True, sections: bool = True
 ) -> Iterator[ImportRow]:
-    """Yield the rows of a table's lines; a line with filled cells beyond the header's is quarantined."""
-    known = [(index, meaning) for index, meaning in enumerate(columns) if meaning is not None]
-    width = len(columns)
+    """Yield the rows of a table's lines; a line with filled cells beyond the header's is quarantined.
+
+    With `sections`, a header that comes again counts from there on: delivery notes have several tables.
+    """
+    known, width, place = _known(columns), len(columns), _place(columns)
     for line in lines:
         cells = line.cells
         count = len(cells)
+        if sections and place < count and not _has_digit(cells[place]):
+            again = columns_of_header(cells, None)
+            if again is not None and is_usable(again):
+                known, width, place = _known(again), len(again), _place(again)
+                continue
         if strict_width and count > width and any(cell.strip() for cell in cells[width:]):
-            yield _too_wide(line, columns)
+            yield _too_wide(line, place, width)
             continue
         found = {meaning: text for index, meaning in known if index < count and (text := cell_text(cells[index]))}
         yield from reader.rows(line.number, found)
 
 
-def _too_wide(line: Line, columns: Columns) -> ImportRow:
-    place = columns.index(Column.SERIAL if Column.SERIAL in columns else Column.DEV_EUI)
+def _known(columns: Columns) -> list[tuple[int, ColumnMeaning]]:
+    return [(index, meaning) for index, meaning in enumerate(columns) if meaning is not None]
+
+
+def _place(columns: Columns) -> int:
+    """Return where the lines name their meter."""
+    return columns.index(Column.SERIAL if Column.SERIAL in columns else Column.DEV_EUI)
+
+
+def _too_wide(line: Line, place: int, width: int) -> ImportRow:
     meter = shown_text(cell_text(line.cells[place]))
-    return quarantined(line.number, meter, f"the line has {len(line.cells)} cells, the header {len(columns)}")
+    return quarantined(line.number, meter, f"the line has {len(line.cells)} cells, the header {width}")
 
 
 def _has_digit(text: str) -> bool:

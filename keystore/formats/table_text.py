@@ -11,6 +11,7 @@ from itertools import chain, islice
 from typing import Final
 
 from keystore.errors import ImportReason, ImportRejected
+from keystore.formats.key_text import looks_like_key
 
 DELIMITERS: Final = ";,\t|"
 HEADER_SEARCH_LINES: Final = 20
@@ -59,6 +60,8 @@ class TableText:
         try:
             for cells in reader:
                 number, line = line + 1, after + reader.line_num
+                if line > number and any(looks_like_key(cell) for cell in cells if "\n" in cell or "\r" in cell):
+                    raise self._swallowed(number)
                 if cells and not cells[0].lstrip().startswith("#") and any(map(str.strip, cells)):
                     yield Line(number, cells)
         except csv.Error:
@@ -67,6 +70,14 @@ class TableText:
                 f"{self._thing} cannot be read as a table from line {line + 1}",
                 "check its quotes",
             ) from None
+
+    def _swallowed(self, number: int) -> ImportRejected:
+        """What is to be said of a cell that holds the keys of other lines: the last of them would be this line's."""
+        return ImportRejected(
+            ImportReason.DAMAGED,
+            f"{self._thing}: a quote in line {number} has no end before other lines with keys",
+            "check the quotes of that line",
+        )
 
 
 def cells_of(line: str, delimiter: str) -> list[str]:

@@ -135,7 +135,9 @@ def _source(table: _Table, file: ExportFile) -> Provenance:
 def _rows(table: _Table, file: ExportFile) -> Iterator[ImportRow]:
     rules = RowRules(thousands=file.options.thousands, organisation=file.options.organisation)
     kept = (line for line in table.lines if _is_filled(line))
-    return rows_of_lines(kept, table.columns, RowReader(_source(table, file), rules))
+    return rows_of_lines(
+        kept, table.columns, RowReader(_source(table, file), rules), sections=file.options.mapping is None
+    )
 
 
 def _sheets(data: bytes, thing: str) -> list[Any]:

@@ -418,6 +418,34 @@ def test_a_quoted_cell_may_hold_line_breaks() -> None:
     assert [record.source.row for record in records] == [2, 4]
 
 
+@pytest.mark.parametrize("end", ['";', ";"], ids=["closed in a later line", "never closed"])
+@pytest.mark.parametrize("header", ["Serial;Label;Key", "dev_eui;name;app_key"], ids=["table", "server"])
+def test_a_quote_that_swallows_lines_gives_no_meter_the_key_of_another(header: str, end: str) -> None:
+    numbers = ["70B3D5E75E00000" + str(number) for number in range(3)] if "eui" in header else ["11111111"] * 3
+    lines = (f'{numbers[0]};"flat;{KEY}', f"{numbers[1]};flat;{OTHER_KEY}", f"{numbers[2]};flat{end}{KEY}")
+    with pytest.raises(ImportRejected) as caught:
+        read("\r\n".join([header, *lines]))
+    assert caught.value.reason is ImportReason.DAMAGED
+    assert "line 2" in caught.value.message
+
+
+def test_a_second_header_with_other_columns_counts_from_there() -> None:
+    gpk = key_of("gpk").hex()
+    sections = (
+        f"Serial;Key;GPK1\n1111111;{KEY};\nSerial;Key;GPK1\n22222222;{KEY};\n\n",
+        f"Serial;GPK1;Key\n63001468;{gpk};{OTHER_KEY}\n",
+    )
+    text = "".join(sections)
+    batch = read(text)
+    assert [(one.number, one.role_text, one.value) for one in batch.ready] == [
+        ("01111111", "wmbus_dek", key_of("csv")),
+        ("22222222", "wmbus_dek", key_of("csv")),
+        ("63001468", "gpk:1", key_of("gpk")),
+        ("63001468", "wmbus_dek", key_of("other")),
+    ]
+    assert not batch.quarantined
+
+
 def test_tables_that_cannot_be_used_are_rejected() -> None:
     assert reason_of("") is ImportReason.EMPTY
     assert reason_of("\r\n \n") is ImportReason.EMPTY

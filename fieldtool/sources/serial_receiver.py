@@ -21,7 +21,7 @@ from protocols.receivers.lora_radio import mode_text
 from protocols.receivers.registry import Receiver, receiver
 
 BACK_OFF_S = (0.2, 0.4, 0.8, 1.5)
-"""Pauses between attempts to open a lost port; the last one repeats."""
+"""Pauses between attempts to open a lost port; the last one repeats until something was heard."""
 
 JOIN_S = 5.0
 DEFAULT_MODE = "c1,t1"
@@ -45,6 +45,7 @@ class SerialReceiver:
         self._sinks: tuple[FrameQueue, Tell] | None = None
         self._thread: threading.Thread | None = None
         self._was_ready = False
+        self._attempt = 0
         self._reported = SourceState.CONNECTED
         family.host_session(self._mode)
 
@@ -98,7 +99,6 @@ class SerialReceiver:
             self._thread.join(JOIN_S)
 
     def _run(self, port: SerialPort | None, frames: FrameQueue, tell: Tell) -> None:
-        attempt = 0
         while not self._stop.is_set():
             try:
                 port = port or open_port(self._url.target, self._family.BAUD)
@@ -112,10 +112,9 @@ class SerialReceiver:
                 lost = f"{self._url.target}: the connection was lost ({_reason(error, self._url.target)})"
                 self._report(tell, lost, lost_hint(self._url.target))
             port = None
-            if self._reported is SourceState.CONNECTED:
-                attempt = 0
-            self._stop.wait(BACK_OFF_S[min(attempt, len(BACK_OFF_S) - 1)])
-            attempt += 1
+            pause_s = BACK_OFF_S[min(self._attempt, len(BACK_OFF_S) - 1)]
+            self._attempt += 1
+            self._stop.wait(pause_s)
 
     def _listen(self, port: SerialPort, frames: FrameQueue, tell: Tell) -> None:
         """Run one session; it ends by `stop`, an `OSError` of the port, `ReceiverSilent` or `ReceiverUnfit`."""
@@ -129,6 +128,7 @@ class SerialReceiver:
 
     def _take(self, event: HostEvent, port: SerialPort, session: HostSession, frames: FrameQueue, tell: Tell) -> None:
         if isinstance(event, Frame):
+            self._attempt = 0
             mode = single_mode(self._mode) if event.lora is None else mode_text(event.lora)
             frames.put(
                 RawFrame(event.data, self._now(), self._family.NAME, mode, event.rssi_dbm, event.link, event.lora)

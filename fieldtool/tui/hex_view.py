@@ -128,6 +128,12 @@ class HexView(LineView):
         inside = offset in self._mark and offset + 1 in self._mark and (offset + 1) % self._per_line
         return "marked" if inside else "muted"
 
+    def reveal_chosen(self) -> None:
+        """Scroll to the mark and the cursor."""
+        if self._mark:
+            self._reveal(self._mark[-1])
+        self._reveal(self.cursor)
+
     def _reveal(self, offset: int) -> None:
         line, top = offset // self._per_line, self.scroll_offset.y
         if line < top:

@@ -50,6 +50,10 @@ class LineList(LineView):
         self.show_lines()
         self.reveal(self.cursor)
 
+    def reveal_chosen(self) -> None:
+        """Scroll to the cursor."""
+        self.reveal(self.cursor)
+
     def reveal(self, index: int) -> None:
         """Scroll no more than is needed to see a line."""
         top = self.scroll_offset.y

@@ -81,8 +81,12 @@ class LineView(ScrollView, can_focus=True, inherit_bindings=False):
         return max(1, self.scrollable_content_region.height)
 
     def on_resize(self) -> None:
-        """Make the lines anew for the new width."""
+        """Make the lines anew for the new width, and keep in view what is looked at; views that come into sight too."""
         self.show_lines()
+        self.call_after_refresh(self.reveal_chosen)
+
+    def reveal_chosen(self) -> None:
+        """Scroll to what is looked at; where nothing is, stay."""
 
     def show_lines(self) -> None:
         """Draw those visible lines that are not as they were."""

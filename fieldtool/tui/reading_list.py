@@ -30,12 +30,15 @@ class Widths:
 
     @classmethod
     def of(cls, readings: Sequence[Reading], width: int) -> Widths:
-        """Share `width` cells; the place gives way first, then the name."""
+        """Share `width` cells; long texts take what others leave; the place gives way first, then the name."""
         value = max([_LEAST_VALUE_WIDTH, *(cell_len(_value(reading)) for reading in readings)])
         unit = max([0, *(cell_len(unit_text(reading)) for reading in readings)])
-        value, unit = min(value, _MOST_VALUE_WIDTH), min(unit, _MOST_UNIT_WIDTH)
-        room = max(1, width - MARKER_WIDTH - value - unit - 2 * len(_GAP) - 1)
+        unit = min(unit, _MOST_UNIT_WIDTH)
         name = max([_LEAST_NAME_WIDTH, *(cell_len(words(reading.name)) for reading in readings)])
+        place = max([0, *(cell_len(_place(reading)) for reading in readings)])
+        shared = width - MARKER_WIDTH - unit - 2 * len(_GAP) - 1
+        value = min(value, max(_MOST_VALUE_WIDTH, shared - name - place))
+        room = max(1, shared - value)
         return cls(min(name, room), value, unit, max(0, room - name))
 
 

@@ -14,7 +14,10 @@ from fieldtool.tui.meter_screen import MeterScreen
 from fieldtool.tui.screenshot import simulated_session
 from fieldtool.tui.session import Session
 from fieldtool.tui.telegram_tree import TelegramTree
-from protocols.model import Address, Outcome, Telegram
+from protocols.decode import decode
+from protocols.model import Address, Outcome, RawFrame, Telegram
+from protocols.wmbus.ci import Content
+from protocols.wmbus.encode import TransportHeader, link_frame, transport_clear
 from tests.fieldtool.tui.tui_scenes import (
     NARROW,
     NOW,
@@ -328,3 +331,41 @@ def test_nothing_flashes_up_that_the_width_has_no_room_for(
         assert bool(drawn) == (size == WIDE)
 
     _run(session_of([telegram(METER)]), steps, size)
+
+
+def _long_telegram(records: int = 30) -> Telegram:
+    """A telegram through the real decoder that fills more than a screen."""
+    body = b"".join(
+        bytes((0xC4 if number % 2 else 0x84, number // 2, 0x13)) + (1_000 + number).to_bytes(4, "little")
+        for number in range(2, 2 + records)
+    )
+    frame = link_frame(0x44, METER, transport_clear(Content.RECORDS, body, TransportHeader(1)))
+    return decode(RawFrame(frame, NOW, "air", "T1", -70))
+
+
+@pytest.mark.parametrize("size", [NARROW, WIDE, (60, 20)])
+def test_the_bytes_of_the_last_reading_are_seen_however_long_the_frame(size: tuple[int, int]) -> None:
+    async def steps(app: FieldToolApp, pilot: Pilot[None]) -> None:
+        await until(pilot, lambda: "volume" in screen_text(app))
+        await pilot.press("end", "enter")
+        tree, view = _meter(app).layers_view, _meter(app).bytes_view
+        await until(pilot, lambda: 0 <= tree.cursor - tree.scroll_offset.y < tree.page_height and tree.has_focus)
+        await until(
+            pilot, lambda: f" {(view.mark[-1] // 8 * 8) & ~(8 if size == WIDE else 0):04X} " in screen_text(app)
+        )
+        assert "1.031 m³" in screen_text(app)
+        assert len(view.mark) == 7
+
+    _run(session_of([_long_telegram()]), steps, size)
+
+
+def test_a_long_text_is_shown_in_full_where_there_is_room() -> None:
+    text = "COLD WATER METER STAIRWELL 14 FLAT 3"
+    one = telegram(METER)
+    named = replace(one, readings=(*one.readings, replace(one.readings[0], name="customer", value=text, unit="")))
+
+    async def steps(app: FieldToolApp, pilot: Pilot[None]) -> None:
+        await until(pilot, lambda: text in screen_text(app))
+        assert "12.345 m³" in screen_text(app)
+
+    _run(session_of([named]), steps, NARROW)

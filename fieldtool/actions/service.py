@@ -26,6 +26,8 @@ from keystore.certificates.errors import NotPermitted
 from keystore.certificates.standing import Standing
 from keystore.certificates.wallet import Wallet
 from keystore.key_change import KeyChange
+from keystore.lint import lint
+from keystore.model import KeyRecord
 from keystore.vault import Vault
 from protocols.actions.commands import Command
 from protocols.actions.event_log import LoggedEvent, parse_events
@@ -99,7 +101,7 @@ class ActionService:
             before=_shown(read_out, wish.command(now)),
             reconfigurations_left=opened.reconfigurations_left,
             unsettled=self._vault.key_changes.pending_for(address) is not None,
-            notes=_notes(opened, read_out, now),
+            notes=(*_notes(opened, read_out, now), *_of_new_key(address, new_key)),
         )
 
     def check(self, plan: ActionPlan) -> Standing:
@@ -305,6 +307,14 @@ def _notes(opened: OpenSession, read_out: ReadOut, now: datetime) -> tuple[str, 
     if read_out.problem:
         notes.append(f"the read-out: {read_out.problem}")
     return tuple(notes)
+
+
+def _of_new_key(meter: Address, key: bytes | None) -> tuple[str, ...]:
+    """Return what is wrong with a key that was given, a sentence at most; never the key."""
+    if key is None:
+        return ()
+    found = lint([KeyRecord(number=meter.number, manufacturer=meter.manufacturer, value=key)])
+    return tuple(f"{one.text}; anybody may guess it: leave --key-file out for a random one" for one in found)
 
 
 def _events(plan: ActionPlan, result: Result, log: ActionLog) -> tuple[LoggedEvent, ...]:

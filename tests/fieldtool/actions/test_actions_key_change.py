@@ -273,3 +273,21 @@ def test_a_store_that_fails_after_the_change_leaves_it_open(bench: Bench, monkey
     assert len(bench.vault.key_changes.pending()) == 1
     assert bench.service.recover(bench.choice) is not None
     assert in_step(bench)
+
+
+@pytest.mark.parametrize(
+    ("key", "words"),
+    [
+        (bytes(16), "all zero"),
+        (bytes.fromhex("10002345" * 4), "meter's number"),
+        (bytes.fromhex("000102030405060708090A0B0C0D0E0F"), "counts up"),
+        (bytes.fromhex("5C1E0A77F0D94B3E8812C6A5907B34DF"), ""),
+    ],
+    ids=["zeros", "number", "counting", "random"],
+)
+def test_a_new_key_that_protects_nothing_is_told_before_anything_is_asked(bench: Bench, key: bytes, words: str) -> None:
+    plan = bench.service.plan("change-key", bench.choice, {}, key)
+    told = [note for note in plan.notes if "random one" in note]
+    assert len(told) == bool(words)
+    assert words in "".join(told)
+    assert key.hex() not in "".join(plan.notes).lower()

@@ -205,7 +205,7 @@ def test_a_key_file_that_holds_no_key_is_told_without_showing_it(site: Site, con
     [
         (("clok",), "did you mean `fieldtool meter clock`?"),
         (("clock",), "clock needs --at LINK and --meter NUMBER"),
-        (("pulse-value", "--set", "no"), "'no' is no pulse value: 1 to 10000 l"),
+        (("pulse-value", "--set", "no"), "'no' is not a pulse value: 1 to 10000 l"),
         (("pulse-value", "--set", "1", "--set", "2"), "the pulse value is given twice"),
         (("pulse-value",), "pulse-value needs the pulse value"),
         (("start-radio", "--set", "1"), "start-radio takes no --set"),
@@ -215,7 +215,7 @@ def test_a_key_file_that_holds_no_key_is_told_without_showing_it(site: Site, con
         (("read-out", "--key-file", "x"), "read-out takes no --key-file"),
         (("recover", "--dry-run"), "recover takes no --dry-run"),
         (("change-key", "--key-file", "x"), "key file x"),
-        (("due-date", "--set", "2027-02-30"), "is no due date: YYYY-MM-DD"),
+        (("due-date", "--set", "2027-02-30"), "is not a due date: YYYY-MM-DD"),
     ],
     ids=lambda value: value[0] if isinstance(value, tuple) else "",
 )

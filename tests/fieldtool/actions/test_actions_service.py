@@ -195,7 +195,7 @@ def test_the_test_mode_shows_more_digits(bench: Bench) -> None:
     [
         ("read-out", {}, "read-out is not an action that writes"),
         ("pulse-value", {}, "needs the pulse value: 1 to 10000 l"),
-        ("pulse-value", {"litres": 0}, "'0' is no pulse value"),
+        ("pulse-value", {"litres": 0}, "'0' is not a pulse value"),
         ("pulse-value", {"liters": 1}, "no parameter"),
         ("change-key", {"wrapped_key": bytes(24)}, "a key is never typed in"),
     ],

@@ -180,7 +180,7 @@ def test_what_names_no_meter_is_refused(text: str) -> None:
         ("/dev/ttyUSB0", "is not a receiver address"),
         ("mbux:///dev/ttyUSB0", "did you mean 'mbus'"),
         ("mbus:///dev/ttyUSB0?baud=1000", "no line has 1000 baud"),
-        ("mbus:///dev/ttyUSB0?baud=fast", "baud is no number"),
+        ("mbus:///dev/ttyUSB0?baud=fast", "baud is not a number"),
         ("mbus:///dev/ttyUSB0?timeout=1000", "up to 60 seconds"),
         ("mbus:///dev/ttyUSB0?parity=N", "unknown option 'parity'"),
     ],

@@ -98,16 +98,24 @@ class StatusBar(Widget):
 
 
 def _source_forms(sources: Sequence[SourceEvent]) -> list[list[Cell]]:
-    """The receivers in full, and shorter: a sign alone for what works, then the ends of names, troubles first."""
+    """The receivers in full, and shorter: a sign alone for what works, then a part of each name, troubles first."""
     if not sources:
         return [[("○ no receiver", "muted")]]
-    last_words = [(source, source.source.split(" ")[-1]) for source in sources]
-    troubles_first = sorted(last_words, key=lambda named: named[0].state in _WORKING)
+    troubles_first = sorted(_briefly(sources), key=lambda named: named[0].state in _WORKING)
     return [
         _source_cells([(source, source.source) for source in sources], frozenset()),
         _source_cells([(source, source.source) for source in sources], _WORKING),
         _source_cells(troubles_first, _WORKING),
     ]
+
+
+def _briefly(sources: Sequence[SourceEvent]) -> list[tuple[SourceEvent, str]]:
+    """The ports alone, `/dev/ttyUSB0`; the kinds where these differ instead; else the names as they are."""
+    for part in (-1, 0):
+        named = [(source, source.source.split(" ")[part]) for source in sources]
+        if len({name for _, name in named}) == len(sources):
+            return named
+    return [(source, source.source) for source in sources]
 
 
 def _source_cells(named: Sequence[tuple[SourceEvent, str]], without_word: frozenset[SourceState]) -> list[Cell]:

@@ -75,3 +75,11 @@ def test_a_second_receiver_that_is_lost_is_seen_at_every_width(width: int) -> No
 def test_a_line_that_is_cut_says_so() -> None:
     many = tuple(replace(TWO[0], source=f"im871a /dev/ttyUSB{number}") for number in range(30))
     assert "…" in bottom_of(BUSY, 80, many).splitlines()[0]
+
+
+def test_receivers_keep_what_sets_them_apart() -> None:
+    simulated = tuple(replace(TWO[0], source=f"{kind} (simulated)") for kind in ("im871a", "gwmp"))
+    assert "● im871a · ● gwmp " in bottom_of(BUSY, 80, simulated)
+    assert "● /dev/ttyUSB0 · ● /dev/ttyUSB1 " in bottom_of(
+        BUSY, 80, tuple(replace(one, state=TWO[0].state) for one in TWO)
+    )

@@ -222,10 +222,13 @@ def _key_row(
 
 
 def _key(text: str, lengths: tuple[int, ...]) -> bytes:
-    if not any(c.isalnum() for c in text) or text.casefold() in _MISSING_WORDS:
-        raise ValueError("the key is masked: export it in clear" if _MASKED.search(text) else "no key")
     if is_scientific(text):
         raise ValueError("the key was turned into scientific notation: its digits are lost")
-    if _ROUNDED.fullmatch(text):
+    if text.endswith("0") and _ROUNDED.fullmatch(text):
         raise ValueError("the key was rounded to 15 digits by a spreadsheet: the others are lost")
-    return key_from_text(text, lengths)
+    try:
+        return key_from_text(text, lengths)
+    except ValueError:
+        if any(c.isalnum() for c in text) and text.casefold() not in _MISSING_WORDS:
+            raise
+        raise ValueError("the key is masked: export it in clear" if _MASKED.search(text) else "no key") from None

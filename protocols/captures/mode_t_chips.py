@@ -6,10 +6,11 @@ from typing import Final
 
 from protocols.captures.model import Pasted
 from protocols.captures.plausible import crcs_are_there, has_control, length_fits, size_in_format_a
-from protocols.errors import BadField, ProtocolError
+from protocols.errors import BadField, ProtocolError, Truncated
+from protocols.mbus.crc import ends_with_crc
 from protocols.model import RawFrame
-from protocols.wmbus.link import MIN_LENGTH
-from protocols.wmbus.three_of_six import CHIPS_PER_BYTE, LAYER, decode
+from protocols.wmbus.link import CRC_SIZE, HEADER_SIZE, MIN_LENGTH
+from protocols.wmbus.three_of_six import CHIPS_PER_BYTE, LAYER, SYMBOLS, decode
 
 KIND: Final = "3-of-6 chips"
 
@@ -20,6 +21,11 @@ SYNC: Final = b"\x54\x3d"
 SYNC_CHIPS: Final = "0000111101"
 SEARCHED: Final = 32
 """Bytes in which the sync word is looked for where it does not end with a byte: some preambles are that long."""
+
+SURE: Final = 10
+"""Bytes of good symbols that make it certain that they are chips: of other bytes, one in 2 to the 40th looks so."""
+
+_SYMBOLS: Final = frozenset(SYMBOLS)
 
 HEAD_CHIP_BYTES: Final = 3
 """Bytes of chips that hold the L and the C field."""
@@ -33,7 +39,9 @@ def may_be_chips(data: bytes) -> bool:
 def read(data: bytes) -> Pasted:
     """Return the frame, with its CRCs when they are there.
 
-    Raises `BadField` where a symbol is none, or neither CRCs nor L fit the bytes that the chips stand for.
+    Where a symbol is none, or the chips end too soon, it is the part before that, with a note: for the decoder it is a
+    frame that was cut. Raises `BadField` where neither CRCs nor L fit the bytes that the chips stand for, and too few
+    symbols are good to prove that they are chips at all.
     """
     chips = _without_preamble(data)
     head = _head(chips)
@@ -58,9 +66,33 @@ def read(data: bytes) -> Pasted:
         except BadField as error:
             problem = problem or error
         else:
-            if length_fits(frame):
+            if length_fits(frame) and not ends_with_crc(frame[: HEADER_SIZE + CRC_SIZE]):
                 return Pasted(RawFrame(frame, mode="T1"), KIND)
-    raise problem or BadField("neither CRCs nor L fit what the chips stand for", layer=LAYER, offset=0)
+    if problem is None and on_air > there:
+        problem = Truncated(f"they hold {there} bytes of a frame of {on_air}", layer=LAYER, offset=len(chips))
+    problem = problem or BadField("neither CRCs nor L fit what the chips stand for", layer=LAYER, offset=0)
+    good = _good_bytes(chips, min(there, on_air))
+    if len(good) == size:
+        # As long as L says it would be taken for a whole frame without CRCs.
+        good = good[:-1]
+    if len(good) < SURE:
+        raise problem
+    return Pasted(RawFrame(good, mode="T1"), KIND, (f"the chips are damaged: {problem}",))
+
+
+def begins_with_symbols(data: bytes) -> bool:
+    """Say, more quickly still, whether the chips of L and C may stand at the very beginning."""
+    if len(data) < HEAD_CHIP_BYTES or data[0] >> 2 not in _SYMBOLS:
+        return False
+    return (data[0] & 3) << 4 | data[1] >> 4 in _SYMBOLS and _head(data) is not None
+
+
+def _good_bytes(chips: bytes, size: int) -> bytes:
+    """The bytes before the first symbol that is none, of `size` at most."""
+    try:
+        return decode(chips, size)
+    except BadField as error:
+        return decode(chips, 8 * error.offset // CHIPS_PER_BYTE)
 
 
 def _without_preamble(data: bytes) -> bytes:

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from protocols.captures.model import PLAIN_HEX, NotRecognised, Pasted
 from protocols.captures.paste import TEXT_LIMIT, recognise, recognise_bytes
-from protocols.model import Address, RawFrame
+from protocols.decode import decode
+from protocols.model import Address, Outcome, RawFrame
 from protocols.receivers.checksums import crc16_x25
 from protocols.receivers.im871a.envelope import Endpoint, Envelope
 from protocols.wmbus.ci import Content
@@ -114,6 +115,35 @@ def test_chips_with_a_symbol_that_is_none_name_it() -> None:
     pasted = recognise(chips.hex())
     assert pasted.kind == PLAIN_HEX
     assert "begins like 3-of-6 chips, but 3-of-6 symbol 13, at chip 72, is 111111" in pasted.notes[0]
+
+
+@pytest.mark.parametrize("place", [16, 20, 25, 30])
+def test_chips_with_a_bad_symbol_behind_the_header_give_the_frame_before_it(place: int) -> None:
+    chips = bytearray(encode(IN_A))
+    chips[place] ^= 0x01
+    pasted = recognise(chips.hex())
+    assert pasted.kind == "3-of-6 chips"
+    assert IN_A.startswith(pasted.frame.data)
+    assert len(pasted.frame.data) >= 8 * place // 12 - 1
+    assert "which stands for nothing" in pasted.notes[0]
+    assert decode(pasted.frame).outcome is Outcome.DAMAGED
+
+
+@pytest.mark.parametrize("cut", [2, 4, 6, 9])
+def test_chips_that_end_too_soon_are_a_frame_that_was_cut(cut: int) -> None:
+    # Two CRCs shorter, it is as long as without them.
+    pasted = recognise(encode(IN_A)[:-cut].hex())
+    assert (pasted.kind, IN_A.startswith(pasted.frame.data)) == ("3-of-6 chips", True)
+    assert pasted.notes[0].startswith("the chips are damaged: they hold ")
+    assert decode(pasted.frame).outcome is Outcome.DAMAGED
+
+
+def test_chips_whose_first_byte_counts_those_after_it_by_chance_are_chips() -> None:
+    text = bytes.fromhex(
+        "37436c2e52dc2d359c72c2dc37459399a8e94ce65694d693353d236569a958e67159659659659c3a3371a6c6632e6a745968f164b85555aa"
+    )
+    assert text[0] + 1 == len(text)
+    assert recognise(text.hex()).kind == "3-of-6 chips"
 
 
 def test_a_frame_that_begins_like_an_envelope_is_a_frame() -> None:

@@ -29,6 +29,10 @@ MOST_APPENDED = 4
 BLOCK_A = 16
 """Data bytes of block 2 and following in frame format A."""
 
+FIRST_OF_A = HEADER_SIZE + CRC_SIZE
+SECOND_OF_A = FIRST_OF_A + BLOCK_A + CRC_SIZE
+"""Where blocks 1 and 2 of frame format A end, with their CRCs."""
+
 BLOCK_B = 128
 """Bytes of block 1 and 2 of frame format B, CRC included."""
 
@@ -188,12 +192,13 @@ def _crc_fits(raw: bytes, start: int, size: int) -> bool:
 def _check_a(raw: bytes) -> list[bool] | None:
     """Which blocks verify, or None when these bytes are no format A frame.
 
-    A frame of exactly L + 1 bytes has no room for them, whatever its first bytes look like. Else block 1 with a good
-    CRC is format A. So is a frame of the length that format A has on the air, or with what a receiver appends to that,
-    when any of its other blocks verifies: there block 1 itself is what was damaged.
+    A frame of exactly L + 1 bytes has no room for them, whatever its first bytes look like: where the CRCs of two
+    blocks fit, it was cut to that length. Else block 1 with a good CRC is format A. So is a frame of the length that
+    format A has on the air, or with what a receiver appends to that, when any of its other blocks verifies: there
+    block 1 itself is what was damaged.
     """
     length = raw[0]
-    if len(raw) == length + 1:
+    if len(raw) == length + 1 and not (ends_with_crc(raw[:FIRST_OF_A]) and ends_with_crc(raw[FIRST_OF_A:SECOND_OF_A])):
         return None
     first_fits = _crc_fits(raw, 0, HEADER_SIZE)
     on_air = length + 1 + CRC_SIZE * (1 + -(-(length + 1 - HEADER_SIZE) // BLOCK_A))

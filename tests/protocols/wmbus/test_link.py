@@ -127,6 +127,12 @@ def test_format_a_cut_inside_a_block() -> None:
     assert frame.data == N21_STRIPPED[:42]
 
 
+def test_format_a_cut_to_the_length_that_l_says() -> None:
+    frame = strip_crcs(N21_FORMAT_A[: len(N21_STRIPPED)])
+    assert (frame.format, frame.data) == (FrameFormat.A, N21_STRIPPED[:26])
+    assert isinstance(frame.problem, Truncated)
+
+
 def test_short_stripped_frame_says_what_is_missing() -> None:
     assert strip_crcs(N21_STRIPPED[:-5]).missing == 5
 

@@ -174,11 +174,16 @@ def _checked(text: str | None, read_cell: Callable[[str], _T], warnings: list[st
 
 def _adapter(text: str | None, number: str, warnings: list[str]) -> dict[str, str | None]:
     """Return the radio adapter that sends for a meter, nothing when the meter sends itself."""
-    cell = _checked(text, lambda printed: serial_cell(printed, on_air=True), warnings)
-    if cell is None or cell.number == number:
+    if not text or not any(c.isalnum() for c in text):
         return {}
-    if not RADIO_NUMBER.fullmatch(cell.number):
-        warnings.append("the radio adapter's number is not eight digits: left out")
+    try:
+        cell = serial_cell(text, on_air=True)
+    except ValueError:
+        cell = None
+    if cell is None or not RADIO_NUMBER.fullmatch(cell.number):
+        warnings.append("the radio adapter's number cannot be read: left out")
+        return {}
+    if cell.number == number:
         return {}
     return {"adapter": cell.number, "adapter_manufacturer": cell.manufacturer}
 

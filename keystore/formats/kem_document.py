@@ -114,8 +114,10 @@ def read_devices(root: Element, variant: KemVariant) -> Iterator[KemDevice]:
     names = _NAMES[variant]
     order = root.get("orderid", "")
     for element in descendants(root, names.device):
-        texts = {attribute: text_below(element, tag) for tag, attribute in (*names.fields, *names.after_keys)}
-        yield KemDevice(keys=tuple(_keys(element, names.key_list)), **{"order": order, **texts})
+        texts = {
+            attribute: text_below(element, tag, names.device) for tag, attribute in (*names.fields, *names.after_keys)
+        }
+        yield KemDevice(keys=tuple(_keys(element, names)), **{"order": order, **texts})
 
 
 def build_document(devices: Iterable[KemDevice], variant: KemVariant, order: str = "") -> bytes:
@@ -129,8 +131,9 @@ def build_document(devices: Iterable[KemDevice], variant: KemVariant, order: str
     return f'<{names.root}{attributes} schemaVersion="{names.schema_version}">{body}</{names.root}>'.encode()
 
 
-def _keys(device: Element, key_list: str) -> Iterator[KemKey]:
-    for container in descendants(device, key_list):
+def _keys(device: Element, names: _Names) -> Iterator[KemKey]:
+    # A device may stand in a device: its keys are its own.
+    for container in descendants(device, names.key_list, names.device):
         for child in container:
             if local_name(child) == "Key":
                 name = text_below(child, "Name") or text_below(child, "Type") or child.get("Type") or child.get("Name")

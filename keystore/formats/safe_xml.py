@@ -37,11 +37,18 @@ def namespace(element: Element) -> str:
     return tag[1:].partition("}")[0] if isinstance(tag, str) and tag.startswith("{") else ""
 
 
-def descendants(element: Element, name: str) -> Iterator[Element]:
-    """Yield the elements of a local name at any depth below `element`, in document order."""
-    return (child for child in element.iter() if child is not element and local_name(child) == name)
+def descendants(element: Element, name: str, outside: str = "") -> Iterator[Element]:
+    """Yield the elements of a local name at any depth below `element`, but not in elements `outside`, in order."""
+    waiting = list(reversed(element))
+    while waiting:
+        child = waiting.pop()
+        child_name = local_name(child)
+        if child_name == name:
+            yield child
+        if not outside or child_name != outside:
+            waiting.extend(reversed(child))
 
 
-def text_below(element: Element, name: str) -> str:
-    """Return the first non-empty text of an element of that local name at any depth, else an empty string."""
-    return next((text for child in descendants(element, name) if (text := (child.text or "").strip())), "")
+def text_below(element: Element, name: str, outside: str = "") -> str:
+    """Return the first non-empty text of such an element, else an empty string."""
+    return next((text for child in descendants(element, name, outside) if (text := (child.text or "").strip())), "")

@@ -59,6 +59,9 @@ def test_the_radio_adapter_of_a_meter_is_kept_beside_its_number(header: str) -> 
     assert (beside.number, beside.adapter, beside.adapter_manufacturer) == ("63001468", "01234567", "TCH")
     (padded,) = read(f"{header};Meter no;Key\n1234567;63001468;{KEY}\n").ready
     assert (padded.number, padded.adapter) == ("63001468", "01234567")
+    (unknown,) = read(f"{header};Meter no;Key\n-;63001468;{KEY}\n").rows
+    (lost,) = read(f"{header};Meter no;Key\n1.2E+07;63001468;{KEY}\n").rows
+    assert (unknown.warnings, lost.warnings) == ((), ("the radio adapter's number cannot be read: left out",))
     (itself,) = read(f"{header};Meter no;Key\n63001468;63001468;{KEY}\n").ready
     assert (itself.number, itself.adapter) == ("63001468", "")
     (alone,) = read(f"{header};Key\n63001468;{KEY}\n").ready

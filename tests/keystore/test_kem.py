@@ -219,6 +219,17 @@ def test_keys_of_a_kem2_are_told_by_name_wherever_it_stands() -> None:
     assert found == [("gpk:61", key_of("gpk")), ("pk:2", key_of("two")), ("wmbus_dek", key_of("one"))]
 
 
+def test_a_device_inside_a_device_keeps_its_number_and_key_to_itself() -> None:
+    inner = build_document([TWO], KemVariant.KEM2).split(b">", 1)[1].removesuffix(b"</Devices>")
+    outer = build_document([ONE], KemVariant.KEM2).replace(b"<Device>", b"<Device><Modules>" + inner + b"</Modules>")
+    found = {(record.number, record.role_text, record.value.hex().upper()) for record in read(outer).ready}
+    assert found == {
+        ("63001468", "wmbus_dek", HEX["one"]),
+        ("00000002", "gpk:60", HEX["gpk"]),
+        ("00000002", "wmbus_dek", HEX["two"]),
+    }
+
+
 def test_a_key_name_in_other_letters_is_that_name() -> None:
     document = build_document(
         [replace(ONE, keys=(KemKey("dek", HEX["one"]), KemKey("Gpk2", HEX["gpk"])))], KemVariant.KEM2

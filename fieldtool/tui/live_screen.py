@@ -26,10 +26,14 @@ class LiveScreen(Screen[None]):
         self.session = session
         self.status_bar = StatusBar(session)
         self._timer: Timer | None = None
+        self._could_be_unlocked = False
 
     def pull(self) -> None:
-        """Take over what is new, and draw only that."""
+        """Take over what is new, and draw only that; a keystore that was locked can be unlocked from now on."""
         self.status_bar.pull()
+        if self.session.can_be_unlocked != self._could_be_unlocked:
+            self._could_be_unlocked = not self._could_be_unlocked
+            self.refresh_bindings()
 
     def _pull_when_taken(self) -> None:
         """Draw nothing new while a slow terminal still takes the picture before: keys would wait behind it all."""

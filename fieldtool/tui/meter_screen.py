@@ -36,6 +36,9 @@ class MeterScreen(LiveScreen):
     """One meter; follows its newest telegram until the user holds one."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
+        Binding(
+            "u", "app.unlock_keystore", "Unlock", tooltip="Unlock the keystore with its passphrase", id="meter.unlock"
+        ),
         Binding("escape", "back", "Back", tooltip="Back to the reception list", id="meter.back"),
         Binding("a", "app.actions", "Actions", tooltip="Read out or set up this meter", id="meter.actions"),
         Binding("1", "page('summary')", "Verdict", tooltip="Verdict and readings", id="meter.summary", group=_PAGES),

@@ -69,3 +69,8 @@ class Session:
     open_link: LinkOpener = open_link
     lend_port: PortLender = nothing_to_lend
     visited: Visited = field(default_factory=Visited)
+
+    @property
+    def can_be_unlocked(self) -> bool:
+        """Whether there is a keystore that waits for its passphrase."""
+        return self.unlock_keystore is not None and self.keystore().startswith("locked")

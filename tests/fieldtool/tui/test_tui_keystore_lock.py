@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from fieldtool.pipeline.reception import Reception
 from fieldtool.tui.app import FieldToolApp
+from fieldtool.tui.meter_screen import MeterScreen
 from fieldtool.tui.session import Session
 from fieldtool.tui.unlock_screen import UnlockScreen
 from keystore.errors import WrongPassphrase
+from protocols.model import Outcome
+from tests.fieldtool.tui.tui_scenes import NARROW, address, screen_lines, screen_text, telegram, until
 
 RIGHT = "four words of nonsense"
 
@@ -105,3 +110,28 @@ def test_the_palette_offers_it_only_where_there_is_a_store() -> None:
 
     assert "Keystore: lock" in asyncio.run(titles(app_over(Store())))
     assert "Keystore: lock" not in asyncio.run(titles(FieldToolApp(Session(Reception()))))
+
+
+@pytest.mark.parametrize("opened", [(), ("enter",)])
+def test_what_a_telegram_without_its_key_says_can_be_pressed(opened: tuple[str, ...]) -> None:
+    store = Store()
+
+    async def go() -> None:
+        app = app_over(store)
+        app.session.reception.accept(telegram(address(1), Outcome.NO_KEY))
+        async with app.run_test(size=NARROW) as pilot:
+            await until(pilot, lambda: "00000001" in screen_text(app))
+            await pilot.press(*opened)
+            await until(pilot, lambda: bool(opened) == isinstance(app.screen, MeterScreen))
+            await pilot.press("u")
+            await pilot.pause()
+            assert not isinstance(app.screen, UnlockScreen), "there is nothing to unlock"
+            assert "u Unlock" not in screen_text(app)
+            store.lock()
+            await until(pilot, lambda: "u Unlock" in screen_lines(app)[-1])
+            await pilot.press("u")
+            await until(pilot, lambda: isinstance(app.screen, UnlockScreen))
+            await pilot.press(*("space" if c == " " else c for c in RIGHT), "enter")
+            await until(pilot, lambda: not store.locked and "u Unlock" not in screen_lines(app)[-1])
+
+    asyncio.run(go())

@@ -347,3 +347,15 @@ def test_ctrl_z_gives_the_terminal_back_for_a_while_on_every_screen(
         await until(pilot, lambda: suspended == ["now"])
 
     run_app(session_of([telegram(address(1))]), steps)
+
+
+def test_the_bottom_line_offers_no_key_that_only_types_a_letter() -> None:
+    async def steps(app: FieldToolApp, pilot: Pilot[None]) -> None:
+        await until(pilot, lambda: "/ Filter" in screen_lines(app)[-1])
+        await pilot.press("slash")
+        await until(pilot, lambda: "Back to the list" in screen_lines(app)[-1])
+        assert "/ Filter" not in screen_lines(app)[-1]
+        await pilot.press("escape")
+        await until(pilot, lambda: "/ Filter" in screen_lines(app)[-1])
+
+    run_app(session_of(some_meters()), steps)

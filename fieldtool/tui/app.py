@@ -99,8 +99,6 @@ class FieldToolApp(App[None]):
         """
         if action == "suspend_process":
             return not any(isinstance(screen, ActionScreen) and screen.at_a_meter for screen in self.screen_stack)
-        if action == "unlock_keystore":
-            return self.session.can_be_unlocked
         if action == "certificates":
             return self.session.certificates is not None and not isinstance(self.screen, CertificateScreen)
         if action == "actions":

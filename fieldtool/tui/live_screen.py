@@ -60,3 +60,7 @@ class LiveScreen(Screen[None]):
         """Stop pulling."""
         if self._timer is not None:
             self._timer.pause()
+
+    async def action_unlock(self) -> None:
+        """Ask for the passphrase."""
+        await self.app.run_action("app.unlock_keystore")

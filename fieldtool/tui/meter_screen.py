@@ -36,9 +36,7 @@ class MeterScreen(LiveScreen):
     """One meter; follows its newest telegram until the user holds one."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding(
-            "u", "app.unlock_keystore", "Unlock", tooltip="Unlock the keystore with its passphrase", id="meter.unlock"
-        ),
+        Binding("u", "unlock", "Unlock", tooltip="Unlock the keystore with its passphrase", id="meter.unlock"),
         Binding("escape", "back", "Back", tooltip="Back to the reception list", id="meter.back"),
         Binding("a", "app.actions", "Actions", tooltip="Read out or set up this meter", id="meter.actions"),
         Binding("1", "page('summary')", "Verdict", tooltip="Verdict and readings", id="meter.summary", group=_PAGES),
@@ -229,6 +227,8 @@ class MeterScreen(LiveScreen):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Grey out what would change nothing."""
+        if action == "unlock":
+            return self.session.can_be_unlocked
         if action == "received":
             return True if self.bytes_view.has_decrypted else None
         if action == "older":

@@ -34,9 +34,7 @@ class ReceptionScreen(LiveScreen):
     """The reception list with its filter, order and pause."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding(
-            "u", "app.unlock_keystore", "Unlock", tooltip="Unlock the keystore with its passphrase", id="home.unlock"
-        ),
+        Binding("u", "unlock", "Unlock", tooltip="Unlock the keystore with its passphrase", id="home.unlock"),
         Binding("slash", "edit_filter", "Filter", key_display="/", tooltip="Show only some meters", id="home.filter"),
         Binding("o", "next_order", "Order", tooltip="Sort by the next column", id="home.order"),
         Binding("O", "sort_again", "Sort again", False, tooltip="Sort again by the same column", id="home.sort"),
@@ -146,6 +144,8 @@ class ReceptionScreen(LiveScreen):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Offer the simulator only where it can be started, and the filter where its key is not a letter of it."""
+        if action == "unlock":
+            return self.session.can_be_unlocked
         if action == "edit_filter":
             return not self._filter_row.display
         if action == "simulate":

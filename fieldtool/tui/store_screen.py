@@ -56,10 +56,6 @@ class StoreScreen(LiveScreen):
             return self.access.is_locked and self.session.unlock_keystore is not None
         return True
 
-    async def action_unlock(self) -> None:
-        """Ask for the passphrase."""
-        await self.app.run_action("app.unlock_keystore")
-
     def begin(self, work: Coroutine[Any, Any, object]) -> None:
         """Do something beside the screen, unless something else is being done; what is refused is said."""
         if any(worker.group == _WORK and worker.node is self and not worker.is_finished for worker in self.workers):

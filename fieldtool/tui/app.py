@@ -10,7 +10,7 @@ from textual import events, work
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.driver import Driver
-from textual.screen import Screen
+from textual.screen import ModalScreen, Screen
 from textual.worker import Worker, WorkerState
 
 from fieldtool.errors import FieldToolError
@@ -100,14 +100,20 @@ class FieldToolApp(App[None]):
         if action == "suspend_process":
             return not any(isinstance(screen, ActionScreen) and screen.at_a_meter for screen in self.screen_stack)
         if action == "certificates":
-            return self.session.certificates is not None and not isinstance(self.screen, CertificateScreen)
+            return self.session.certificates is not None and not isinstance(self._below_windows, CertificateScreen)
         if action == "actions":
-            return self.session.certificates is not None and isinstance(self.screen, ReceptionScreen | MeterScreen)
+            shown = self._below_windows
+            return self.session.certificates is not None and isinstance(shown, ReceptionScreen | MeterScreen)
         return True
+
+    @property
+    def _below_windows(self) -> Screen[Any]:
+        """The screen that help, palette or a question stand before."""
+        return next(screen for screen in reversed(self.screen_stack) if not isinstance(screen, ModalScreen))
 
     def action_actions(self) -> None:
         """Show what can be done with the meter that the cursor stands on, or with any."""
-        access, screen = self.session.certificates, self.screen
+        access, screen = self.session.certificates, self._below_windows
         if access is not None and isinstance(screen, ReceptionScreen | MeterScreen):
             self.push_screen(ActionScreen(self.session, access, screen.chosen_address))
 

@@ -388,3 +388,18 @@ def test_the_screen_looks_as_it_did(field: Field) -> None:
     on_actions(field, steps)
     check_snapshot("action-plan-80x24", seen[0])
     check_snapshot("actions-80x24", seen[1])
+
+
+@pytest.mark.parametrize("opened", ["question_mark", "ctrl+p"])
+def test_windows_before_a_screen_change_nothing_of_what_can_be_done_there(field: Field, opened: str) -> None:
+    async def steps(app: FieldToolApp, pilot: Pilot[None]) -> None:
+        await until(pilot, lambda: "a Actions" in screen_lines(app)[-1])
+        await pilot.press(opened)
+        await until(pilot, lambda: not isinstance(app.screen, ReceptionScreen))
+        await pilot.pause()
+        assert app.check_action("actions", ())
+        assert "Actions" in {command.title for command in app.get_system_commands(app.screen_stack[-2])}
+        await pilot.press("escape")
+        await until(pilot, lambda: "a Actions" in screen_lines(app)[-1])
+
+    run_app(field.session(), steps)

@@ -72,7 +72,7 @@ def decode(
 
         return decode_lorawan(raw, mbus_keys=keys).telegram
     telegram = _decoded(raw, _walk, keys, formats, profiles, already_decrypted=already_decrypted)
-    if flawless(telegram) or is_wired(raw.data) or not may_lack_crcs(raw.data):
+    if flawless(telegram) or raw.frame_format or is_wired(raw.data) or not may_lack_crcs(raw.data):
         return telegram
     other = _decoded(raw, _walk_without_crcs, keys, formats, profiles, already_decrypted=already_decrypted)
     return other if flawless(other) else telegram
@@ -159,7 +159,7 @@ def _walk(decoding: Decoding) -> None:
         raise Truncated("no bytes at all", layer="link", offset=0)
     if len(data) > MAX_FRAME:
         raise BadField(f"{len(data)} bytes are more than any frame has", layer="link", offset=MAX_FRAME)
-    if is_wired(data):
+    if decoding.frame.frame_format is None and is_wired(data):
         decode_wired(decoding)
     else:
         decode_wireless(decoding)

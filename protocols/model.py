@@ -108,12 +108,21 @@ class Link(StrEnum):
     LORAWAN_PAYLOAD = "lorawan-payload"
 
 
+class FrameFormat(StrEnum):
+    """How the link-layer CRCs of wireless M-Bus lie in the bytes that were handed over (EN 13757-4, 12)."""
+
+    A = "A"
+    B = "B"
+    STRIPPED = "stripped"
+
+
 @dataclass(frozen=True, slots=True)
 class RawFrame:
     """Bytes as a receiver handed them over, with when, where and how strongly they were heard.
 
     `link` says whether `data` is an M-Bus frame, a LoRaWAN PHYPayload, or an application payload that a network server
-    decrypted; `lora` what the receiver knows beside the bytes of the latter two.
+    decrypted; `lora` what the receiver knows beside the bytes of the latter two. `frame_format` is where the CRCs of a
+    wireless M-Bus frame lie, None where the receiver does not tell: then the CRCs that fit decide.
     """
 
     data: bytes
@@ -123,6 +132,7 @@ class RawFrame:
     rssi_dbm: int | None = None
     link: Link = Link.MBUS
     lora: LoraReception | None = None
+    frame_format: FrameFormat | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -129,10 +129,7 @@ class SerialReceiver:
     def _take(self, event: HostEvent, port: SerialPort, session: HostSession, frames: FrameQueue, tell: Tell) -> None:
         if isinstance(event, Frame):
             self._attempt = 0
-            mode = single_mode(self._mode) if event.lora is None else mode_text(event.lora)
-            frames.put(
-                RawFrame(event.data, self._now(), self._family.NAME, mode, event.rssi_dbm, event.link, event.lora)
-            )
+            frames.put(self._raw(event))
         elif isinstance(event, Send):
             port.write(event.data)
         elif isinstance(event, Damaged):
@@ -150,6 +147,23 @@ class SerialReceiver:
         elif isinstance(event, Failed):
             error = ReceiverUnfit if event.identified else ReceiverSilent
             raise error(f"{self._url.target}: {event.reason}", event.hint)
+
+    def _raw(self, frame: Frame) -> RawFrame:
+        mode = frame.mode
+        if frame.lora is not None:
+            mode = mode_text(frame.lora)
+        elif mode == "":
+            mode = single_mode(self._mode)
+        return RawFrame(
+            frame.data,
+            self._now(),
+            self._family.NAME,
+            mode,
+            frame.rssi_dbm,
+            frame.link,
+            frame.lora,
+            frame.frame_format,
+        )
 
     def _report(self, tell: Tell, detail: str, hint: str, *, identified: bool = False) -> None:
         """Tell of a failure once; the attempts that follow stay silent until one succeeds."""

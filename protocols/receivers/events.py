@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
 from protocols.lorawan.facts import LoraReception
-from protocols.model import Link
+from protocols.model import FrameFormat, Link
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,9 @@ class Frame:
     """A frame off the air: of wireless M-Bus, L field first and without link-layer CRCs; of LoRaWAN, the PHYPayload.
 
     `link` says which, `lora` what the receiver says of a LoRaWAN frame beside its bytes. `timestamp_s` is the
-    receiver's own clock in seconds, None when it sends none.
+    receiver's own clock in seconds, None when it sends none. `frame_format` stands with a wireless M-Bus frame whose
+    link-layer CRCs are still there, and unchecked. `mode` is the radio mode of this frame: None where the receiver
+    hears several and does not tell which, empty where it is the one that was asked for.
     """
 
     data: bytes
@@ -49,6 +51,8 @@ class Frame:
     timestamp_s: int | None = None
     link: Link = Link.MBUS
     lora: LoraReception | None = None
+    frame_format: FrameFormat | None = None
+    mode: str | None = ""
 
 
 @dataclass(frozen=True, slots=True)

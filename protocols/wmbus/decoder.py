@@ -106,7 +106,9 @@ def decode_message(decoding: Decoding, first: Telegram, data: bytes, afl_start: 
 
 def _link(decoding: Decoding) -> None:
     raw = decoding.frame.data
-    frame = LinkFrame(raw, FrameFormat.STRIPPED) if decoding.crcs_removed else strip_crcs(raw)
+    frame = (
+        LinkFrame(raw, FrameFormat.STRIPPED) if decoding.crcs_removed else strip_crcs(raw, decoding.frame.frame_format)
+    )
     decoding.data = decoding.plain = frame.data + frame.trailing
     decoding.size = len(frame.data)
     link = parse_link(frame.data)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
 
 from construct import Bytes, Int8ul, Struct
 
 from protocols.errors import BadChecksum, BadField, ProtocolError, Truncated
 from protocols.mbus.crc import crc16_en13757, ends_with_crc
 from protocols.model import Address, Span
+from protocols.model import FrameFormat as FrameFormat
 from protocols.wmbus.control import C_MEANINGS, control_name
 
 HEADER_SIZE = 10
@@ -41,14 +41,6 @@ LINK_HEADER = Struct(
     "control" / Int8ul,
     "address" / Bytes(8),
 )
-
-
-class FrameFormat(StrEnum):
-    """How the link-layer CRCs lay in the bytes that were handed over."""
-
-    A = "A"
-    B = "B"
-    STRIPPED = "stripped"
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,8 +101,10 @@ def tile(layer: str, start: int, fields: tuple[tuple[int, str, str, str], ...]) 
     return tuple(spans)
 
 
-def strip_crcs(raw: bytes) -> LinkFrame:
+def strip_crcs(raw: bytes, told: FrameFormat | None = None) -> LinkFrame:
     """Tell frame format A, format B and stripped frames apart by their CRCs and lengths, and remove the CRCs.
+
+    Where the receiver has `told` the format, it is that one, and CRCs that do not fit are damage.
 
     A frame of which a later block is damaged or missing comes back with `problem` and what precedes it. Raises
     `BadChecksum` when the block with the address is damaged, its L field included,
@@ -121,6 +115,8 @@ def strip_crcs(raw: bytes) -> LinkFrame:
     length = raw[0]
     if length < MIN_LENGTH - 1:
         raise BadField(f"L field is {length}; a frame has at least {MIN_LENGTH}", layer="link", offset=0)
+    if told is not None:
+        return _strip_told(raw, told)
     as_a = _check_a(raw)
     if as_a is not None:
         return _strip_a(raw, as_a)
@@ -132,6 +128,26 @@ def strip_crcs(raw: bytes) -> LinkFrame:
     if len(raw) != size:
         _refuse_damaged_length(raw)
     return LinkFrame(raw[:size], FrameFormat.STRIPPED, raw[size:], max(0, size - len(raw)))
+
+
+def _strip_told(raw: bytes, told: FrameFormat) -> LinkFrame:
+    """Remove the CRCs of a frame whose format is known; a whole link header is there."""
+    size = raw[0] + 1
+    if told is FrameFormat.STRIPPED:
+        return LinkFrame(raw[:size], told, raw[size:], max(0, size - len(raw)))
+    if told is FrameFormat.A:
+        return _strip_a(raw, [_crc_fits(raw, start, size) for start, size in blocks_a(raw[0])])
+    if not _is_size_of_b(size):
+        raise BadField(f"L field is {raw[0]}, which no frame of format B has", layer="link", offset=0)
+    first = _crc_fits(raw, 0, min(size, BLOCK_B) - CRC_SIZE)
+    if len(raw) >= size:
+        return _strip_b(raw, (first, size <= BLOCK_B or _crc_fits(raw, BLOCK_B, size - BLOCK_B - CRC_SIZE)))
+    problem = Truncated(f"format B frame is cut: {len(raw)} of {size} bytes", layer="link", offset=len(raw))
+    if not first:
+        raise problem
+    length = size - 1 - 2 * CRC_SIZE
+    data = bytes((length,)) + raw[1 : BLOCK_B - CRC_SIZE]
+    return LinkFrame(data, told, raw[BLOCK_B:], length + 1 - len(data), problem)
 
 
 def may_lack_crcs(raw: bytes) -> bool:

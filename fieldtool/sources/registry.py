@@ -21,6 +21,8 @@ SOURCES: dict[str, str] = {
     "gwmp": "fieldtool.sources.gateway:open_source",
     "mqtt": "fieldtool.sources.mqtt:open_source",
     "mqtts": "fieldtool.sources.mqtt:open_source",
+    "rtlwmbus": "fieldtool.sources.program_lines:open_source",
+    "rtl433": "fieldtool.sources.program_lines:open_source",
     "file": "fieldtool.sources.file:open_source",
     "sim": "fieldtool.sources.simulated:open_source",
 }

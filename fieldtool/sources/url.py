@@ -21,6 +21,8 @@ _EXAMPLES: Final = {
     "gwmp": "gwmp://127.0.0.1:1700",
     "mqtt": "mqtt://127.0.0.1:1883",
     "mqtts": "mqtts://broker.example:8883",
+    "rtlwmbus": "rtlwmbus:-",
+    "rtl433": "rtl433:-",
     "file": "file:capture.hex",
     "sim": "sim:demo",
 }
@@ -80,7 +82,8 @@ def parse_url(text: str, kinds: tuple[str, ...], options: dict[str, tuple[str, .
             target = target[1:]
     if not target:
         mode = "?mode=c1,t1" if "mode" in options.get(kind, ()) else ""
-        raise UsageError(f"{shown!r} names no port or file", f"as in {kind}:///dev/ttyUSB0{mode}")
+        example = _EXAMPLES.get(kind, f"{kind}:///dev/ttyUSB0{mode}")
+        raise UsageError(f"{shown!r} names no port or file", f"as in {example}")
     return ReceiverUrl(without_secrets(text), kind, target, _options(shown, query, options.get(kind, ())))
 
 

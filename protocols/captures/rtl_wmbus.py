@@ -11,6 +11,8 @@ from protocols.captures.times import time_in
 from protocols.model import RawFrame
 
 KIND: Final = "rtl_wmbus line"
+CRC_WRONG: Final = "the receiver says that a CRC was wrong"
+"""The note of a frame that its receiver calls damaged."""
 
 _LINE: Final = re.compile(
     r"(?:(?:rla|t2a);)?(?P<mode>[STCRNF][12]?[a-gm]?);(?P<crc>[01]?);(?P<symbols>[01]?);(?P<time>[^;]*);"
@@ -37,7 +39,7 @@ def read(text: str) -> Pasted | None:
     strength = _DBM.fullmatch(found["rssi"])
     notes = []
     if found["crc"] == "0":
-        notes.append("the receiver says that a CRC was wrong")
+        notes.append(CRC_WRONG)
     if found["symbols"] == "0":
         notes.append("the receiver says that a 3-of-6 symbol was wrong")
     if found["more"]:

@@ -21,7 +21,7 @@ from fieldtool.tui.meter_screen import MeterScreen
 from fieldtool.tui.meter_table import SortBy
 from fieldtool.tui.reception_screen import ReceptionScreen
 from fieldtool.tui.session import Session
-from fieldtool.tui.terminal import patient
+from fieldtool.tui.terminal import let_go, patient
 from fieldtool.tui.unlock_screen import UnlockScreen
 from protocols.text import safe_text
 
@@ -251,6 +251,7 @@ def run(session: Session) -> None:
     try:
         app.run()
     finally:
+        let_go(app)
         app.close_started()
     if app.failure is not None:
         raise app.failure

@@ -88,3 +88,10 @@ def is_behind(app: App[Any]) -> bool:
     """Whether the terminal of the app has not yet taken what was drawn before; False where that cannot be known."""
     output = getattr(app._driver, "_file", None)
     return isinstance(output, TerminalOutput) and output.is_behind
+
+
+def let_go(app: App[Any]) -> None:
+    """End the thread that reads the keys: it goes on for ever where a request to terminate broke the screens off."""
+    ended = getattr(app._driver, "exit_event", None)
+    if isinstance(ended, threading.Event):
+        ended.set()

@@ -10,11 +10,12 @@ import sys
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from textual.pilot import Pilot
 
-from fieldtool.tui.app import FieldToolApp
+from fieldtool.tui.app import FieldToolApp, run
 from fieldtool.tui.terminal import TerminalOutput
 from tests.fieldtool.tui.tui_scenes import PATIENCE_S, address, run_app, screen_text, session_of, telegram, until
 
@@ -123,3 +124,16 @@ def test_busy_screens_end_when_their_terminal_is_closed_that_took_nothing(tmp_pa
     finally:
         screens.kill()
         screens.wait()
+
+
+def test_screens_that_are_broken_off_leave_no_thread_that_reads_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    ended = threading.Event()
+
+    def break_off(app: FieldToolApp) -> None:
+        monkeypatch.setattr(app, "_driver", SimpleNamespace(exit_event=ended))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(FieldToolApp, "run", break_off)
+    with pytest.raises(KeyboardInterrupt):
+        run(session_of([]))
+    assert ended.is_set()

@@ -252,25 +252,6 @@ def test_waiting_is_told_and_can_be_stopped(field: Field) -> None:
     assert len(field.opened) == 1
 
 
-def test_ctrl_z_leaves_no_meter_waiting(field: Field, monkeypatch: pytest.MonkeyPatch) -> None:
-    suspended: list[str] = []
-    monkeypatch.setattr(FieldToolApp, "action_suspend_process", lambda _app: suspended.append("now"))
-    field.bench.enrol("installer")
-    field.wait = threading.Event()
-
-    async def steps(app: FieldToolApp, pilot: Pilot[None]) -> None:
-        await visit(app, pilot, field, "start-radio")
-        await until(pilot, says(app, "waiting for the meter"))
-        await pilot.press("ctrl+z")
-        assert not suspended
-        await pilot.press("escape")
-        await until(pilot, lambda: app.screen.query_one("#message").has_class("-bad"))
-        await pilot.press("ctrl+z")
-        await until(pilot, lambda: suspended == ["now"])
-
-    on_actions(field, steps)
-
-
 def test_who_quits_meanwhile_leaves_no_link_open(field: Field) -> None:
     field.bench.enrol("installer")
     field.wait = threading.Event()
@@ -388,18 +369,3 @@ def test_the_screen_looks_as_it_did(field: Field) -> None:
     on_actions(field, steps)
     check_snapshot("action-plan-80x24", seen[0])
     check_snapshot("actions-80x24", seen[1])
-
-
-@pytest.mark.parametrize("opened", ["question_mark", "ctrl+p"])
-def test_windows_before_a_screen_change_nothing_of_what_can_be_done_there(field: Field, opened: str) -> None:
-    async def steps(app: FieldToolApp, pilot: Pilot[None]) -> None:
-        await until(pilot, lambda: "a Actions" in screen_lines(app)[-1])
-        await pilot.press(opened)
-        await until(pilot, lambda: not isinstance(app.screen, ReceptionScreen))
-        await pilot.pause()
-        assert app.check_action("actions", ())
-        assert "Actions" in {command.title for command in app.get_system_commands(app.screen_stack[-2])}
-        await pilot.press("escape")
-        await until(pilot, lambda: "a Actions" in screen_lines(app)[-1])
-
-    run_app(field.session(), steps)

@@ -6,6 +6,7 @@ import json
 import signal
 import threading
 from argparse import ArgumentParser, Namespace
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 
@@ -19,6 +20,7 @@ from protocols.receivers.registry import REGISTRY, receiver
 from protocols.text import safe_text
 from simulators.devices.model import SimulatedDevice
 from simulators.meters.model import SimulatedMeter
+from simulators.ports import StandardOutput
 
 POLL_S = 0.5
 
@@ -26,7 +28,10 @@ POLL_S = 0.5
 def _configure_receiver(parser: ArgumentParser) -> None:
     parser.add_argument("--kind", default=KIND, help=f"receiver family (default: {KIND})")
     parser.add_argument(
-        "--at", default="", metavar="pty|tcp:PORT|udp:HOST:PORT|mqtt:PORT", help="where to connect to it"
+        "--at",
+        default="",
+        metavar="pty|tcp:PORT|udp:HOST:PORT|mqtt:PORT|stdout|fifo:PATH",
+        help="where to connect to it",
     )
     parser.add_argument(
         "--scenario", type=Path, metavar="FILE", help="scenario of meters and devices (default: the demo's)"
@@ -42,12 +47,14 @@ def _receiver(arguments: Namespace) -> ExitCode:
     stop_on_terminate(stop)
     start_bench(bench)
     try:
-        if arguments.json:
+        if isinstance(bench.port, StandardOutput):
+            output.talk(f"simulated {arguments.kind}; read it with: | fieldtool listen {bench.url()}")
+        elif arguments.json:
             output.data(json.dumps({"kind": arguments.kind, "at": bench.at}), flush=True)
         else:
             output.data(f"simulated {arguments.kind} at {bench.at}", flush=True)
             output.talk(f"listen to it with: fieldtool listen '{bench.url(_mode(arguments.kind))}'; end with Ctrl-C")
-        wait(stop, arguments.seconds)
+        wait(stop, arguments.seconds, lambda: bench.port.plugged)
     finally:
         bench.stop()
     return ExitCode.OK
@@ -58,10 +65,10 @@ def _mode(kind: str) -> str:
     return receiver(kind).DEFAULT_MODE if kind in REGISTRY else ""
 
 
-def wait(stop: threading.Event, limit_s: float | None) -> None:
-    """Wait in short steps, so that Ctrl-C is heard on every system."""
+def wait(stop: threading.Event, limit_s: float | None, is_used: Callable[[], bool] = lambda: True) -> None:
+    """Wait in short steps, so that Ctrl-C is heard on every system; until nobody can use what runs any more."""
     waited_s = 0.0
-    while not stop.is_set() and (limit_s is None or waited_s < limit_s):
+    while not stop.is_set() and is_used() and (limit_s is None or waited_s < limit_s):
         step_s = POLL_S if limit_s is None else min(POLL_S, limit_s - waited_s)
         stop.wait(step_s)
         waited_s += step_s

@@ -12,8 +12,8 @@ from simulators.air import Air
 from simulators.air.two_way import Transmitter
 from simulators.bench.bench_thread import BenchThread
 from simulators.errors import PortError
-from simulators.ports import Port, best_port, open_port
-from simulators.receivers.device import SCHEMES, STAND_AS, STANDS_AT, Device, KnowsDevices, device
+from simulators.ports import Port, StandardOutput, best_port, open_port
+from simulators.receivers.device import SCHEMES, STAND_AS, STANDS_ALSO_AT, STANDS_AT, Device, KnowsDevices, device
 from simulators.scenario import Scenario
 
 POLL_S: Final = 0.02
@@ -66,7 +66,8 @@ class Bench:
         if isinstance(receiver, KnowsDevices):
             receiver.register(scenario.devices)
         stands_at = STANDS_AT.get(kind)
-        if stands_at is not None and at and at.partition(":")[0] != stands_at:
+        fitting = () if stands_at is None else (stands_at, *STANDS_ALSO_AT.get(stands_at, ()))
+        if stands_at is not None and at and at.partition(":")[0] not in fitting:
             raise PortError(f"{kind} does not stand at {at!r}", f"as in {STAND_AS[stands_at]}, or leave it out")
         port = open_port(at or stands_at or best_port(), receiver.BAUD)
         return cls(scenario, receiver, port, starts=starts, speed=speed)
@@ -80,7 +81,8 @@ class Bench:
         """Return the receiver's URL, as `listen` takes it."""
         query = f"?mode={mode}" if mode else ""
         kind = self.receiver.KIND
-        return f"{SCHEMES.get(kind, kind)}{self.port.scheme_suffix}://{self.port.address}{query}"
+        slashes = "" if isinstance(self.port, StandardOutput) else "//"
+        return f"{SCHEMES.get(kind, kind)}{self.port.scheme_suffix}:{slashes}{self.port.address}{query}"
 
     def add(self, receiver: Device, port: Port) -> None:
         """Let another receiver listen to the same air, on a port of its own; before `start`."""

@@ -1,4 +1,4 @@
-"""Ports by the words that name them: `pty`, `tcp:4001`, `udp:127.0.0.1:1700`, `mqtt:1883`."""
+"""Ports by the words that name them: `pty`, `tcp:4001`, `udp:127.0.0.1:1700`, `mqtt:1883`, `fifo:lines`."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 from simulators.errors import PortError
 from simulators.ports.port import Port, is_number
 from simulators.ports.pty_port import PtyPort
+from simulators.ports.stream_port import NamedPipe, StandardOutput
 from simulators.ports.tcp_port import TcpPort
 from simulators.ports.udp_port import parse_udp
 
@@ -20,7 +21,7 @@ def best_port() -> str:
 def open_port(at: str, baud: int, link: Path | None = None) -> Port:
     """Return the port, not yet plugged, that a text names; raises `PortError`.
 
-    `pty`, `tcp`, `tcp:NUMBER`, `udp:HOST:NUMBER`, or `mqtt:NUMBER`, which is a broker.
+    `pty`, `tcp`, `tcp:NUMBER`, `udp:HOST:NUMBER`, `mqtt:NUMBER`, which is a broker, `stdout`, or `fifo:PATH`.
     """
     kind, _, number = at.partition(":")
     if kind == "pty" and not number:
@@ -33,4 +34,11 @@ def open_port(at: str, baud: int, link: Path | None = None) -> Port:
         from simulators.mqtt.broker import parse_broker
 
         return parse_broker(number)
-    raise PortError(f"no port {at!r}", "write pty, tcp, tcp:NUMBER, udp:HOST:NUMBER or mqtt:NUMBER, up to 65535")
+    if kind == "stdout" and not number:
+        return StandardOutput()
+    if kind == "fifo" and number:
+        return NamedPipe(Path(number))
+    raise PortError(
+        f"no port {at!r}",
+        "write pty, tcp, tcp:NUMBER, udp:HOST:NUMBER or mqtt:NUMBER, up to 65535, or stdout, or fifo:PATH",
+    )

@@ -19,15 +19,30 @@ DEVICES: Final[dict[str, str]] = {
     "gwmp": "simulators.receivers.gwmp:PacketForwarder",
     "mqtt": "simulators.receivers.network_server:NetworkServer",
     "mqtt-chirpstack": "simulators.receivers.network_server:ChirpStackServer",
+    "rtlwmbus": "simulators.receivers.sdr_programs:RtlWmbus",
+    "rtl433": "simulators.receivers.sdr_programs:Rtl433",
 }
 """Kind to `module:Class`; the kind is that of the receiver's URL but for `SCHEMES`."""
 
 SCHEMES: Final[dict[str, str]] = {"mqtt-chirpstack": "mqtt"}
 
-STANDS_AT: Final[dict[str, str]] = {"gwmp": "udp", "mqtt": "mqtt", "mqtt-chirpstack": "mqtt"}
+STANDS_AT: Final[dict[str, str]] = {
+    "gwmp": "udp",
+    "mqtt": "mqtt",
+    "mqtt-chirpstack": "mqtt",
+    "rtlwmbus": "stdout",
+    "rtl433": "stdout",
+}
 """The kind of port of what does not stand on a serial line."""
 
-STAND_AS: Final[dict[str, str]] = {"udp": "udp:127.0.0.1:1700", "mqtt": "mqtt:1883"}
+STANDS_ALSO_AT: Final[dict[str, tuple[str, ...]]] = {"stdout": ("tcp", "fifo")}
+"""Other kinds of port that do instead."""
+
+STAND_AS: Final[dict[str, str]] = {
+    "udp": "udp:127.0.0.1:1700",
+    "mqtt": "mqtt:1883",
+    "stdout": "stdout, tcp:5000, fifo:lines",
+}
 """An example of each such port."""
 
 

@@ -16,9 +16,10 @@ from protocols.receivers.im871a.envelope import Envelope, EnvelopeStream, Stream
 from protocols.receivers.im871a.message import STATUS_FAILED, STATUS_OK, Message
 from protocols.receivers.im871a.messages import OtherMessage, parse_message
 from protocols.receivers.im871a.settings import HEARD_MODES, Config, DeviceInfo, DeviceType, LinkMode, rssi_raw
-from protocols.wmbus.link import BLOCK_B, FrameFormat, blocks_a, strip_crcs
+from protocols.wmbus.link import strip_crcs
 from simulators.air import Transmission
 from simulators.air.two_way import Downlink
+from simulators.receivers.cut_crcs import cut_crcs
 from simulators.receivers.sending import Outbox
 from simulators.receivers.serial_line import BITS_A_BYTE
 
@@ -41,10 +42,6 @@ FACTORY_CONFIG: Final = Config(
     led_control=0,
     rtc_control=0,
 )
-
-BLOCK_1_A: Final = 12
-BLOCK_N_A: Final = 18
-"""Bytes of the first block of frame format A, and of any following whole one, with their CRCs."""
 
 STALE_S: Final = 0.5
 """A request that stood still for so long is never finished: what comes next is another one."""
@@ -229,7 +226,7 @@ class Im871aStick:
         # A frame whose CRCs all fail looks like one without CRCs; the radio knows the format from the sync word.
         if frame is not None and frame.format is transmission.frame_format and frame.problem is None:
             return frame.data[1:]
-        return _cut_crcs(transmission)[1:] if self._hand_over_damaged else b""
+        return cut_crcs(transmission)[1:] if self._hand_over_damaged else b""
 
     def _clock(self, now_s: float) -> int:
         """The module's clock; 0 while it is off."""
@@ -320,17 +317,3 @@ class Im871aStick:
         self._operation_mode = 0
         self._quiet_until_s = None
         self._telegrams.clear()
-
-
-def _cut_crcs(transmission: Transmission) -> bytes:
-    """The bytes of a damaged frame where its format has no CRCs."""
-    coded = transmission.coded
-    if transmission.frame_format is FrameFormat.B:
-        return coded[:-2] if len(coded) <= BLOCK_B else coded[: BLOCK_B - 2] + coded[BLOCK_B:-2]
-    return b"".join(coded[start : start + size] for start, size in blocks_a(_length_a(len(coded))))
-
-
-def _length_a(on_air: int) -> int:
-    """The L field of a format A frame of so many bytes on the air."""
-    blocks = 1 + max(0, -(-(on_air - BLOCK_1_A) // BLOCK_N_A))
-    return on_air - 2 * blocks - 1

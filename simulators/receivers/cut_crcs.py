@@ -1,0 +1,26 @@
+"""The bytes of a damaged frame as receivers hand them over that do not drop it: cut where its format has CRCs."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from protocols.wmbus.link import BLOCK_B, FrameFormat, blocks_a
+from simulators.air import Transmission
+
+BLOCK_1_A: Final = 12
+BLOCK_N_A: Final = 18
+"""Bytes of the first block of frame format A, and of any following whole one, with their CRCs."""
+
+
+def cut_crcs(transmission: Transmission) -> bytes:
+    """Return the bytes of a damaged frame from the L field on, without those where its format has CRCs."""
+    coded = transmission.coded
+    if transmission.frame_format is FrameFormat.B:
+        return coded[:-2] if len(coded) <= BLOCK_B else coded[: BLOCK_B - 2] + coded[BLOCK_B:-2]
+    return b"".join(coded[start : start + size] for start, size in blocks_a(_length_a(len(coded))))
+
+
+def _length_a(on_air: int) -> int:
+    """The L field of a format A frame of so many bytes on the air."""
+    blocks = 1 + max(0, -(-(on_air - BLOCK_1_A) // BLOCK_N_A))
+    return on_air - 2 * blocks - 1

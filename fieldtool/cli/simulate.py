@@ -21,6 +21,7 @@ from protocols.text import safe_text
 from simulators.devices.model import SimulatedDevice
 from simulators.meters.model import SimulatedMeter
 from simulators.ports import StandardOutput
+from simulators.receivers.device import SCHEMES
 
 POLL_S = 0.5
 
@@ -62,7 +63,8 @@ def _receiver(arguments: Namespace) -> ExitCode:
 
 def _mode(kind: str) -> str:
     """The mode to listen in; gateways have none."""
-    return receiver(kind).DEFAULT_MODE if kind in REGISTRY else ""
+    family = SCHEMES.get(kind, kind)
+    return receiver(family).DEFAULT_MODE if family in REGISTRY else ""
 
 
 def wait(stop: threading.Event, limit_s: float | None, is_used: Callable[[], bool] = lambda: True) -> None:

@@ -142,7 +142,8 @@ class SerialReceiver:
             self._reported = SourceState.CONNECTED
             model = f"{info.model} {info.serial}".rstrip()
             firmware = f", firmware {info.firmware}" if info.firmware else ""
-            detail = f"{model}{firmware}, listens to {info.mode}"
+            note = f"; it {info.note}" if info.note else ""
+            detail = f"{model}{firmware}, listens to {info.mode}{note}"
             tell(SourceEvent(self.name, state, detail, self._now()))
         elif isinstance(event, Failed):
             error = ReceiverUnfit if event.identified else ReceiverSilent

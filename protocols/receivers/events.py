@@ -14,12 +14,16 @@ from protocols.model import FrameFormat, Link
 
 @dataclass(frozen=True, slots=True)
 class ReceiverInfo:
-    """Which receiver answered: model, serial, firmware version, and the radio modes that it listens to."""
+    """Which receiver answered: model, serial, firmware version, and the radio modes that it listens to.
+
+    `note` is what the user should know of how it is set up, in a few words.
+    """
 
     model: str
     serial: str
     firmware: str
     mode: str
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,8 @@ from simulators.devices.model import SimulatedDevice
 
 DEVICES: Final[dict[str, str]] = {
     "im871a": "simulators.receivers.im871a:Im871aStick",
+    "amb8465": "simulators.receivers.amb8465:Amb8465Stick",
+    "amb8465-bare": "simulators.receivers.amb8465:BareAmb8465Stick",
     "rn2483": "simulators.receivers.rn2483:Rn2483Stick",
     "lora-e5": "simulators.receivers.lora_e5:LoraE5Stick",
     "rak3172": "simulators.receivers.rak3172:Rak3172Stick",
@@ -24,7 +26,7 @@ DEVICES: Final[dict[str, str]] = {
 }
 """Kind to `module:Class`; the kind is that of the receiver's URL but for `SCHEMES`."""
 
-SCHEMES: Final[dict[str, str]] = {"mqtt-chirpstack": "mqtt"}
+SCHEMES: Final[dict[str, str]] = {"mqtt-chirpstack": "mqtt", "amb8465-bare": "amb8465"}
 
 STANDS_AT: Final[dict[str, str]] = {
     "gwmp": "udp",

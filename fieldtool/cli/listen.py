@@ -18,6 +18,7 @@ from fieldtool.cli.keys_option import add_key_option
 from fieldtool.cli.mqtt_option import add_mqtt_option, receiver_defaults
 from fieldtool.cli.options import seconds
 from fieldtool.cli.profiles_option import add_profiles_option, profiles_in_use
+from fieldtool.cli.standard_input import share_standard_input
 from fieldtool.errors import OutputError, ReceiverError, UsageError
 from fieldtool.exit_codes import ExitCode
 from fieldtool.export.lines import outcome_text, telegram_line
@@ -65,6 +66,7 @@ def _run(arguments: Namespace) -> ExitCode:
         raise UsageError("the same receiver is named twice", "name each receiver once")
     given = tuple(arguments.key)
     profiles, formats = profiles_in_use(arguments), formats_in_use(arguments)
+    share_standard_input(sources)
     if _wants_screens(arguments):
         from fieldtool.cli.screens import listening_screens
 
@@ -131,7 +133,8 @@ def _show_until(listening: Listening, show: Callable[[Heard], None], limit_s: fl
         news = listening.next(wait_s)
         over = ended and news is None
         failure = listening.all_failed() if over else listening.never_connected()
-        if failure is None or news != failure:
+        ends_all = isinstance(news, SourceEvent) and (news == failure or listening.is_the_last(news))
+        if not ends_all:
             # What ends the command is not said twice.
             _tell(news, show)
         if failure is not None:

@@ -117,6 +117,12 @@ class Listening:
             failures = [event for event in self._states.values() if event and event.state is SourceState.FAILED]
             return failures[0] if failures and len(failures) == len(self._states) else None
 
+    def is_the_last(self, event: SourceEvent) -> bool:
+        """Say whether an event is the failure that ends everything: every source has failed for good, the first so."""
+        with self._lock:
+            all_final = all(newest is not None and newest.final for newest in self._states.values())
+        return all_final and event == self.all_failed()
+
     def take_unseen(self) -> int:
         """Return how many telegrams and events were dropped because `next` was called too seldom."""
         return 0 if self._news is None else self._news.take_dropped()

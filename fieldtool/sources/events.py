@@ -61,6 +61,18 @@ class Lender(Protocol):
         """Keep away from the port while the body runs."""
 
 
+@runtime_checkable
+class ReadsStandardInput(Protocol):
+    """A source that may read what is piped into this program."""
+
+    @property
+    def takes_standard_input(self) -> bool:
+        """Whether it does."""
+
+    def hold_standard_input(self) -> None:
+        """Keep what is standard input now, whatever becomes standard input later; raises `UsageError`."""
+
+
 class Source(Protocol):
     """Something that hands over frames once it was started."""
 

@@ -76,12 +76,21 @@ class StandardInput(LineInput):
         self._number = -1
 
     def open(self) -> None:
+        if self._number < 0:
+            self.hold()
+
+    def hold(self) -> None:
+        """Keep what is standard input now, whatever becomes standard input later; raises `UsageError`."""
         try:
-            self._number = sys.stdin.fileno()
+            number = sys.stdin.fileno()
+            is_terminal = os.isatty(number)
+            self._number = os.dup(number)
         except (AttributeError, OSError, ValueError) as error:
             raise UsageError("there is no standard input", f"as in: {self._example}") from error
-        if os.isatty(self._number):
-            raise UsageError("standard input is the keyboard; lines of a program should come there", self._example)
+        if is_terminal:
+            self.close()
+            what = "the standard input is the keyboard; the lines of a program should come there"
+            raise UsageError(what, f"as in: {self._example}")
 
     def read(self) -> bytes | None:
         data = _read(self._number)
@@ -92,7 +101,9 @@ class StandardInput(LineInput):
         return data
 
     def close(self) -> None:
-        """Leave it open: it is not this program's to close."""
+        number, self._number = self._number, -1
+        if number >= 0:
+            os.close(number)
 
 
 class FileInput(LineInput):

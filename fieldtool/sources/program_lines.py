@@ -73,6 +73,11 @@ class ProgramLines:
         """Whether nothing else may read the standard input."""
         return isinstance(self._input, StandardInput)
 
+    def hold_standard_input(self) -> None:
+        """Keep what is standard input now, whatever becomes standard input later; raises `UsageError`."""
+        if isinstance(self._input, StandardInput):
+            self._input.hold()
+
     def start(self, frames: FrameQueue, tell: Tell) -> None:
         """Open the input, which may raise a `FieldToolError`, and begin to read."""
         self._input.open()

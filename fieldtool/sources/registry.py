@@ -14,6 +14,7 @@ from fieldtool.sources.url import ReceiverUrl, parse_url
 
 SOURCES: dict[str, str] = {
     "im871a": "fieldtool.sources.serial_receiver:open_source",
+    "cul": "fieldtool.sources.serial_receiver:open_source",
     "amb8465": "fieldtool.sources.serial_receiver:open_source",
     "rn2483": "fieldtool.sources.serial_receiver:open_source",
     "lora-e5": "fieldtool.sources.serial_receiver:open_source",
@@ -31,6 +32,7 @@ SOURCES: dict[str, str] = {
 
 OPTIONS: dict[str, tuple[str, ...]] = {
     "im871a": ("mode",),
+    "cul": ("mode",),
     "amb8465": ("mode",),
     "rn2483": ("mode",),
     "lora-e5": ("mode",),

@@ -18,6 +18,7 @@ _PASSWORD = re.compile(r"(?<=//)(?P<user>[^/?:]*):(?!\d{1,5}(?:[/?]|$))[^@]*@", 
 _SECRET_OPTION = re.compile(r"([?&][^=&]*(?:pass|pw|secret|token|key)[^=&]*=)[^&]*", re.IGNORECASE)
 HIGHEST_PORT: Final = 0xFFFF
 _EXAMPLES: Final = {
+    "cul": "cul:///dev/ttyUSB0?mode=c1",
     "gwmp": "gwmp://127.0.0.1:1700",
     "mqtt": "mqtt://127.0.0.1:1883",
     "mqtts": "mqtts://broker.example:8883",

@@ -12,6 +12,7 @@ from simulators.devices.model import SimulatedDevice
 
 DEVICES: Final[dict[str, str]] = {
     "im871a": "simulators.receivers.im871a:Im871aStick",
+    "cul": "simulators.receivers.cul:CulStick",
     "amb8465": "simulators.receivers.amb8465:Amb8465Stick",
     "amb8465-bare": "simulators.receivers.amb8465:BareAmb8465Stick",
     "rn2483": "simulators.receivers.rn2483:Rn2483Stick",

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
+from protocols.captures.cc1101 import rssi_raw
 from protocols.errors import ProtocolError
 from protocols.receivers.amb8465.envelope import (
     CONFIRMED,
@@ -18,9 +19,10 @@ from protocols.receivers.amb8465.envelope import (
     EnvelopeStream,
     StreamEvent,
 )
-from protocols.receivers.amb8465.settings import HEARD_MODES, Model, Parameter, Parameters, RadioMode, rssi_raw
+from protocols.receivers.amb8465.settings import HEARD_MODES, Model, Parameter, Parameters, RadioMode
 from protocols.wmbus.link import strip_crcs
 from simulators.air import Transmission
+from simulators.receivers.line_faults import LineFaults
 from simulators.receivers.serial_line import SerialLine
 
 DEFAULT_PARAMETERS: Final = Parameters(
@@ -42,6 +44,7 @@ KEYS_IN_BANK: Final = 128
 STALE_S: Final = 0.5
 """A request that stood still for so long is never finished: what comes next is another one."""
 
+NO_FAULTS: Final = LineFaults()
 MAX_WAITING: Final = 64
 """Telegrams that wait for the line; the oldest is dropped when there are more."""
 
@@ -86,7 +89,9 @@ class Amb8465Stick:
         latency_s: tuple[float, float] = (0.005, 0.020),
         settle_s: float = 0.1,
         speaks_unasked: bool = False,
+        faults: LineFaults = NO_FAULTS,
     ) -> None:
+        self.faults = faults
         self.counters = StickCounters()
         self.parameters = parameters
         self._stored = bytearray(parameters.data)
@@ -147,7 +152,7 @@ class Amb8465Stick:
         pieces = self._line.due(now_s)
         if self._telegrams and self._line.next_due_s is None and self._may_speak(now_s):
             self.counters.sent += 1
-            self._line.say(self._telegrams.popleft(), now_s)
+            self._say(self._telegrams.popleft(), now_s)
         return pieces
 
     def power_cycle(self) -> None:
@@ -162,6 +167,10 @@ class Amb8465Stick:
         if self._line.next_due_s is None and self._telegrams:
             return self._quiet_until_s
         return self._line.next_due_s
+
+    def _say(self, data: bytes, at_s: float) -> None:
+        for piece in self.faults.pieces(data, self._rng):
+            self._line.say(piece, at_s + self.faults.slow_s)
 
     def _may_speak(self, now_s: float) -> bool:
         return self._quiet_until_s is not None and now_s >= self._quiet_until_s
@@ -185,7 +194,7 @@ class Amb8465Stick:
                 if piece.code == Code.FACTORY_RESET:
                     # Not 91, as the rule for confirmations has it: hosts expect this one.
                     response = CommandFrame(Code.UART_SPEED | CONFIRMED, answer)
-                self._line.say(response.to_bytes(), now_s + self._rng.uniform(*self._latency_s))
+                self._say(response.to_bytes(), now_s + self._rng.uniform(*self._latency_s))
 
     def _answer(self, request: CommandFrame, now_s: float) -> bytes | None:
         payload = request.payload

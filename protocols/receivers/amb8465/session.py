@@ -9,6 +9,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import Final
 
+from protocols.captures.cc1101 import rssi_dbm
 from protocols.errors import ProtocolError
 from protocols.receivers.amb8465.envelope import (
     CONFIRMED,
@@ -26,7 +27,6 @@ from protocols.receivers.amb8465.settings import (
     LISTENING_MODES,
     Parameters,
     normal_mode,
-    rssi_dbm,
 )
 from protocols.receivers.events import Damaged, Failed, Frame, HostEvent, Ready, ReceiverInfo, Send
 from protocols.receivers.open_request import OpenRequest, Patience

@@ -6,11 +6,7 @@ from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 from typing import Final
 
-from protocols.captures.cc1101 import rssi_dbm
 from protocols.errors import BadField, Truncated
-
-__all__ = ["ALL_PARAMETERS", "HEARD_MODES", "LISTENING_MODES", "Model", "Parameter", "Parameters", "RadioMode"]
-__all__ += ["normal_mode", "rssi_dbm", "rssi_raw"]
 
 
 class Model(StrEnum):
@@ -134,8 +130,3 @@ class Parameters:
     def sleeps(self) -> bool:
         """Whether the module goes to sleep of its own accord."""
         return bool(self.data[Parameter.AUTO_SLEEP])
-
-
-def rssi_raw(dbm: int) -> int:
-    """Return the RSSI code of a field strength, limited to what a module can say."""
-    return min(max(2 * (dbm + 74), -128), 127) & 0xFF

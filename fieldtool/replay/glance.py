@@ -63,9 +63,12 @@ class Glancer:
         return None if reception is None else (raw, start, at, reception)
 
     def _reception(self, behind: str) -> str | None:
-        """What is said of a reception behind its time; None when it is not what `format_line` writes."""
+        """What is said of a reception behind its time; None when it is not what `format_line` writes.
+
+        None as well where the receiver told the frame format: what does not fit it has to be looked at in full.
+        """
         frame = parse_own_line(f"{behind}00", self._source) if behind.startswith(";") else None
-        text = None if frame is None else received_json(frame).removeprefix(_NO_TIME)
+        text = None if frame is None or frame.frame_format else received_json(frame).removeprefix(_NO_TIME)
         if len(self._receptions) >= RECEPTIONS:
             self._receptions.clear()
         self._receptions[behind] = text

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 
 from protocols.captures.key_rows import IS_KEY_ROW, is_key_among, is_row_of_keys
 from protocols.captures.times import TIME, utc_of
-from protocols.model import Link, RawFrame
+from protocols.model import FrameFormat, Link, RawFrame
 from protocols.text import safe_text
 
 LINE_LIMIT = 1 << 20
@@ -84,9 +84,10 @@ def parse_line(text: str, source: str = "") -> tuple[RawFrame, float | None] | N
 
 
 def format_line(frame: RawFrame) -> str:
-    """Return a frame as a line of a capture: time, signal strength, mode, hex.
+    """Return a frame as a line of a capture: time, signal strength, mode, hex; before that its format where it is told.
 
-    `parse_line` reads it back. A payload that a network server decrypted becomes an event of one, for `LineReader`.
+    `parse_line` reads it back, and `parse_own_line` its format too. A payload that a network server decrypted becomes
+    an event of one, for `LineReader`.
     """
     if frame.link is Link.LORAWAN_PAYLOAD:
         from protocols.captures.payload_line import payload_line
@@ -94,15 +95,16 @@ def format_line(frame: RawFrame) -> str:
         return payload_line(frame)
     at = "" if frame.at is None else frame.at.astimezone(UTC).isoformat(sep=" ", timespec="milliseconds")
     rssi = "" if frame.rssi_dbm is None else str(frame.rssi_dbm)
-    return f"{at.removesuffix('+00:00') + 'Z' if at else ''};{rssi};{frame.mode or ''};{frame.data.hex().upper()}"
+    told = "" if frame.frame_format is None else f"{frame.frame_format};"
+    return f"{at.removesuffix('+00:00') + 'Z' if at else ''};{rssi};{frame.mode or ''};{told}{frame.data.hex().upper()}"
 
 
 def parse_own_line(text: str, source: str = "") -> RawFrame | None:
     """Read, quickly, what `format_line` has written; None for anything else."""
     columns = text.split(";")
-    if len(columns) != 4:
+    if len(columns) not in (4, 5):
         return None
-    at, rssi_dbm, mode, digits = columns
+    at, rssi_dbm, mode, *told, digits = columns
     if at and not at.endswith("Z"):
         return None
     if _SPREADING.fullmatch(mode):
@@ -114,6 +116,7 @@ def parse_own_line(text: str, source: str = "") -> RawFrame | None:
             source,
             mode or None,
             int(rssi_dbm) if rssi_dbm else None,
+            frame_format=FrameFormat(told[0]) if told else None,
         )
     except (ValueError, OverflowError):
         return None

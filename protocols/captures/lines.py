@@ -108,7 +108,7 @@ def _quickly(text: str, source: str) -> RawFrame | None:
         data = bytes.fromhex(text)
     except ValueError:
         frame = parse_own_line(text, source)
-        sure = frame is not None and (frame.link is Link.LORAWAN or length_fits(frame.data))
+        sure = frame is not None and (frame.link is Link.LORAWAN or frame.frame_format or length_fits(frame.data))
         return frame if sure else None
     return RawFrame(data, source=source) if length_fits(data) and not is_row_of_keys(text) else None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -71,6 +72,15 @@ def test_own_lines_take_the_quick_way_with_the_same_result() -> None:
     line = f"{format_line(frame)}\n"
     assert parse_own_line(line, "air") == frame
     assert entries(format_line(frame)) == [CaptureEntry(1, frame)]
+
+
+@pytest.mark.parametrize("told", list(FrameFormat))
+def test_own_lines_keep_the_format_that_a_receiver_told(told: FrameFormat) -> None:
+    data = with_crcs(FRAME, told) if told is not FrameFormat.STRIPPED else FRAME
+    damaged = RawFrame(data[:-1] + bytes((data[-1] ^ 1,)), source="air", rssi_dbm=-90, frame_format=told)
+    assert parse_own_line(format_line(damaged), "air") == damaged
+    assert entries(format_line(damaged)) == [CaptureEntry(1, damaged)]
+    assert parse_own_line(f";;;X;{HEX}") is None
 
 
 @given(

@@ -93,7 +93,7 @@ class StandardInput(LineInput):
             raise UsageError(what, f"as in: {self._example}")
 
     def read(self) -> bytes | None:
-        data = _read(self._number)
+        data = _read(self._number, blocks=True)
         if data is None:
             return b""
         if not data:
@@ -156,7 +156,16 @@ class PipeInput(FileInput):
             return data
         if self._was_written:
             raise Ended(f"{self._path}: the program that wrote there has ended", "start it again")
+        if not self._is_still_there():
+            raise Ended(f"{self._path} was removed", "make it again with mkfifo")
         return None
+
+    def _is_still_there(self) -> bool:
+        """Whether a writer that opens the path reaches this reader."""
+        try:
+            return os.path.samestat(self._path.stat(), os.fstat(self._number))
+        except OSError:
+            return False
 
 
 class NetworkInput(LineInput):
@@ -239,10 +248,14 @@ def _open(path: Path) -> int:
         raise _no_file(path, error) from error
 
 
-def _read(number: int) -> bytes | None:
-    """Return what came within `READ_TIMEOUT_S`, None when nothing did, empty at the end."""
+def _read(number: int, *, blocks: bool = False) -> bytes | None:
+    """Return what came within `READ_TIMEOUT_S`, None when nothing did, empty at the end.
+
+    `blocks` says that a read of it waits for bytes.
+    """
     try:
-        if _CAN_WAIT and not select.select([number], [], [], READ_TIMEOUT_S)[0]:
+        # That a named pipe's only writer has gone is not always worth waking up for: what never blocks is read anyway.
+        if _CAN_WAIT and not select.select([number], [], [], READ_TIMEOUT_S)[0] and blocks:
             return None
         return os.read(number, READ_SIZE)
     except BlockingIOError:

@@ -99,6 +99,11 @@ class LineStream:
         self._pieces: list[bytes] = []
         self._size = 0
 
+    @property
+    def kept(self) -> int:
+        """Bytes of a line that is not complete yet and is kept."""
+        return sum(map(len, self._pieces))
+
     def feed(self, data: bytes) -> Iterator[LineEvent]:
         """Take the next bytes; yield what the lines that they complete hold, in order."""
         first, *others = data.split(b"\n")

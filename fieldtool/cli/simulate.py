@@ -13,6 +13,7 @@ from types import FrameType
 from fieldtool.cli import output
 from fieldtool.cli.command import Command
 from fieldtool.cli.options import seconds
+from fieldtool.errors import UsageError
 from fieldtool.exit_codes import ExitCode
 from fieldtool.sources.simulated import KIND, load_scenario, make_bench, start_bench
 from protocols.plural import counted
@@ -21,7 +22,8 @@ from protocols.text import safe_text
 from simulators.devices.model import SimulatedDevice
 from simulators.meters.model import SimulatedMeter
 from simulators.ports import StandardOutput
-from simulators.receivers.device import SCHEMES
+from simulators.receivers.device import SCHEMES, Device
+from simulators.receivers.line_faults import FAULTS, HasFaultyLine, faults_named
 
 POLL_S = 0.5
 
@@ -37,6 +39,9 @@ def _configure_receiver(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--scenario", type=Path, metavar="FILE", help="scenario of meters and devices (default: the demo's)"
     )
+    parser.add_argument(
+        "--fault", action="append", choices=tuple(FAULTS), default=[], help="what goes wrong on its line; repeatable"
+    )
     parser.add_argument("--speed", type=seconds, default=1.0, metavar="FACTOR", help="how fast the meters' time runs")
     parser.add_argument("--seconds", type=seconds, metavar="N", help="end after N seconds (default: never)")
     parser.add_argument("--json", action="store_true", help="print where to connect, as JSON")
@@ -44,6 +49,7 @@ def _configure_receiver(parser: ArgumentParser) -> None:
 
 def _receiver(arguments: Namespace) -> ExitCode:
     bench = make_bench(load_scenario(arguments.scenario), arguments.kind, arguments.at, speed=arguments.speed)
+    _let_fail(bench.receiver, arguments)
     stop = threading.Event()
     stop_on_terminate(stop)
     start_bench(bench)
@@ -59,6 +65,16 @@ def _receiver(arguments: Namespace) -> ExitCode:
     finally:
         bench.stop()
     return ExitCode.OK
+
+
+def _let_fail(device: Device, arguments: Namespace) -> None:
+    """Put the faults that are asked for on the line of a simulated stick."""
+    if not arguments.fault:
+        return
+    if not isinstance(device, HasFaultyLine):
+        kind = safe_text(arguments.kind)
+        raise UsageError(f"no faults are simulated on the line of {kind}", "leave out --fault, or use --kind amb8465")
+    device.faults = faults_named(arguments.fault)
 
 
 def _mode(kind: str) -> str:

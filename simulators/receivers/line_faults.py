@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, Protocol, runtime_checkable
 
@@ -45,6 +46,18 @@ FAULTS: Final[dict[str, LineFaults]] = {
     "slow": LineFaults(slow_s=0.3),
 }
 """Faults by name, at a strength with which a program has to cope; it cannot with `mute`."""
+
+
+def faults_named(names: Iterable[str]) -> LineFaults:
+    """Return the faults of these names, all at once; `KeyError` for a name that is not in `FAULTS`."""
+    found = [FAULTS[name] for name in names]
+    return LineFaults(
+        bad_checksum=max((one.bad_checksum for one in found), default=0.0),
+        stray=max((one.stray for one in found), default=0.0),
+        split=any(one.split for one in found),
+        mute=any(one.mute for one in found),
+        slow_s=max((one.slow_s for one in found), default=0.0),
+    )
 
 
 @runtime_checkable

@@ -145,7 +145,7 @@ def test_telegrams_from_standard_input(run: Run) -> None:
         (["keys", "list", "--store", "nowhere.vault"], 4, "nowhere.vault"),
         (["decode", GAS_HEX, "--store", "nowhere.vault"], 4, "nowhere.vault"),
         (["simulate", "receiver", "--at", "usb"], 2, "usb"),
-        (["simulate", "receiver", "--kind", "cul"], 2, "cul"),
+        (["simulate", "receiver", "--kind", "zigbee"], 2, "zigbee"),
         (["simulate", "receiver", "--at", "tcp:0", "--scenario", "nowhere.toml"], 2, "nowhere.toml"),
         (["keys", "import", "nowhere.csv"], 2, "no such file"),
         ([], 2, "need a terminal"),

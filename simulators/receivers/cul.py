@@ -7,15 +7,16 @@ firmware does with a frame whose L field came damaged: this one takes as many by
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, Final
 
 from protocols.captures.cc1101 import rssi_raw
-from protocols.receivers.cul.line import CRC_OK, MARK, CulTelegram, size_on_air
+from protocols.receivers.cul.line import CRC_OK, MARK, SIGNAL_SIZE, CulTelegram, size_on_air
 from protocols.receivers.cul.settings import APPEND_SIGNAL, LETTERS, OFF, REPORT, VERSION, confirmation
 from protocols.receivers.text_lines import LineStream
 from protocols.wmbus.link import MIN_LENGTH
 from simulators.air import Transmission
+from simulators.receivers.line_faults import LineFaults
 from simulators.receivers.serial_line import SerialLine
 
 BANNER: Final = "V 1.67 nanoCUL868"
@@ -46,8 +47,7 @@ class CulStick:
     """Answers each command with its line, and hands over what it hears with all CRCs, damaged frames included.
 
     `has_mode_c` and `hears_t_in_c` are what older and newer firmware can do, `buffer_size` how many bytes of a frame
-    fit into a line (stock firmware: some 110), `most_pieces` in how many a line may come, as USB delivers it (2 to 5);
-    `latency_s` delays each answer, and `mute` swallows them.
+    fit into a line (stock firmware: some 110), `faults` what goes wrong on its line; it may be changed at any time.
     """
 
     KIND: ClassVar[str] = "cul"
@@ -61,22 +61,18 @@ class CulStick:
         has_mode_c: bool = True,
         hears_t_in_c: bool = False,
         buffer_size: int | None = None,
-        most_pieces: int = 1,
-        latency_s: float = LATENCY_S,
-        mute: bool = False,
+        faults: LineFaults | None = None,
     ) -> None:
         self.counters = CulCounters()
         self.mode = ""
         self.report = 0
-        self.mute = mute
+        self.faults = faults or LineFaults()
         self._banner = banner
         self._letters = {letter for letter in LETTERS.values() if has_mode_c or letter != LETTERS["c1"]}
         self._heard = dict(HEARD)
         if hears_t_in_c:
             self._heard["c"] |= HEARD["t"]
         self._buffer_size = buffer_size
-        self._most_pieces = most_pieces
-        self._latency_s = latency_s
         self._rng = random.Random(f"{seed}/cul")
         self._lines = LineStream()
         self._line = SerialLine(self.BAUD)
@@ -87,8 +83,8 @@ class CulStick:
         for line in self._lines.feed(data):
             self.counters.commands += 1
             answer = self._answer(line, now_s)
-            if answer and not self.mute:
-                self._say(answer, now_s + self._latency_s)
+            if answer:
+                self._say(answer, now_s + LATENCY_S)
 
     def hear(self, transmission: Transmission, now_s: float) -> None:
         """Take a transmission off the air, if the radio is in its mode."""
@@ -140,7 +136,7 @@ class CulStick:
             return self._banner
         if line.startswith("br") and len(line) == 3:
             self.mode = line[2] if line[2] in self._letters else ""
-            self._deaf_until_s = now_s + self._latency_s + SETTLE_S
+            self._deaf_until_s = now_s + LATENCY_S + self.faults.slow_s + SETTLE_S
             return confirmation(self.mode) if self.mode else OFF
         if line.startswith("X") and len(line) == 3 and all(digit in "0123456789ABCDEFabcdef" for digit in line[1:]):
             self.report = int(line[1:], 16)
@@ -148,7 +144,16 @@ class CulStick:
         return f"? ({line[:20]} is unknown) Use one of {COMMANDS}"
 
     def _say(self, line: str, at_s: float) -> None:
-        data = line.encode("ascii") + b"\r\n"
-        cuts = sorted(self._rng.sample(range(1, len(data)), self._rng.randrange(self._most_pieces)))
-        for start, end in zip((0, *cuts), (*cuts, len(data)), strict=True):
-            self._line.say(data[start:end], at_s)
+        if self._rng.random() < self.faults.bad_checksum:
+            line = self._with_wrong_digit(line)
+        # What the others take for a checksum is the end of the line here.
+        faults = replace(self.faults, bad_checksum=0.0)
+        for piece in faults.pieces(line.encode("ascii") + b"\r\n", self._rng):
+            self._line.say(piece, at_s + faults.slow_s)
+
+    def _with_wrong_digit(self, line: str) -> str:
+        """A telegram with another digit where its last CRC stands; any other line as it is."""
+        if not line.startswith(MARK) or not self.report & APPEND_SIGNAL:
+            return line
+        place = len(line) - 2 * SIGNAL_SIZE - 1
+        return f"{line[:place]}{int(line[place], 16) ^ 1:X}{line[place + 1 :]}"

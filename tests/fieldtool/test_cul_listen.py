@@ -14,6 +14,7 @@ from fieldtool.exit_codes import ExitCode
 from simulators.bench import Bench
 from simulators.ports import open_port
 from simulators.receivers.cul import CulStick
+from simulators.receivers.line_faults import LineFaults
 from simulators.scenario import Faults, Scenario
 from tests.fieldtool.conftest import Run
 
@@ -25,7 +26,7 @@ SPEED = 20.0
 
 def bench(at: str, faults: Faults | None = None, *, mute: bool = False, has_mode_c: bool = True) -> Bench:
     scenario = replace(Scenario.load(), faults=faults or Faults())
-    stick = CulStick(most_pieces=5, mute=mute, has_mode_c=has_mode_c)
+    stick = CulStick(faults=LineFaults(split=True, mute=mute), has_mode_c=has_mode_c)
     return Bench(scenario, stick, open_port(at, CulStick.BAUD), starts=STARTS, speed=SPEED)
 
 

@@ -16,6 +16,7 @@ from protocols.wmbus.encode import with_crcs
 from protocols.wmbus.link import strip_crcs
 from simulators.air import Air, Transmission
 from simulators.receivers.cul import CulStick
+from simulators.receivers.line_faults import FAULTS, LineFaults
 from simulators.scenario import Faults, Scenario
 
 STARTS = datetime(2026, 11, 20, 8, tzinfo=UTC)
@@ -106,7 +107,7 @@ def test_other_commands_and_modes() -> None:
 
 
 def test_a_line_takes_its_time_and_comes_in_pieces() -> None:
-    stick = CulStick(most_pieces=5)
+    stick = CulStick(faults=LineFaults(split=True))
     asked(stick, b"brt\r\nX21\r\n")
     pieces: list[bytes] = []
     for number in range(20):
@@ -114,12 +115,12 @@ def test_a_line_takes_its_time_and_comes_in_pieces() -> None:
         assert stick.due(2.0 + number) == []
         pieces += stick.due(2.9 + number)
     assert b"".join(pieces) == A_LINE * 20
-    assert 40 < len(pieces) <= 100
+    assert len(pieces) == 120
 
 
 @pytest.mark.parametrize("mode", ["c1", "t1", "s1"])
 def test_damage_on_the_air_is_told_as_damage(mode: str) -> None:
-    events, on_air = run(CulStick(most_pieces=5), mode, 30.0, Faults(bit_errors=0.4))
+    events, on_air = run(CulStick(faults=LineFaults(split=True)), mode, 30.0, Faults(bit_errors=0.4))
     clean = {t.coded for t in on_air if not t.damaged}
     for frame in frames(events):
         telegram = decode(RawFrame(frame.data, frame_format=frame.frame_format))
@@ -157,11 +158,24 @@ def test_a_short_buffer_cuts_telegrams_and_takes_no_other_away() -> None:
             assert decode(RawFrame(frame.data, frame_format=frame.frame_format)).outcome is Outcome.DAMAGED
 
 
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_host_copes_with_every_fault_of_the_line(name: str) -> None:
+    events, on_air = run(CulStick(faults=FAULTS[name]), "t1", 20.0)
+    if name == "mute":
+        assert frames(events) == []
+        return
+    clean = {t.coded for t in on_air}
+    wrong = [frame for frame in frames(events) if frame.data not in clean]
+    assert len(frames(events)) > 10
+    assert bool(wrong) == (name == "bad-checksum")
+    assert {decode(RawFrame(one.data, frame_format=one.frame_format)).outcome for one in wrong} <= {Outcome.DAMAGED}
+
+
 def test_a_mute_stick_ends_in_a_hint_and_a_slow_one_is_waited_for() -> None:
-    events, _ = run(CulStick(mute=True), "t1", 6.0)
+    events, _ = run(CulStick(faults=LineFaults(mute=True)), "t1", 6.0)
     assert [type(event) for event in events if isinstance(event, Ready | Failed)] == [Failed]
-    for latency_s in (0.2, 0.45, 0.8):
-        events, _ = run(CulStick(latency_s=latency_s), "t1", 12.0)
+    for slow_s in (0.2, 0.45, 0.8):
+        events, _ = run(CulStick(faults=LineFaults(slow_s=slow_s)), "t1", 12.0)
         assert [type(event) for event in events if isinstance(event, Ready | Failed)] == [Ready]
         assert frames(events)
 

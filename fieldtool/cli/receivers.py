@@ -14,7 +14,7 @@ from fieldtool.errors import ReceiverError, ReceiverUnfit
 from fieldtool.exit_codes import ExitCode
 from fieldtool.pipeline.listening import Listening
 from fieldtool.sources.events import SourceEvent, SourceState
-from fieldtool.sources.registry import open_source
+from fieldtool.sources.registry import SOURCES, open_source
 from fieldtool.sources.serial_port import list_ports
 from protocols.learned import LearnedDecoder
 from protocols.receivers.registry import REGISTRY, Receiver, receiver
@@ -41,6 +41,8 @@ def _list(arguments: Namespace) -> ExitCode:
             output.data(f"{safe_text(port.path):20}  {safe_text(port.description)}  {titles}".rstrip())
     kinds = "; ".join(f"{f.NAME} ({f.TITLE}), mode={_modes(f)}" for f in families)
     output.talk(f"known receivers: {kinds}")
+    others = ", ".join(kind for kind in SOURCES if kind not in REGISTRY)
+    output.talk(f"on no port of this list: {others} (docs/listen.md)")
     return ExitCode.OK
 
 

@@ -169,7 +169,9 @@ class Plainness(IntEnum):
     PLAIN = 0
     OWN = 1
     """A number or key that may be somebody else's: an operator gives meters numbers of his own."""
-    VAGUE = 2
+    QUALIFIED = 2
+    """Something stands in brackets behind it: `Key (hex)` is the key, `Key (old)` is not where there is a `Key`."""
+    VAGUE = 3
     """A meter's number only where no other column is one: `ID` may count the lines."""
 
 
@@ -193,7 +195,9 @@ _DLMS_BESIDE_AUTHENTICATION: Final = {"encryptionkey": KeyColumn(KeyRole.DLMS_EN
 
 def plainness_of(header: str) -> Plainness:
     """Return how plainly a header names a meter's number or key, to choose between two columns of one meaning."""
-    return _PLAINNESS.get(_transcribed(header_key(_UNIT.sub("", header))), Plainness.PLAIN)
+    bare = _UNIT.sub("", header)
+    plainness = _PLAINNESS.get(_transcribed(header_key(bare)), Plainness.PLAIN)
+    return plainness if bare == header else max(plainness, Plainness.QUALIFIED)
 
 
 def speaks_of_a_key(header: str) -> bool:

@@ -43,8 +43,8 @@ _TEXTS: Final = {
 """Columns that are kept as text, and the field of the record that holds them."""
 
 _OWNERSHIPS: Final = {word: ownership for ownership, words in CLAIM_WORDS.items() for word in words}
-_ROUNDED: Final = re.compile(r"(?!0+$)[0-9]{15}0{17,}")
-"""Thirty-two decimal digits of which a spreadsheet has kept fifteen."""
+_ROUNDED: Final = re.compile(r"[1-9][0-9]{10}(?!0000)[0-9]{4}0{17,}")
+"""Decimal digits of which a spreadsheet has kept fifteen; with fewer before the zeros it is a simple key of a test."""
 
 _MASKED: Final = re.compile(r"[*\u2022\u25cf]{3}")
 _MISSING_WORDS: Final = frozenset({"n/a", "na", "n.a.", "k.a.", "#n/a", "null"})

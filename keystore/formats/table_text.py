@@ -60,7 +60,7 @@ class TableText:
         try:
             for cells in reader:
                 number, line = line + 1, after + reader.line_num
-                if line > number and any(looks_like_key(cell) for cell in cells if "\n" in cell or "\r" in cell):
+                if line > number and any(_holds_lines(cell, delimiter) for cell in cells):
                     raise self._swallowed(number)
                 if cells and not cells[0].lstrip().startswith("#") and any(map(str.strip, cells)):
                     yield Line(number, cells)
@@ -78,6 +78,11 @@ class TableText:
             f"{self._thing}: a quote in line {number} has no end before other lines with keys",
             "check the quotes of that line",
         )
+
+
+def _holds_lines(cell: str, delimiter: str) -> bool:
+    """True for a cell that holds other lines of the table with their keys; a note of several lines may hold a key."""
+    return delimiter in cell and ("\n" in cell or "\r" in cell) and looks_like_key(cell)
 
 
 def cells_of(line: str, delimiter: str) -> list[str]:

@@ -53,6 +53,12 @@ def test_a_key_that_a_spreadsheet_has_rounded_is_refused() -> None:
     assert zero.value == bytes(16)
 
 
+@pytest.mark.parametrize("digits", ["1", "12345678", "000000000000001"])
+def test_a_key_with_few_digits_before_its_zeros_is_a_simple_key_and_not_a_rounded_one(digits: str) -> None:
+    (simple,) = read(f"Serial;Key\n63001468;{digits.ljust(32, '0')}\n").ready
+    assert simple.value.hex() == digits.ljust(32, "0")
+
+
 @pytest.mark.parametrize(
     ("mark", "encoding"),
     [(b"", "utf-8"), (codecs.BOM_UTF8, "utf-8"), (b"", "cp1252")],
@@ -319,6 +325,8 @@ def test_a_quoted_cell_may_hold_line_breaks() -> None:
     records = read(f'Serial;Label;Key\n63001468;"two\nlines";{KEY}\n00000002;x;{OTHER_KEY}\n').ready
     assert records[0].label == "two lines"
     assert [record.source.row for record in records] == [2, 4]
+    noted = read(f'Serial;Key;Note\n63001468;{KEY};"was:\n{OTHER_KEY}"\n00000002;{OTHER_KEY};x\n').ready
+    assert [record.value for record in noted] == [record.value for record in records]
 
 
 @pytest.mark.parametrize("end", ['";', ";"], ids=["closed in a later line", "never closed"])

@@ -28,6 +28,21 @@ def test_a_makers_serial_counts_before_a_number_that_may_be_the_operators(own: s
         assert plain in warning
 
 
+@pytest.mark.parametrize("qualified", ["AES key (old)", "Key (previous)", "AES-Schlüssel [alt]"])
+@pytest.mark.parametrize("bare", ["AES key", "Key"])
+def test_a_column_that_says_no_more_than_key_counts_before_one_with_an_addition(qualified: str, bare: str) -> None:
+    for header, keys in ((f"{qualified};{bare}", f"{OTHER_KEY};{KEY}"), (f"{bare};{qualified}", f"{KEY};{OTHER_KEY}")):
+        batch = read(f"Serial number;{header}\n63001468;{keys}\n")
+        assert [record.value for record in batch.ready] == [key_of("csv")]
+        (warning,) = batch.warnings
+        assert f"{qualified}, is not read" in warning
+    for number in ("Serial number", "Meter no"):
+        batch = read(f"Serial number (module);{number};Key\n11111111;63001468;{KEY}\n")
+        assert [record.number for record in batch.ready] == ["63001468"]
+    numbered = read(f"ID;Serial number (as printed);Key\n1;63001468;{KEY}\n")
+    assert [record.number for record in numbered.ready] == ["63001468"]
+
+
 def test_a_column_of_keys_that_is_not_read_is_said() -> None:
     twice = read(f"Serial number;AES key;AES key\n63001468;{KEY};{OTHER_KEY}\n")
     assert [record.value for record in twice.ready] == [key_of("csv")]

@@ -73,7 +73,9 @@ def _let_fail(device: Device, arguments: Namespace) -> None:
         return
     if not isinstance(device, HasFaultyLine):
         kind = safe_text(arguments.kind)
-        raise UsageError(f"no faults are simulated on the line of {kind}", "leave out --fault, or use --kind amb8465")
+        raise UsageError(
+            f"no faults are simulated on the line of {kind}", "leave out --fault, or use --kind amb8465 or cul"
+        )
     device.faults = faults_named(arguments.fault)
 
 

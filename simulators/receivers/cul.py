@@ -20,6 +20,11 @@ from simulators.receivers.line_faults import LineFaults
 from simulators.receivers.serial_line import SerialLine
 
 BANNER: Final = "V 1.67 nanoCUL868"
+RECENT_BANNER: Final = "V 1.26.08 a-culfw Build: 311 (simulated) nanoCUL868 (F-Band: 868MHz)"
+OLD_BANNER: Final = "V 1.58 CUL868"
+STOCK_BUFFER: Final = 110
+"""Bytes of a frame that fit into a line of stock firmware, about."""
+
 COMMANDS: Final = "B b C e F f G h i K k L l M m R T t V W X x Z z"
 HEARD: Final[dict[str, frozenset[str]]] = {
     "c": frozenset({"C1", "C2"}),
@@ -157,3 +162,21 @@ class CulStick:
             return line
         place = len(line) - 2 * SIGNAL_SIZE - 1
         return f"{line[:place]}{int(line[place], 16) ^ 1:X}{line[place + 1 :]}"
+
+
+class RecentCulStick(CulStick):
+    """One with newer firmware, which in mode C hears T1 as well; its version line is that of a-culfw."""
+
+    KIND: ClassVar[str] = "cul-recent"
+
+    def __init__(self, *, seed: int = 0) -> None:
+        super().__init__(seed=seed, banner=RECENT_BANNER, hears_t_in_c=True)
+
+
+class OldCulStick(CulStick):
+    """One whose firmware has no mode C, and cuts telegrams of more than 110 bytes."""
+
+    KIND: ClassVar[str] = "cul-old"
+
+    def __init__(self, *, seed: int = 0) -> None:
+        super().__init__(seed=seed, banner=OLD_BANNER, has_mode_c=False, buffer_size=STOCK_BUFFER)

@@ -13,6 +13,8 @@ from simulators.devices.model import SimulatedDevice
 DEVICES: Final[dict[str, str]] = {
     "im871a": "simulators.receivers.im871a:Im871aStick",
     "cul": "simulators.receivers.cul:CulStick",
+    "cul-recent": "simulators.receivers.cul:RecentCulStick",
+    "cul-old": "simulators.receivers.cul:OldCulStick",
     "amb8465": "simulators.receivers.amb8465:Amb8465Stick",
     "amb8465-bare": "simulators.receivers.amb8465:BareAmb8465Stick",
     "rn2483": "simulators.receivers.rn2483:Rn2483Stick",
@@ -27,7 +29,12 @@ DEVICES: Final[dict[str, str]] = {
 }
 """Kind to `module:Class`; the kind is that of the receiver's URL but for `SCHEMES`."""
 
-SCHEMES: Final[dict[str, str]] = {"mqtt-chirpstack": "mqtt", "amb8465-bare": "amb8465"}
+SCHEMES: Final[dict[str, str]] = {
+    "mqtt-chirpstack": "mqtt",
+    "amb8465-bare": "amb8465",
+    "cul-recent": "cul",
+    "cul-old": "cul",
+}
 
 STANDS_AT: Final[dict[str, str]] = {
     "gwmp": "udp",

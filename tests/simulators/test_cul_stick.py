@@ -15,7 +15,7 @@ from protocols.receivers.events import Damaged, Failed, Frame, HostEvent, Ready,
 from protocols.wmbus.encode import with_crcs
 from protocols.wmbus.link import strip_crcs
 from simulators.air import Air, Transmission
-from simulators.receivers.cul import CulStick
+from simulators.receivers.cul import CulStick, OldCulStick, RecentCulStick
 from simulators.receivers.line_faults import FAULTS, LineFaults
 from simulators.scenario import Faults, Scenario
 
@@ -129,8 +129,10 @@ def test_damage_on_the_air_is_told_as_damage(mode: str) -> None:
         assert {frame.data in clean for frame in frames(events)} == {True, False}
 
 
-def test_firmware_that_hears_both_says_the_mode_of_neither() -> None:
-    events, on_air = run(CulStick(hears_t_in_c=True), "c1", 15.0)
+def test_firmware_that_hears_both_says_the_mode_of_format_b_only() -> None:
+    events, on_air = run(RecentCulStick(), "c1", 15.0)
+    (info,) = (event.info for event in events if isinstance(event, Ready))
+    assert (info.model, info.firmware) == ("nanoCUL868", "a-culfw 1.26.08")
     modes = {t.coded: t.mode for t in on_air}
     seen = {(modes[frame.data], frame.mode) for frame in frames(events)}
     assert ("T1", None) in seen
@@ -139,10 +141,10 @@ def test_firmware_that_hears_both_says_the_mode_of_neither() -> None:
 
 
 def test_firmware_without_mode_c() -> None:
-    events, _ = run(CulStick(has_mode_c=False), "c1", 3.0)
+    events, _ = run(OldCulStick(), "c1", 3.0)
     (failed,) = (event for event in events if isinstance(event, Failed))
     assert failed.identified
-    events, _ = run(CulStick(has_mode_c=False), "t1", 10.0)
+    events, _ = run(OldCulStick(), "t1", 10.0)
     assert frames(events)
 
 

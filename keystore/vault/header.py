@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
@@ -67,23 +67,27 @@ def header_checksum(body: bytes) -> bytes:
 
 
 def encode_header(header: Header) -> bytes:
-    """Return the header's bytes: JSON in UTF-8."""
-    document = {
-        "format": FORMAT_VERSION,
-        "store_id": header.store_id.hex(),
-        "created_at": time_text(header.created_at, "seconds"),
-        "policy": header.policy_name,
-        "slots": [_slot_document(slot) for slot in header.slots],
-    }
-    if header.documents:
-        document["documents"] = dict(header.documents)
-    return json.dumps(document, separators=(",", ":")).encode()
+    """Return the bytes of a new store's header: JSON in UTF-8."""
+    return _json(
+        {
+            "format": FORMAT_VERSION,
+            "store_id": header.store_id.hex(),
+            "created_at": time_text(header.created_at, "seconds"),
+            "policy": header.policy_name,
+            "slots": [_slot_document(slot) for slot in header.slots],
+        }
+    )
+
+
+def with_slots(body: bytes, slots: Iterable[AnySlot]) -> bytes:
+    """Return the bytes of a proven header with other slots; what it holds besides stays, known or not."""
+    return _json({**json.loads(body), "slots": [_slot_document(slot) for slot in slots]})
 
 
 def with_documents(body: bytes, written: Mapping[str, int]) -> bytes:
-    """Return the bytes of a header in which these documents were written, by look-up word and generation."""
-    header = decode_header(body)
-    return encode_header(replace(header, documents=tuple(sorted({**dict(header.documents), **written}.items()))))
+    """Return the bytes of a proven header in which these documents were written, by look-up word and generation."""
+    document = json.loads(body)
+    return _json({**document, "documents": {**document.get("documents", {}), **written}})
 
 
 def decode_header(body: bytes) -> Header:
@@ -126,6 +130,10 @@ def check_header(body: bytes, checksum: bytes) -> Header:
     if len(checksum) != DIGEST_BYTES or header_checksum(body) != checksum:
         raise _damaged()
     return decode_header(body)
+
+
+def _json(document: Mapping[str, object]) -> bytes:
+    return json.dumps(document, separators=(",", ":")).encode()
 
 
 def _slot_document(slot: AnySlot) -> dict[str, object]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
@@ -13,7 +13,7 @@ from keystore.errors import Damaged, KeychainUnavailable, KeystoreError, LastSlo
 from keystore.passphrase_policy import PassphrasePolicy, judge
 from keystore.vault import kdf, keychain, primitives, recovery
 from keystore.vault.audit_trail import UseSession
-from keystore.vault.header import MAX_SLOTS, Header, check_header, encode_header
+from keystore.vault.header import MAX_SLOTS, Header, check_header, with_slots
 from keystore.vault.kdf import KdfParameters
 from keystore.vault.keychain import Keychain
 from keystore.vault.opening import Opened, open_root
@@ -198,10 +198,9 @@ def _write_slots(
         body, checksum, mac = read_header(session.file)
         if not primitives.same_bytes(primitives.header_mac(session.keys, body), mac):
             raise Damaged(f"keystore {path}: the header was altered", "restore the store from a backup")
-        current = check_header(body, checksum)
-        if replace(current, documents=header.documents) != header:
+        if check_header(body, checksum).slots != header.slots:
             raise KeystoreError(f"keystore {path}: its slots were changed by another process", "try again")
-        writer.replace_header(encode_header(replace(current, slots=slots)))
+        writer.replace_header(with_slots(body, slots))
         writer.note(action, f"slot {slot.slot_id}", kind=str(slot.kind), label=slot.label)
 
 

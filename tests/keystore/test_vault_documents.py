@@ -10,6 +10,7 @@ import pytest
 
 from keystore.errors import Damaged
 from keystore.vault import Vault
+from keystore.vault.session import read_header
 from keystore.vault.writer import Writer
 from tests.keystore.made_up import PASSPHRASE, record_of
 from tests.keystore.raw_store import raw
@@ -111,6 +112,25 @@ def test_what_is_known_of_documents_outlives_a_change_of_slots(vault: Vault, sto
     put_back(store_path, older)
     with pytest.raises(Damaged, match="older"):
         vault.documents.read("wallet")
+
+
+def test_what_a_later_program_keeps_in_the_header_outlives_changes_of_documents_and_slots(
+    vault: Vault, store_path: Path
+) -> None:
+    session = vault._session
+    assert session is not None
+    with session.writing() as writer:
+        body = read_header(session.file)[0][:-1] + b',"later":[1,2]}'
+        writer.replace_header(body)
+    vault.documents.change("wallet", lambda _: (b"one", ()))
+    vault.documents.change("other", lambda _: (b"two", ()))
+    vault.slots.add_recovery(PASSPHRASE)
+    assert b'"later":[1,2]' in read_header(session.file)[0]
+    vault.close()
+    with Vault.open(store_path) as again:
+        again.unlock(PASSPHRASE)
+        assert (again.documents.read("wallet"), again.documents.read("other")) == (b"one", b"two")
+        assert again.verify().ok
 
 
 def test_a_document_of_an_earlier_program_is_read_and_remembered_from_its_next_change_on(

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from protocols.receivers.amb8465 import HostSession
 from protocols.receivers.events import Damaged, Failed, Frame, HostEvent, Ready, Send
+from protocols.receivers.registry import REGISTRY, receiver
 from simulators.air import Air
 from simulators.receivers.amb8465 import (
     DEFAULT_PARAMETERS,
@@ -20,6 +21,7 @@ from simulators.receivers.amb8465 import (
     BareAmb8465Stick,
     with_output,
 )
+from simulators.receivers.device import device
 from simulators.receivers.line_faults import FAULTS, LineFaults, faults_named
 from simulators.scenario import Faults, Scenario
 
@@ -192,6 +194,27 @@ def test_a_stick_that_was_reset_in_silence_is_set_anew() -> None:
                 stick.receive(event.data, now_s)
         modes.append(stick.mode)
     assert (modes[50], modes[150], modes[-1]) == (8, 3, 8)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in REGISTRY if kind != "amb8465"])
+def test_other_sticks_answer_after_they_were_taken_for_this_one(kind: str) -> None:
+    peer, probe = device(kind), HostSession()
+    asked = [probe.start(), *(e.data for step in range(40) for e in probe.tick(step / 10) if isinstance(e, Send))]
+    for place, data in enumerate(asked):
+        peer.receive(data, place / 2)
+        peer.due(place / 2 + 0.4)
+    session = receiver(kind).host_session(receiver(kind).DEFAULT_MODE)
+    events: list[HostEvent] = []
+    to_peer = [session.start()]
+    for step in range(400):
+        now_s = 5 + step / 100
+        for data in to_peer:
+            peer.receive(data, now_s)
+        fresh = [event for data in peer.due(now_s) for event in session.receive(data)]
+        fresh += session.tick(now_s)
+        to_peer = [event.data for event in fresh if isinstance(event, Send)]
+        events += fresh
+    assert [type(event) for event in events if not isinstance(event, Send)] == [Ready]
 
 
 def test_169_mhz() -> None:

@@ -47,6 +47,9 @@ STALE_S: Final = 0.5
 RENEW_S: Final = 300.0
 """How often the mode is set again: a module that was reset has forgotten it, says nothing, and hears something else."""
 
+LINE_END: Final = b"\r\n"
+"""A module that takes lines of text has begun one with the probe; its next command would be a part of it."""
+
 STRAY_SIZE: Final = 1
 """Modules are known to write a stray byte before a frame now and then: it is no damage."""
 
@@ -253,10 +256,9 @@ class HostSession:
         if self._step is Step.SETTINGS:
             reason = f"no AMB8465 answered within {waited_s:g} s"
             hint = "check that this is the stick's port, at 9600 baud, and that no other program uses it"
-        else:
-            reason = f"{self._name()} fell silent: no {Step.MODE.value} within {waited_s:g} s"
-            hint = "unplug it, plug it in again, and retry"
-        return [self._fail(reason, hint)]
+            return [Send(LINE_END), self._fail(reason, hint)]
+        reason = f"{self._name()} fell silent: no {Step.MODE.value} within {waited_s:g} s"
+        return [self._fail(reason, "unplug it, plug it in again, and retry")]
 
     def _fail(self, reason: str, hint: str) -> Failed:
         self._step = Step.FAILED

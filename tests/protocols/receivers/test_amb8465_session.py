@@ -101,7 +101,7 @@ def test_probe_is_repeated_and_then_given_up() -> None:
     session = HostSession("t1")
     session.start()
     told = ticked(session, 4)
-    assert [event for _, event in told[:-1]] == [Send(ASK_SETTINGS)] * 3
+    assert [event for _, event in told[:-1]] == [Send(ASK_SETTINGS)] * 3 + [Send(b"\r\n")]
     failed_at, failed = told[-1]
     assert failed_at == pytest.approx(2.0)
     assert isinstance(failed, Failed)

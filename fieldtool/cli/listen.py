@@ -18,7 +18,7 @@ from fieldtool.cli.keys_option import add_key_option
 from fieldtool.cli.mqtt_option import add_mqtt_option, receiver_defaults
 from fieldtool.cli.options import seconds
 from fieldtool.cli.profiles_option import add_profiles_option, profiles_in_use
-from fieldtool.cli.standard_input import share_standard_input
+from fieldtool.cli.standard_input import NO_KEYBOARD, NO_KEYBOARD_HINT, share_standard_input
 from fieldtool.errors import OutputError, ReceiverError, UsageError
 from fieldtool.exit_codes import ExitCode
 from fieldtool.export.lines import outcome_text, telegram_line
@@ -66,7 +66,10 @@ def _run(arguments: Namespace) -> ExitCode:
         raise UsageError("the same receiver is named twice", "name each receiver once")
     given = tuple(arguments.key)
     profiles, formats = profiles_in_use(arguments), formats_in_use(arguments)
-    share_standard_input(sources)
+    has_keyboard = share_standard_input(sources)
+    if not has_keyboard and not _asked_for_lines(arguments) and sys.stdout.isatty():
+        output.talk(NO_KEYBOARD)
+        output.talk(f"  {NO_KEYBOARD_HINT}")
     if _wants_screens(arguments):
         from fieldtool.cli.screens import listening_screens
 
@@ -94,8 +97,11 @@ def _run(arguments: Namespace) -> ExitCode:
 
 def _wants_screens(arguments: Namespace) -> bool:
     """Whether someone sits at a terminal and asked for nothing that lines are for."""
-    asked_for_lines = arguments.json or arguments.lines or arguments.seconds or arguments.record
-    return not asked_for_lines and sys.stdin.isatty() and sys.stdout.isatty()
+    return not _asked_for_lines(arguments) and sys.stdin.isatty() and sys.stdout.isatty()
+
+
+def _asked_for_lines(arguments: Namespace) -> bool:
+    return bool(arguments.json or arguments.lines or arguments.seconds or arguments.record)
 
 
 def shower(*, json: bool, record: TextIO | None = None) -> Callable[[Heard], None]:

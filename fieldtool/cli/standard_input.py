@@ -13,11 +13,15 @@ from fieldtool.sources.events import ReadsStandardInput, Source
 TERMINAL: Final = "/dev/tty"
 
 
-def share_standard_input(sources: Iterable[Source]) -> None:
+NO_KEYBOARD: Final = "standard input brings the lines, so the screens have no keyboard: lines are printed instead"
+NO_KEYBOARD_HINT: Final = "for the screens, let the program write to a named pipe or serve its lines by TCP"
+
+
+def share_standard_input(sources: Iterable[Source]) -> bool:
     """Let a source keep what is piped in, and make the terminal, where there is one, this program's standard input.
 
-    Screens and questions then have a keyboard. Raises `UsageError` when several sources read the standard input, or it
-    is the keyboard already.
+    Screens and questions then have a keyboard; False when they have none because a source took it. Raises `UsageError`
+    when several sources read the standard input, or it is the keyboard already.
     """
     readers = [source for source in sources if isinstance(source, ReadsStandardInput) and source.takes_standard_input]
     if len(readers) > 1:
@@ -26,6 +30,7 @@ def share_standard_input(sources: Iterable[Source]) -> None:
         reader.hold_standard_input()
         if os.name == "posix" and (sys.stdout.isatty() or sys.stderr.isatty()):
             _put_terminal_there()
+    return not readers or sys.stdin.isatty()
 
 
 def _put_terminal_there() -> None:

@@ -108,7 +108,11 @@ class ProgramLines:
                 except FieldToolError as error:
                     self._tell_lost(tell, error.message, error.hint)
                 except OSError as error:
-                    self._tell_lost(tell, f"{self._input.name}: {error.strerror or 'it cannot be read'}", "")
+                    detail = f"{self._input.name}: {error.strerror or 'it cannot be read'}"
+                    if not self._input.lasting:
+                        self._tell(tell, SourceState.FAILED, detail, "check where it comes from", final=True)
+                        return
+                    self._tell_lost(tell, detail, "")
                 is_open = False
                 pause_s = BACK_OFF_S[min(self._attempt, len(BACK_OFF_S) - 1)]
                 self._attempt += 1

@@ -13,7 +13,16 @@ from simulators.air.two_way import Transmitter
 from simulators.bench.bench_thread import BenchThread
 from simulators.errors import PortError
 from simulators.ports import Port, StandardOutput, best_port, open_port
-from simulators.receivers.device import SCHEMES, STAND_AS, STANDS_ALSO_AT, STANDS_AT, Device, KnowsDevices, device
+from simulators.receivers.device import (
+    OF_PROGRAMS,
+    SCHEMES,
+    STAND_AS,
+    STANDS_ALSO_AT,
+    STANDS_AT,
+    Device,
+    KnowsDevices,
+    device,
+)
 from simulators.scenario import Scenario
 
 POLL_S: Final = 0.02
@@ -69,6 +78,8 @@ class Bench:
         fitting = () if stands_at is None else (stands_at, *STANDS_ALSO_AT.get(stands_at, ()))
         if stands_at is not None and at and at.partition(":")[0] not in fitting:
             raise PortError(f"{kind} does not stand at {at!r}", f"as in {STAND_AS[stands_at]}, or leave it out")
+        if stands_at is None and at.partition(":")[0] in OF_PROGRAMS:
+            raise PortError(f"{kind} does not stand at {at!r}, where nobody answers", "as in pty or tcp:4001")
         port = open_port(at or stands_at or best_port(), receiver.BAUD)
         return cls(scenario, receiver, port, starts=starts, speed=speed)
 

@@ -48,6 +48,9 @@ STANDS_AT: Final[dict[str, str]] = {
 STANDS_ALSO_AT: Final[dict[str, tuple[str, ...]]] = {"stdout": ("tcp", "fifo")}
 """Other kinds of port that do instead."""
 
+OF_PROGRAMS: Final = ("stdout", "fifo")
+"""Ports that only programs stand at: what is on a serial line has to be asked, and to answer."""
+
 STAND_AS: Final[dict[str, str]] = {
     "udp": "udp:127.0.0.1:1700",
     "mqtt": "mqtt:1883",

@@ -105,12 +105,12 @@ def test_the_simulated_program_in_a_pipeline_is_recorded_and_replayed(kind: str,
     record = tmp_path / "heard.hex"
     with (
         subprocess.Popen(
-            [*COMMAND, "simulate", "receiver", "--kind", kind, "--speed", "20"],
+            [*COMMAND, "simulate", "receiver", "--kind", kind, "--speed", "50", "--seconds", "1"],
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
         ) as program,
         subprocess.Popen(
-            [*COMMAND, "listen", f"{kind}:-", "--json", "--seconds", "4", "--record", record],
+            [*COMMAND, "listen", f"{kind}:-", "--json", "--record", record],
             stdin=program.stdout,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -119,12 +119,24 @@ def test_the_simulated_program_in_a_pipeline_is_recorded_and_replayed(kind: str,
         assert program.stdout is not None
         program.stdout.close()
         out, err = listen.communicate(timeout=PATIENCE_S)
-        assert program.wait(PATIENCE_S) == 0, "nobody reads any more: it ends by itself"
-    assert listen.returncode == 0, err
+    assert (program.returncode, listen.returncode) == (0, 0), err
     heard = [json.loads(text) for text in out.splitlines()]
     assert {"ok", "no_key"} <= {one["outcome"] for one in heard}
     assert {"T1", "C1"} <= {one["received"]["mode"] for one in heard}
     assert len(record.read_text().splitlines()) >= len(heard)
+
+
+@POSIX
+def test_the_simulated_program_ends_when_nobody_reads_any_more() -> None:
+    with subprocess.Popen(
+        [*COMMAND, "simulate", "receiver", "--kind", "rtl433", "--speed", "50"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    ) as program:
+        assert program.stdout is not None
+        assert json.loads(program.stdout.readline())["model"] == "Wireless-MBus"
+        program.stdout.close()
+        assert program.wait(PATIENCE_S) == 0
 
 
 @POSIX
@@ -278,6 +290,42 @@ def test_only_one_receiver_reads_the_standard_input(run: Run) -> None:
     ran = run("listen", "rtlwmbus:-", "rtl433:-", "--json")
     assert ran.code == 2
     assert "two receivers read the standard input" in ran.err
+
+
+def test_an_input_that_breaks_is_told_and_ends(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    path = tmp_path / "lines.txt"
+    path.write_text(line())
+
+    def broken(*_: object) -> bytes:
+        raise OSError(5, "Input/output error")
+
+    with Ear(f"rtlwmbus:{path}") as ear:
+        ear.until(lambda: SourceState.ENDED in ear.states)
+    monkeypatch.setattr("fieldtool.sources.line_input.os.read", broken)
+    with Ear(f"rtlwmbus:{path}") as ear:
+        ear.until(lambda: SourceState.FAILED in ear.states)
+    assert (ear.events[-1].detail, ear.events[-1].final) == (f"{path}: Input/output error", True)
+
+
+@POSIX
+def test_without_a_keyboard_lines_are_printed_and_why_is_said() -> None:
+    terminal, shown = os.openpty()
+    try:
+        ran = subprocess.run(
+            [*COMMAND, "listen", "rtlwmbus:-"],
+            input=line().encode(),
+            stdout=shown,
+            stderr=subprocess.PIPE,
+            timeout=PATIENCE_S,
+            check=False,
+            start_new_session=True,
+        )
+    finally:
+        os.close(shown)
+    with os.fdopen(terminal, "rb") as screen, suppress(OSError):
+        assert b"total_volume" in screen.read(200)
+    assert ran.returncode == 0
+    assert b"the screens have no keyboard: lines are printed instead" in ran.stderr
 
 
 @pytest.fixture

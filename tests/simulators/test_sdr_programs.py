@@ -81,6 +81,8 @@ def test_ports_that_fit() -> None:
     assert Bench.of(scenario, "rtl433", "tcp:5000").url() == "rtl433+socket://127.0.0.1:5000"
     with pytest.raises(PortError, match="does not stand at 'pty'"):
         Bench.of(scenario, "rtlwmbus", "pty")
+    with pytest.raises(PortError, match="im871a does not stand at 'stdout', where nobody answers"):
+        Bench.of(scenario, "im871a", "stdout")
     with pytest.raises(PortError, match="no port 'fifo:'"):
         open_port("fifo:", 9600)
 

@@ -24,9 +24,9 @@ PORTS = [pytest.param("pty", marks=ON_LINUX), "tcp"]
 SPEED = 20.0
 
 
-def bench(at: str, faults: Faults | None = None, *, mute: bool = False, has_mode_c: bool = True) -> Bench:
+def bench(at: str, faults: Faults | None = None, *, has_mode_c: bool = True) -> Bench:
     scenario = replace(Scenario.load(), faults=faults or Faults())
-    stick = CulStick(faults=LineFaults(split=True, mute=mute), has_mode_c=has_mode_c)
+    stick = CulStick(faults=LineFaults(split=True), has_mode_c=has_mode_c)
     return Bench(scenario, stick, open_port(at, CulStick.BAUD), starts=STARTS, speed=SPEED)
 
 
@@ -89,10 +89,3 @@ def test_what_cannot_be_done_is_said_in_one_line(run: Run) -> None:
     assert both.code == ExitCode.USAGE
     assert "one mode at a time" in both.err
     assert "mode=c1" in run("listen", "cul:", "--seconds", "1").err
-
-
-def test_a_mute_stick_is_given_up(run: Run) -> None:
-    with bench("tcp", mute=True) as simulated:
-        ran = run("receivers", "probe", simulated.url("t1"))
-    assert ran.code == ExitCode.RECEIVER
-    assert "no CUL answered within 3 s" in ran.err

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -180,6 +181,24 @@ def test_a_mute_stick_ends_in_a_hint_and_a_slow_one_is_waited_for() -> None:
         events, _ = run(CulStick(faults=LineFaults(slow_s=slow_s)), "t1", 12.0)
         assert [type(event) for event in events if isinstance(event, Ready | Failed)] == [Ready]
         assert frames(events)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_starts_over_a_lossy_wire_end(seed: int) -> None:
+    rng = random.Random(seed)
+    stick, session = CulStick(seed=seed), HostSession("t1")
+    to_device = [session.start()]
+    ends: list[HostEvent] = []
+    for step in range(800):
+        now_s = step * STEP_S
+        for data in to_device:
+            if rng.random() > 0.2:
+                stick.receive(data, now_s)
+        fresh = [event for data in stick.due(now_s) if rng.random() > 0.2 for event in session.receive(data)]
+        fresh += session.tick(now_s)
+        to_device = [event.data for event in fresh if isinstance(event, Send)]
+        ends += [event for event in fresh if isinstance(event, Ready | Failed)]
+    assert [type(end) for end in ends] in ([Ready], [Failed])
 
 
 def test_a_stick_that_lost_its_power_is_silent_until_it_is_set_again() -> None:

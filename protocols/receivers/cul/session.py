@@ -13,7 +13,7 @@ from protocols.receivers.events import Damaged, Failed, Frame, HostEvent, Ready,
 from protocols.receivers.open_request import OpenRequest, Patience
 from protocols.receivers.text_lines import LineStream
 
-TITLE: Final = "CUL or nanoCUL (culfw, a-culfw)"
+TITLE: Final = "CUL, nanoCUL"
 
 PROBE_PATIENCE: Final = Patience(attempts=6)
 """Opening the port resets a nanoCUL, whose boot loader takes a second or two and swallows what comes meanwhile."""

@@ -12,6 +12,7 @@ from protocols.captures.cc1101 import HIGHEST_DBM, LOWEST_DBM, rssi_dbm, rssi_ra
 from protocols.decode import decode
 from protocols.model import FrameFormat, Outcome, RawFrame
 from protocols.receivers.cul import Cul, CulTelegram, HostSession, Refused, read_line
+from protocols.receivers.cul.line import size_on_air
 from protocols.receivers.cul.session import DAMAGED_LIMIT, QUIET_S
 from protocols.receivers.events import Damaged, Failed, Frame, HostEvent, Ready, Send
 from protocols.wmbus.encode import with_crcs
@@ -53,6 +54,15 @@ def test_worked_examples(line: str, frame_format: FrameFormat, stripped: bytes) 
     assert read_line(line[0] + line[1:].replace("Y", "y").lower().replace("y", "Y")) == (telegram,)
     assert strip_crcs(telegram.data, frame_format).data == stripped
     assert read_line(line[:-4]) == (CulTelegram(on_air, frame_format),)
+
+
+def test_size_of_a_line_that_a_real_stick_sent() -> None:
+    # L 66, 117 bytes with CRCs, RSSI code 41 (-41.5 dBm).
+    assert (size_on_air(0x66, FrameFormat.A), size_on_air(0x18, FrameFormat.A), size_on_air(0x2C, FrameFormat.B)) == (
+        117,
+        29,
+        45,
+    )
 
 
 def test_signal_codes() -> None:

@@ -14,7 +14,7 @@ class Amb8465:
     """The receiver family, as the registry knows it; an AMB3665 answers to it as well."""
 
     NAME: ClassVar[str] = "amb8465"
-    TITLE: ClassVar[str] = "AMBER AMB8465-M (Metis)"
+    TITLE: ClassVar[str] = "AMBER Metis AMB8465-M"
     USB_IDS: ClassVar[tuple[tuple[int, int], ...]] = ((0x0403, 0x6001),)
     BAUD: ClassVar[int] = 9600
     MODES: ClassVar[tuple[str, ...]] = tuple(LISTENING_MODES[Model.AMB8465])

@@ -8,6 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from protocols.decode import decode
+from protocols.model import RawFrame
 from protocols.receivers.amb8465.envelope import CommandFrame
 from protocols.receivers.amb8465.session import DAMAGED_LIMIT, RENEW_S, HostSession
 from protocols.receivers.events import Damaged, Failed, Frame, HostEvent, Ready, ReceiverInfo, Send
@@ -213,6 +215,16 @@ def test_a_byte_of_strength_and_too_little_else_is_no_telegram() -> None:
     session = ready_session()
     short = CommandFrame(0x03, TELEGRAM[1:11])
     assert [type(event) for event in session.receive(short.to_bytes())] == [Damaged]
+
+
+def test_what_the_stick_decrypted_itself_is_read() -> None:
+    # Its mode nibble stays 5, and the count of encrypted blocks is zero (reference sheet, 4.5).
+    plain = bytes.fromhex("44AE4C4455223368077A550000052F2F041389E20100023B0000") + b"\x2f" * 6
+    (frame,) = ready_session().receive(CommandFrame(0x03, plain + b"\xe0").to_bytes())
+    assert isinstance(frame, Frame)
+    telegram = decode(RawFrame(frame.data, rssi_dbm=frame.rssi_dbm))
+    assert telegram.ok
+    assert [reading.name for reading in telegram.readings] == ["total_volume", "volume_flow"]
 
 
 def test_the_settings_of_somebody_elses_question_are_passed_over() -> None:

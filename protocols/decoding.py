@@ -56,6 +56,11 @@ class Decoding:
         """Offset after the last layer."""
         return self.layers[-1].end if self.layers else 0
 
+    @property
+    def may_hold_crc(self) -> bool:
+        """Whether a CRC may be left in the frame: none was taken out, and no receiver says that there is none."""
+        return self.frame.frame_format is None and len(self.data) == len(self.frame.data)
+
     def replace_plain(self, opened: Opened) -> None:
         """Put decrypted bytes in their place."""
         end = opened.start + len(opened.plaintext)

@@ -19,7 +19,7 @@ from protocols.wmbus.ci import Content, ci_field
 from protocols.wmbus.control import DOWNLINK
 from protocols.wmbus.decryption import (
     CUT_NEXT,
-    may_end_with_crc,
+    has_two_bytes_more,
     open_diehl_payload,
     open_extended_link,
     open_transport,
@@ -186,9 +186,10 @@ def _application(decoding: Decoding, transport: TransportLayer) -> None:
     decoding.profile = decoding.profiles.find(address) if address is not None else None
     application = _read_application(decoding, transport)
     # What has a footer of its own, a wired frame's checksum or a tag, ends there and not with a CRC.
-    if isinstance(application.problem, Truncated) and not decoding.cut and not decoding.footers:
+    may_end_with_crc = decoding.may_hold_crc and not decoding.footers
+    if isinstance(application.problem, Truncated) and not decoding.cut and may_end_with_crc:
         application = _without_last_crc(decoding, transport, application)
-    elif not decoding.footers and not decoding.downlink and _ends_in_selection(decoding, application):
+    elif may_end_with_crc and not decoding.downlink and _ends_in_selection(decoding, application):
         no_record = BadChecksum(_NO_CRC, layer="application", offset=decoding.size - CRC_SIZE)
         application = replace(application, records=application.records[:-1], problem=no_record)
     decoding.layers.append(application)
@@ -218,7 +219,7 @@ def _may_be_damaged(decoding: Decoding, transport: TransportLayer, application: 
 
     Some meters send two such bytes, which look like a CRC that does not fit.
     """
-    if not may_end_with_crc(decoding, transport) or decoding.security is None or decoding.security.authenticated:
+    if not has_two_bytes_more(decoding, transport) or decoding.security is None or decoding.security.authenticated:
         return False
     start = decoding.size - CRC_SIZE
     across = [(record.start, record.end) for record in application.records] + [application.tail or (start, start)]

@@ -156,16 +156,17 @@ def open_transport(decoding: Decoding, transport: TransportLayer) -> bool:
     reason = _open_with_first(decoding, base, keys, lambda key: handler.open(protected, key))
     if reason is not None:
         next_step = None if clear else transport_next_step(decoding, protected, handler, keys)
-        if next_step is None and may_end_with_crc(decoding, transport):
+        if next_step is None and has_two_bytes_more(decoding, transport):
             next_step = _DAMAGED_OR_WRONG
         _refuse(decoding, base, keys, reason, clear=clear, next_step=next_step)
     return reason is None
 
 
-def may_end_with_crc(decoding: Decoding, transport: TransportLayer) -> bool:
+def has_two_bytes_more(decoding: Decoding, transport: TransportLayer) -> bool:
     """Whether the frame came without CRCs that fit, and two bytes lie after the encrypted blocks, as one would."""
     end = transport.end + BLOCK * transport.encrypted_blocks
-    return transport.security_mode in MODES_OF_BLOCKS and decoding.size == end + 2 == len(decoding.frame.data)
+    at_end = decoding.size == end + 2 == len(decoding.frame.data)
+    return at_end and decoding.may_hold_crc and transport.security_mode in MODES_OF_BLOCKS
 
 
 def _opens_with_default_key(decoding: Decoding, base: Security, protected: Protected, handler: SecurityMode) -> bool:

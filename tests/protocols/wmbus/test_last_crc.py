@@ -8,9 +8,9 @@ import pytest
 
 from protocols.decode import decode
 from protocols.mbus.crc import crc16_en13757
-from protocols.model import Address, Key, Outcome
+from protocols.model import Address, FrameFormat, Key, Outcome, RawFrame
 from protocols.wmbus.ci import Content
-from protocols.wmbus.encode import TransportHeader, link_frame, transport_mode_5
+from protocols.wmbus.encode import TransportHeader, link_frame, transport_mode_5, with_crcs
 from protocols.wmbus.link import HEADER_SIZE, size_before_last_crc
 
 METER = Address.of("EFE", "12345678", 0x00, 0x07)
@@ -70,6 +70,22 @@ def test_a_crc_that_reads_as_a_selection_for_readout_is_no_record() -> None:
     covered = [(span.start, span.end) for span in telegram.spans]
     assert (covered[0][0], covered[-1][1]) == (0, len(telegram.data))
     assert all(left[1] == right[0] for left, right in pairwise(covered))
+
+
+@pytest.mark.parametrize("frame_format", [FrameFormat.A, FrameFormat.B])
+def test_where_the_crcs_fit_the_last_two_bytes_are_none(frame_format: FrameFormat) -> None:
+    selects = decode(with_crcs(frame("0413 05030000 481e"), frame_format))
+    assert (selects.outcome, [record.source for record in selects.records]) == (Outcome.OK, ["0413", "481E"])
+    cut = decode(with_crcs(frame("0413 05030000 0413"), frame_format))
+    assert (cut.outcome, cut.problem) == (Outcome.DAMAGED, "record 0413 announces 4 bytes of data, 0 are left")
+
+
+def test_where_the_receiver_took_the_crcs_out_the_last_two_bytes_are_none() -> None:
+    selects = decode(RawFrame(frame("0413 05030000 481e"), frame_format=FrameFormat.STRIPPED))
+    assert selects.outcome is Outcome.OK
+    payload = transport_mode_5(Content.RECORDS, bytes.fromhex(ODD_ENDS[1]), TransportHeader(1), key=KEY, sender=METER)
+    told = RawFrame(link_frame(0x44, METER, payload + b"\x52\x08"), frame_format=FrameFormat.STRIPPED)
+    assert not [note for note in decode(told, lambda _: (Key(KEY),)).notes if "CRC" in note]
 
 
 def test_a_request_selects_records_for_readout() -> None:

@@ -189,8 +189,6 @@ _PLAINNESS: Final = {
     for text in texts
 }
 _KEY_WORDS: Final = ("key", "schlussel", "nogle", "nyckel", "sleutel", "chiave", "klucz")
-_DLMS_BESIDE_AUTHENTICATION: Final = {"encryptionkey": KeyColumn(KeyRole.DLMS_ENCRYPTION)}
-"""Keys that are DLMS keys in a table that has an authentication key too: wireless M-Bus has none."""
 
 
 def plainness_of(header: str) -> Plainness:
@@ -209,11 +207,6 @@ def speaks_of_a_key(header: str) -> bool:
 def meanings_of(headers: Sequence[str]) -> list[ColumnMeaning | None]:
     """Return what the columns under these headers hold, read together; None where a text is not known."""
     meanings = [meaning_of(header) for header in headers]
-    if KeyColumn(KeyRole.DLMS_AUTHENTICATION) in meanings:
-        meanings = [
-            _DLMS_BESIDE_AUTHENTICATION.get(header_key(header), meaning)
-            for header, meaning in zip(headers, meanings, strict=True)
-        ]
     if _has_number(headers, meanings):
         return meanings
     # Where nothing else names the meter, its radio number is the number.

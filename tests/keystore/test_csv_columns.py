@@ -56,11 +56,11 @@ def test_a_column_of_keys_that_is_not_read_is_said() -> None:
     assert not read(f"ID;Serial number;AES key;Note\n1;63001468;{KEY};x\n").warnings
 
 
-def test_an_encryption_key_beside_an_authentication_key_is_of_dlms() -> None:
+def test_an_encryption_key_opens_telegrams_whatever_keys_are_beside_it() -> None:
     keys = [key_of(name).hex() for name in ("ek", "ak", "bk")]
     batch = read(f"Serial no;Encryption key;Authentication key;Broadcast key\n63001468;{';'.join(keys)}\n")
     assert [record.role for record in batch.ready] == [
-        KeyRole.DLMS_ENCRYPTION,
+        KeyRole.WMBUS_DEK,
         KeyRole.DLMS_AUTHENTICATION,
         KeyRole.DLMS_BROADCAST,
     ]

@@ -212,12 +212,12 @@ class ActionService:
             log.note(Became.LINK_FAILED, f"done, but not read back: {error.message}")
             raise type(error)(f"the meter says done, but {error.message}", "read it out to see") from error
         became, problem = Became.DONE, ""
+        notes = (_NOT_PROVED,) if authentic is False else ()
         if matches is False:
             became, problem = Became.DIFFERS, f"the meter says done, but shows {after}"
-        elif authentic is False and keys:
-            became, problem = Became.UNPROVED, f"the meter says done, but {_NOT_PROVED}"
+        elif notes and keys:
+            became, problem, notes = Became.UNPROVED, f"the meter says done, but {_NOT_PROVED}", ()
         log.note(became, problem)
-        notes = (_NOT_PROVED,) if authentic is False else ()
         left = counter_shown(result.reconfigurations_left)
         return ActionOutcome(plan, after, matches, authentic, left, events, problem, notes)
 

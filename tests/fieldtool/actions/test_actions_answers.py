@@ -72,6 +72,7 @@ def test_who_swallows_a_command_and_answers_himself_does_not_pass_for_the_meter(
     assert outcome.matches
     assert not outcome.ok
     assert "none of the keys that are filed for the meter proves its answer" in outcome.problem
+    assert outcome.notes == ()
 
 
 def test_a_read_out_of_another_meter_is_not_shown_for_the_one_that_is_set_up(bench: Bench) -> None:

@@ -44,6 +44,9 @@ DAMAGED_LIMIT: Final = 25
 STALE_S: Final = 0.5
 """The longest frame takes 0.27 s at 9600 baud; one that stands still for so long will never end."""
 
+BARE_STALE_S: Final = 0.25
+"""Without command frames only a pause tells for sure where a telegram begins."""
+
 RENEW_S: Final = 300.0
 """How often the mode is set again: a module that was reset has forgotten it, says nothing, and hears something else."""
 
@@ -126,7 +129,7 @@ class HostSession:
             self._stale_since = None
         elif self._stale_since is None or self._stale_since[0] != self._received:
             self._stale_since = (self._received, now_s)
-        elif now_s - self._stale_since[1] >= STALE_S:
+        elif now_s - self._stale_since[1] >= (BARE_STALE_S if self._stream.bare else STALE_S):
             self._stale_since = None
             for piece in self._stream.resync():
                 self._take(piece, events)

@@ -205,3 +205,10 @@ def test_a_flood_of_heads_is_quick() -> None:
     rng = random.Random(8465)
     data = b"".join(b"\xff\x03" + bytes((rng.randrange(10, 256),)) for _ in range(4000))
     assert all(isinstance(event, Rejected | CommandFrame) for event in cut(data, []))
+
+
+@pytest.mark.parametrize("stray", [b"\xd5", b"\xfe", b"\xd5\xfe\xd5"])
+def test_a_stray_byte_that_looks_like_a_length_hides_no_telegrams_on_a_busy_line(stray: bytes) -> None:
+    # 0x18, the length of the telegram behind it, is a C field as well.
+    found = cut(stray + TELEGRAM * 12, [], bare=True)
+    assert found == [Rejected(BadBytes.NOISE, stray), *[BareTelegram(TELEGRAM[1:])] * 12]

@@ -202,20 +202,23 @@ class LearnedDecoder:
 
     def sight(self, frame: RawFrame) -> Telegram | Sighting:
         """Decode by a plan where one fits, else in full."""
-        match = self.match(frame.data) if frame.link is Link.MBUS else None
+        match = self.match(frame.data, frame.frame_format) if frame.link is Link.MBUS else None
         return self.decode(frame) if match is None else Sighting(*match, frame)
 
-    def match(self, raw: bytes) -> Match | None:
-        """Find the plan that fits the bytes of a frame; None leaves them to `decode`."""
+    def match(self, raw: bytes, told: FrameFormat | None = None) -> Match | None:
+        """Find the plan that fits the bytes of a frame; None leaves them to `decode`.
+
+        `told` is the frame format where the receiver has said it.
+        """
         if not raw:
             return None
-        if len(raw) == raw[0] + 1:
+        if told is None and len(raw) == raw[0] + 1:
             # Without CRCs, or in format B: the latter only where nothing else decodes, see `Plan.may_be_b`.
             match = self._match_data(raw, raw, FrameFormat.STRIPPED)
             if match is not None or not self._by_meter[FrameFormat.B]:
                 return match
         try:
-            stripped = strip_crcs(raw)
+            stripped = strip_crcs(raw, told)
         except ProtocolError:
             return None
         if stripped.missing or stripped.trailing or stripped.problem or stripped.format is FrameFormat.STRIPPED:
@@ -328,5 +331,5 @@ def _is_b(raw: bytes, frame_format: FrameFormat) -> bool:
 
 
 def _format_of(telegram: Telegram) -> FrameFormat:
-    raw = telegram.frame.data
-    return FrameFormat.STRIPPED if telegram.data == raw else strip_crcs(raw).format
+    frame = telegram.frame
+    return FrameFormat.STRIPPED if telegram.data == frame.data else strip_crcs(frame.data, frame.frame_format).format

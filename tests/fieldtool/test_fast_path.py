@@ -362,6 +362,24 @@ def test_a_frame_that_could_be_in_format_b_is_left_to_the_general_decoder() -> N
     assert both(decoder, RawFrame(like_b))[:1] == both(decoder, RawFrame(like_b))[1:2]
 
 
+@pytest.mark.parametrize("frame_format", [FrameFormat.A, FrameFormat.B])
+def test_a_frame_whose_format_is_told_is_of_no_other(frame_format: FrameFormat) -> None:
+    """Also of a meter with a layout that its CRCs, taken for data, would fit."""
+    decoder = LearnedDecoder(keys)
+    tail = HEAT_RECORDS + b"\x0f\x01\x02\x03"
+    for data in (clear(1, 0, tail + b"\xaa\xbb"), clear(2, 0, tail)):
+        decoder.decode(RawFrame(data))
+    for acc in (3, 4):
+        frame = RawFrame(with_crcs(clear(acc, 0, tail), frame_format), frame_format=frame_format)
+        general, fast, planned = both(decoder, frame)
+        assert (general == fast, planned) == (True, acc == 4)
+        assert json.loads(fast)["outcome"] == "ok"
+    damaged = bytearray(frame.data)
+    damaged[-4] ^= 0x10
+    general, fast, planned = both(decoder, replace(frame, data=bytes(damaged)))
+    assert (general == fast, planned, json.loads(fast)["outcome"]) == (True, False, "damaged")
+
+
 def test_meters_beyond_the_limit_are_learned_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("protocols.learned.METERS", 2)
     monkeypatch.setattr("fieldtool.export.sighting_json.METERS", 2)

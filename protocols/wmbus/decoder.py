@@ -186,10 +186,9 @@ def _application(decoding: Decoding, transport: TransportLayer) -> None:
     decoding.profile = decoding.profiles.find(address) if address is not None else None
     application = _read_application(decoding, transport)
     # What has a footer of its own, a wired frame's checksum or a tag, ends there and not with a CRC.
-    may_end_with_crc = decoding.may_hold_crc and not decoding.footers
-    if isinstance(application.problem, Truncated) and not decoding.cut and may_end_with_crc:
+    if isinstance(application.problem, Truncated) and not decoding.cut and not decoding.footers:
         application = _without_last_crc(decoding, transport, application)
-    elif may_end_with_crc and not decoding.downlink and _ends_in_selection(decoding, application):
+    elif not decoding.footers and not decoding.downlink and _ends_in_selection(decoding, application):
         no_record = BadChecksum(_NO_CRC, layer="application", offset=decoding.size - CRC_SIZE)
         application = replace(application, records=application.records[:-1], problem=no_record)
     decoding.layers.append(application)
@@ -228,7 +227,7 @@ def _may_be_damaged(decoding: Decoding, transport: TransportLayer, application: 
 
 def _ends_in_selection(decoding: Decoding, application: Application) -> bool:
     """Whether the last two bytes read as a record selected for readout, which meters do not send: a CRC may."""
-    if application.problem is not None or not application.records:
+    if application.problem is not None or not application.records or not decoding.may_hold_crc:
         return False
     last, start = application.records[-1], decoding.size - CRC_SIZE
     selects = last.header[:1] and last.header[0] & DATA_FIELD == SELECTION_FOR_READOUT
@@ -251,7 +250,7 @@ def _without_last_crc(decoding: Decoding, transport: TransportLayer, application
     """
     fitting = size_before_last_crc(decoding.data)
     size = decoding.size - CRC_SIZE if fitting is None else fitting
-    if size < transport.end:
+    if size < transport.end or (fitting is None and not decoding.may_hold_crc):
         return application
     before, decoding.size = decoding.size, size
     again = _read_application(decoding, transport)

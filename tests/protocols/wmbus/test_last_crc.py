@@ -80,6 +80,11 @@ def test_where_the_crcs_fit_the_last_two_bytes_are_none(frame_format: FrameForma
     assert (cut.outcome, cut.problem) == (Outcome.DAMAGED, "record 0413 announces 4 bytes of data, 0 are left")
 
 
+def test_a_crc_that_fits_is_one_also_where_others_were_added_again() -> None:
+    data = with_last_crc(frame(ODD_ENDS[0]), 2)
+    assert decode(with_crcs(data, FrameFormat.A)).records == decode(data).records
+
+
 def test_where_the_receiver_took_the_crcs_out_the_last_two_bytes_are_none() -> None:
     selects = decode(RawFrame(frame("0413 05030000 481e"), frame_format=FrameFormat.STRIPPED))
     assert selects.outcome is Outcome.OK

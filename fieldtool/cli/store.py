@@ -106,7 +106,8 @@ def _verify(arguments: Namespace) -> ExitCode:
         output.data(f"{counted(report.records, 'key record')}, {counted(count, 'problem') if count else 'all well'}")
     if report.ok and not report.sealed:
         output.talk(
-            "every row was checked; the file's unused bytes were not: a program ended before it could seal them"
+            "every row was checked; the file's unused bytes were not: it was written to since it was last sealed; "
+            "it is sealed now: run it again to check them too"
         )
     return ExitCode.KEYSTORE if problems else ExitCode.OK
 

@@ -159,6 +159,18 @@ def test_a_wrong_passphrase(run: Run, store: Path, passphrase_file: Path) -> Non
         assert ran.out == ""
 
 
+def test_verifying_after_a_wrong_passphrase_blames_no_program(run: Run, store: Path, passphrase_file: Path) -> None:
+    right = passphrase_file.read_text()
+    passphrase_file.write_text("something else")
+    assert run("store", "verify").code == 4
+    passphrase_file.write_text(right)
+    first, second = run("store", "verify"), run("store", "verify")
+    assert (first.code, second.code) == (0, 0)
+    assert "was written to since it was last sealed" in first.err
+    assert "run it again" in first.err
+    assert "sealed" not in second.err
+
+
 def test_nobody_to_ask(run: Run, store: Path, key_files: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
     no_password = run("keys", "import", *key_files)
     assert no_password.code == 4

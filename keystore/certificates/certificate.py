@@ -69,12 +69,14 @@ class FieldCertificate:
     `grant` is None when there is no grant extension; `grant_critical`, `constraints_critical` and `uses_critical` say
     whether the extension may be passed over. `is_ca` is None without BasicConstraints, `uses` without KeyUsage,
     `purposes` (dotted OIDs) without ExtendedKeyUsage. `common_name` and `issuer_name` are safe to
-    show, and for display only.
+    show, and for display only. `has_plain_key` is False where the key's curve is spelt out, or its point is in another
+    form than uncompressed: the library takes that, and one key would have several spellings.
     """
 
     data: bytes = field(repr=False)
     x509: x509.Certificate = field(repr=False, compare=False)
     public_key: ec.EllipticCurvePublicKey = field(repr=False, compare=False)
+    has_plain_key: bool
     subject: bytes = field(repr=False, compare=False)
     issuer: bytes = field(repr=False, compare=False)
     common_name: str
@@ -136,10 +138,6 @@ def _read(data: bytes) -> FieldCertificate:
     extensions, key = certificate.extensions, certificate.public_key()
     if not isinstance(key, ec.EllipticCurvePublicKey) or key.curve.name != CURVE:
         raise _wrong_key()
-    if not from_key_on.startswith(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)):
-        # The library also takes a curve spelt out, and points in other forms: one key would have several spellings.
-        message = "the certificate's key is not written as a point of P-256, uncompressed and the curve by its name"
-        raise CertificateRejected(RejectReason.WRONG_KEY_TYPE, message)
     if certificate.signature_algorithm_oid != SignatureAlgorithmOID.ECDSA_WITH_SHA256:
         raise CertificateRejected(RejectReason.WRONG_ALGORITHM, "the certificate is not signed by ECDSA with SHA-256")
     _check_critical(extensions)
@@ -154,6 +152,7 @@ def _read(data: bytes) -> FieldCertificate:
         data=data,
         x509=certificate,
         public_key=key,
+        has_plain_key=from_key_on.startswith(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)),
         subject=subject.public_bytes(),
         issuer=issuer.public_bytes(),
         common_name=_name_text(subject, NameOID.COMMON_NAME),

@@ -108,6 +108,7 @@ def _verify(
 
 def check_leaf(leaf: FieldCertificate) -> None:
     """Check what can be said of a leaf by itself; `CertificateRejected` with the reason."""
+    _check_key(leaf)
     if leaf.is_ca:
         raise CertificateRejected(RejectReason.NOT_A_LEAF, "the certificate is a certificate authority's own")
     if leaf.is_ca is None or not leaf.constraints_critical or leaf.path_length is not None:
@@ -124,6 +125,7 @@ def check_leaf(leaf: FieldCertificate) -> None:
 
 def check_authority(authority: FieldCertificate) -> None:
     """Check what can be said of a CA certificate by itself; `CertificateRejected` with the reason."""
+    _check_key(authority)
     if not authority.is_ca or not authority.constraints_critical:
         raise CertificateRejected(
             RejectReason.NOT_A_CA, f"{_named(authority)} is not marked as a certificate authority"
@@ -218,6 +220,15 @@ def _check_not_revoked(
                 RejectReason.REVOKED,
                 f"{_named(certificate)} was revoked: it is on list {revocations.number} of {issuer.common_name}",
             )
+
+
+def _check_key(certificate: FieldCertificate) -> None:
+    if not certificate.has_plain_key:
+        raise CertificateRejected(
+            RejectReason.WRONG_KEY_TYPE,
+            f"the key of {_named(certificate)} is not written as a point of P-256, "
+            "uncompressed and the curve by its name",
+        )
 
 
 def _check_grant(certificate: FieldCertificate) -> None:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from random import Random
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from keystore.certificates import der
+from keystore.certificates import der, enrolment
 from keystore.certificates.certificate import read_certificate
 from keystore.certificates.errors import CertificateRejected, RejectReason
+from keystore.certificates.standing import standing_of
+from keystore.certificates.verification import check_anchor, check_leaf
+from keystore.certificates.wallet import decode_wallet, encode_wallet
 from tests.keystore.certificates import raw_x509 as raw
 from tests.keystore.certificates.chain_changes import make_chain
+from tests.keystore.certificates.desks import START, enrolled, make_desk, trusting
 
 EC_KEY = "1.2.840.10045.2.1"
 PRIME_FIELD = "1.2.840.10045.1.1"
@@ -36,9 +41,8 @@ def explicit_curve() -> bytes:
     )
 
 
-@pytest.mark.parametrize("form", ["as it is", "explicit curve", "compressed", "hybrid"])
-def test_a_key_is_written_in_one_way(form: str) -> None:
-    draft = make_chain(1, Random(5), 2).leaf
+def rewritten(draft: raw.Draft, form: str) -> bytes:
+    """Return the certificate of a draft with its key written in another form."""
     assert isinstance(draft.key, ec.EllipticCurvePrivateKey)
     public = draft.key.public_key()
     usual = public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
@@ -54,11 +58,26 @@ def test_a_key_is_written_in_one_way(form: str) -> None:
     key = der.write(der.SEQUENCE, algorithm, der.write(der.BIT_STRING, b"\0", point))
     body = der.write(der.SEQUENCE, draft.body()[4:].replace(usual, key))
     signature = der.write(der.BIT_STRING, b"\0", raw.sign(draft.signer, raw.ECDSA_SHA256, body))
-    data = der.write(der.SEQUENCE, body, der.write(der.SEQUENCE, raw.oid_bytes(raw.ECDSA_SHA256)), signature)
-    if form == "as it is":
-        assert key == usual
-        assert read_certificate(data).key_bytes == point
-        return
-    with pytest.raises(CertificateRejected) as caught:
-        read_certificate(data)
-    assert caught.value.reason is RejectReason.WRONG_KEY_TYPE
+    return der.write(der.SEQUENCE, body, der.write(der.SEQUENCE, raw.oid_bytes(raw.ECDSA_SHA256)), signature)
+
+
+@pytest.mark.parametrize("form", ["explicit curve", "compressed", "hybrid"])
+def test_a_key_is_written_in_one_way(form: str) -> None:
+    chain = make_chain(1, Random(5), 2)
+    for draft, check in ((chain.leaf, check_leaf), (chain.anchor, check_anchor)):
+        usual, odd = read_certificate(rewritten(draft, "as it is")), read_certificate(rewritten(draft, form))
+        assert usual.key_bytes == odd.key_bytes
+        check(usual)
+        with pytest.raises(CertificateRejected) as caught:
+            check(odd)
+        assert caught.value.reason is RejectReason.WRONG_KEY_TYPE
+
+
+def test_a_store_that_has_such_a_certificate_is_read_and_can_be_rid_of_it() -> None:
+    odd = read_certificate(rewritten(make_chain(1, Random(5), 2).anchor, "compressed"))
+    desk = make_desk()
+    wallet = enrolled(desk, trusting(desk))
+    document = encode_wallet(replace(wallet, anchors=(*wallet.anchors, odd)))
+    loaded = decode_wallet(document)
+    assert standing_of(loaded, START).grant == standing_of(wallet, START).grant
+    assert enrolment.remove_anchor(loaded, odd.fingerprint) == wallet

@@ -58,8 +58,8 @@ class Decoding:
 
     @property
     def may_hold_crc(self) -> bool:
-        """Whether a CRC may be left in the frame: none was taken out, and no receiver says that there is none."""
-        return self.frame.frame_format is None and len(self.data) == len(self.frame.data)
+        """Whether a CRC that does not fit may be left in the frame, because none was taken out."""
+        return len(self.data) == len(self.frame.data)
 
     def replace_plain(self, opened: Opened) -> None:
         """Put decrypted bytes in their place."""

@@ -165,8 +165,7 @@ def open_transport(decoding: Decoding, transport: TransportLayer) -> bool:
 def has_two_bytes_more(decoding: Decoding, transport: TransportLayer) -> bool:
     """Whether the frame came without CRCs that fit, and two bytes lie after the encrypted blocks, as one would."""
     end = transport.end + BLOCK * transport.encrypted_blocks
-    at_end = decoding.size == end + 2 == len(decoding.frame.data)
-    return at_end and decoding.may_hold_crc and transport.security_mode in MODES_OF_BLOCKS
+    return transport.security_mode in MODES_OF_BLOCKS and decoding.size == end + 2 == len(decoding.frame.data)
 
 
 def _opens_with_default_key(decoding: Decoding, base: Security, protected: Protected, handler: SecurityMode) -> bool:

@@ -8,7 +8,7 @@ import pytest
 
 from protocols.decode import decode
 from protocols.mbus.crc import crc16_en13757
-from protocols.model import Address, FrameFormat, Key, Outcome, RawFrame
+from protocols.model import Address, FrameFormat, Key, Outcome
 from protocols.wmbus.ci import Content
 from protocols.wmbus.encode import TransportHeader, link_frame, transport_mode_5, with_crcs
 from protocols.wmbus.link import HEADER_SIZE, size_before_last_crc
@@ -83,14 +83,6 @@ def test_where_the_crcs_fit_the_last_two_bytes_are_none(frame_format: FrameForma
 def test_a_crc_that_fits_is_one_also_where_others_were_added_again() -> None:
     data = with_last_crc(frame(ODD_ENDS[0]), 2)
     assert decode(with_crcs(data, FrameFormat.A)).records == decode(data).records
-
-
-def test_where_the_receiver_took_the_crcs_out_the_last_two_bytes_are_none() -> None:
-    selects = decode(RawFrame(frame("0413 05030000 481e"), frame_format=FrameFormat.STRIPPED))
-    assert selects.outcome is Outcome.OK
-    payload = transport_mode_5(Content.RECORDS, bytes.fromhex(ODD_ENDS[1]), TransportHeader(1), key=KEY, sender=METER)
-    told = RawFrame(link_frame(0x44, METER, payload + b"\x52\x08"), frame_format=FrameFormat.STRIPPED)
-    assert not [note for note in decode(told, lambda _: (Key(KEY),)).notes if "CRC" in note]
 
 
 def test_a_request_selects_records_for_readout() -> None:

@@ -28,6 +28,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "replay": ("fieldtool.cli.replay:REPLAY", "decode captures from files"),
     "receivers list": ("fieldtool.cli.receivers:LIST", "list serial ports and the receivers that may be on them"),
     "receivers probe": ("fieldtool.cli.receivers:PROBE", "ask a port which receiver is on it"),
+    "receivers doctor": (
+        "fieldtool.cli.receivers_doctor:DOCTOR",
+        "find out what stands between this computer and a receiver, and what to do",
+    ),
     "store create": ("fieldtool.cli.store:CREATE", "make a new keystore"),
     "store info": ("fieldtool.cli.store:INFO", "show what a keystore reveals while it is locked"),
     "store verify": ("fieldtool.cli.store:VERIFY", "check every row of a keystore for alteration"),

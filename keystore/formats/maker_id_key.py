@@ -23,7 +23,8 @@ PARTS: Final = 3
 _SPLIT: Final = re.compile(r"[;,\t|]")
 _BY_BLANKS: Final = re.compile(r"(?:([A-Za-z]{3})\s+)?([0-9]{8})\s+(\S.*)")
 _NUMBER: Final = re.compile(r"[0-9A-Fa-f]{8}")
-_NUMBER_AND_MAKER: Final = re.compile(r"[A-Za-z]{3};[0-9]{8}")
+_ALMOST: Final = re.compile(r"[A-Za-z]{3};[0-9]{8};(?:[0-9A-Fa-f]{16,})?")
+"""Such a line whose key is missing or has a wrong length; with other text it is the title of a table."""
 _LENGTHS: Final = (8, 16)
 _KEY: Final = KeyColumn(KeyRole.WMBUS_DEK)
 
@@ -73,14 +74,14 @@ def _parts(line: str) -> list[str]:
 
 
 def _is_line(line: str) -> bool:
-    """True for a key, with or without number and maker before it; or for these with something that is no key."""
+    """True for a key, with or without number and maker before it; or for these with a key that is missing or too long or short."""
     parts = _parts(line)
     if len(parts) > PARTS:
         return False
     maker, number, key = [""] * (PARTS - len(parts)) + parts
     if _is_key(key):
         return (not number or _NUMBER.fullmatch(number) is not None) and not looks_like_key(maker)
-    return _NUMBER_AND_MAKER.fullmatch(f"{maker};{number}") is not None
+    return _ALMOST.fullmatch(f"{maker};{number};{key}") is not None
 
 
 def _is_key(text: str) -> bool:

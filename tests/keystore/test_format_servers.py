@@ -288,6 +288,12 @@ def test_a_first_line_without_a_key_keeps_the_others_in() -> None:
     ]
 
 
+@pytest.mark.parametrize("title", ["Exp 20261120 meters of the week", "Exp;20261120;Stadtwerke", "Exp;20261120;7"])
+def test_a_title_before_a_table_is_no_line_of_maker_number_and_key(title: str) -> None:
+    batch = read(f"{title}\nSerial number;AES key\n63001468;{ROOT}\n")
+    assert [(record.number, record.source.system) for record in batch.ready] == [("63001468", "csv")]
+
+
 def test_a_key_in_groups_alone_is_no_number_and_key() -> None:
     (row,) = read(f"{' '.join(ROOT[i : i + 8] for i in range(0, 32, 8))}\n").rows
     assert row.loose_key.hex().upper() == ROOT

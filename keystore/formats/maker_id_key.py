@@ -74,7 +74,7 @@ def _parts(line: str) -> list[str]:
 
 
 def _is_line(line: str) -> bool:
-    """True for a key, with or without number and maker before it; or for these with a key that is missing or too long or short."""
+    """True for a key, with or without number and maker before it, and for almost that."""
     parts = _parts(line)
     if len(parts) > PARTS:
         return False

@@ -44,3 +44,16 @@ def test_records_that_make_sense_are_read(mode: int, before: str) -> None:
 def test_what_stands_behind_check_bytes_may_be_of_the_makers_own() -> None:
     telegram = decode(under(11, b"\x2f\x2f" + VOLUME + bytes.fromhex("0F 010203")))
     assert (telegram.ok, len(telegram.readings)) == (True, 1)
+
+
+MANY = VOLUME * 4 + bytes.fromhex("426C 9F2C")
+
+
+@pytest.mark.parametrize(
+    ("behind", "readings"), [("0F 010203", 5), ("426C FFFF", 6)], ids=["bytes of the maker's own", "no due date"]
+)
+def test_behind_many_values_that_make_sense_some_that_the_meter_has_not(behind: str, readings: int) -> None:
+    telegram = decode(under(16, MANY + bytes.fromhex(behind)))
+    assert (telegram.outcome, len(telegram.readings)) == (Outcome.OK, readings)
+    few = decode(under(16, VOLUME + bytes.fromhex(behind)))
+    assert (few.outcome, few.readings) == (Outcome.UNSUPPORTED, ())

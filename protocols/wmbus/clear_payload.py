@@ -10,11 +10,9 @@ from protocols.wmbus.security.model import CHECK_BYTES
 from protocols.wmbus.transport import TransportLayer
 
 _VALUES = frozenset({Quality.GOOD, Quality.ERROR_STATE})
-_UNSET = ({0x00}, {0xFF})
-"""Bytes of a value that the meter does not have."""
 
 _MANY = 5
-"""Values that make sense one after the other: of random payloads, one in 10,000 has as many."""
+"""Records that make sense, if few others do not: real meters leave dates unset and qualify values in their own way."""
 
 _NO_QUANTITIES = frozenset({"reserved", "any"})
 
@@ -35,19 +33,17 @@ def reads_as_records(decoding: Decoding, transport: TransportLayer) -> bool:
 def surely_in_clear(decoding: Decoding, transport: TransportLayer) -> bool:
     """Whether a payload under a reserved mode is in the clear: by its check bytes, or by records that all make sense.
 
-    Where many do, values that the meter does not have, and bytes of its maker's own after them, are no doubt. Of random
-    payloads one in some hundred passes when it is as short as one block, one in a thousand else. A wire is not
-    encrypted: where old wired meters have bytes of their own in place of a mode, records are enough.
+    Where many do, a few that do not, and bytes of the maker's own after them, are no doubt. Of random payloads one in
+    some hundred passes when it is as short as one block, one in a thousand else. A wire is not encrypted: where old
+    wired meters have bytes of their own in place of a mode, records are enough.
     """
     parsed = _read(decoding, transport)
     if parsed is None:
         return False
     if decoding.layers[0].name == WIRED_LAYER or decoding.plain.startswith(CHECK_BYTES, transport.end):
         return True
-    if not all(map(_makes_sense, parsed.records)):
-        return False
-    values = sum(record.value is not None for record in parsed.records)
-    return values >= _MANY or (values == len(parsed.records) and parsed.tail is None)
+    sensible, records = sum(map(_makes_sense, parsed.records)), len(parsed.records)
+    return (sensible == records and parsed.tail is None) or (sensible >= _MANY and 4 * sensible >= 3 * records)
 
 
 def _read(decoding: Decoding, transport: TransportLayer) -> ParsedRecords | None:
@@ -56,9 +52,9 @@ def _read(decoding: Decoding, transport: TransportLayer) -> ParsedRecords | None
 
 
 def _makes_sense(record: Record) -> bool:
-    """Whether a meter may well send such a record; a value that it does not have is None."""
     return (
-        (set(record.data) in _UNSET if record.value is None else record.quality in _VALUES)
+        record.quality in _VALUES
+        and record.value is not None
         and record.quantity not in _NO_QUANTITIES
         and not (isinstance(record.value, str) and record.unit)
         and not any(modifier.startswith(_ODD_MODIFIERS) for modifier in record.modifiers)

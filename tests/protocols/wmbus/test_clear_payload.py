@@ -50,9 +50,11 @@ MANY = VOLUME * 4 + bytes.fromhex("426C 9F2C")
 
 
 @pytest.mark.parametrize(
-    ("behind", "readings"), [("0F 010203", 5), ("426C FFFF", 6)], ids=["bytes of the maker's own", "no due date"]
+    ("behind", "readings"),
+    [("0F 010203", 5), ("426C FFFF", 6), ("01A9FF01 05", 6)],
+    ids=["bytes of the maker's own", "no due date", "a value that the maker qualifies"],
 )
-def test_behind_many_values_that_make_sense_some_that_the_meter_has_not(behind: str, readings: int) -> None:
+def test_behind_many_values_that_make_sense_a_few_may_be_odd(behind: str, readings: int) -> None:
     telegram = decode(under(16, MANY + bytes.fromhex(behind)))
     assert (telegram.outcome, len(telegram.readings)) == (Outcome.OK, readings)
     few = decode(under(16, VOLUME + bytes.fromhex(behind)))

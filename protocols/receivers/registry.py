@@ -15,11 +15,13 @@ REGISTRY: dict[str, str] = {
     "rn2483": "protocols.receivers.rn2483:Rn2483",
     "lora-e5": "protocols.receivers.lora_e5:LoraE5",
     "rak3172": "protocols.receivers.rak3172:Rak3172",
+    "iu891a": "protocols.receivers.iu891a:Iu891a",
     "wimod": "protocols.receivers.wimod:Wimod",
 }
 """Kind, as in the receiver's URL, to `module:Class`, in the order in which a port of unknown kind is probed.
 
 The AMB8465 comes first: fed with bytes of another speed it is deaf for about a second.
+The sticks of text commands come before those with SLIP, whose probe is no line of text.
 """
 
 

@@ -17,6 +17,7 @@ DEVICES: Final[dict[str, str]] = {
     "cul-old": "simulators.receivers.cul:OldCulStick",
     "amb8465": "simulators.receivers.amb8465:Amb8465Stick",
     "amb8465-bare": "simulators.receivers.amb8465:BareAmb8465Stick",
+    "iu891a": "simulators.receivers.iu891a:Iu891aStick",
     "rn2483": "simulators.receivers.rn2483:Rn2483Stick",
     "lora-e5": "simulators.receivers.lora_e5:LoraE5Stick",
     "rak3172": "simulators.receivers.rak3172:Rak3172Stick",

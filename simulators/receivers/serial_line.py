@@ -34,6 +34,11 @@ class SerialLine:
         """When the next piece is out, None when nothing waits."""
         return self._waiting[0][0] if self._waiting else None
 
+    @property
+    def waiting(self) -> int:
+        """How many pieces are not out yet."""
+        return len(self._waiting)
+
     def clear(self) -> None:
         """Drop what waits, as when the module loses its power."""
         self._waiting.clear()

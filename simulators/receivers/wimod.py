@@ -12,9 +12,9 @@ from typing import ClassVar, Final
 
 from protocols.errors import ProtocolError
 from protocols.receivers.lora_channel import Channel
+from protocols.receivers.slip import Message, SlipStream
 from protocols.receivers.wimod.codes import ATTACH_QUALITY, Device, Endpoint, Radio, RadioMode, Status, response
 from protocols.receivers.wimod.payloads import DeviceInfo, FirmwareInfo, RadioConfig, RawPacket
-from protocols.receivers.wimod.slip import Message, SlipStream
 from simulators.air import Transmission
 from simulators.receivers.serial_line import SerialLine
 

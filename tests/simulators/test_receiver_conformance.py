@@ -22,7 +22,7 @@ from simulators.scenario import Faults, Scenario
 
 STARTS: Final = datetime(2026, 11, 20, 8, tzinfo=UTC)
 STEP_S: Final = 0.01
-CHECKED = ("amb8465", "im871a", "wimod")
+CHECKED = ("amb8465", "im871a", "iu891a", "wimod")
 """Kinds whose messages carry a checksum."""
 
 FLOOD_BYTES: Final = 40_000
@@ -71,7 +71,7 @@ def frames(events: list[HostEvent]) -> list[Frame]:
 
 
 def test_all_sticks_and_the_gateway_are_here() -> None:
-    assert set(REGISTRY) == {"amb8465", "im871a", "cul", "rn2483", "lora-e5", "rak3172", "wimod"}
+    assert set(REGISTRY) == {"amb8465", "im871a", "cul", "iu891a", "rn2483", "lora-e5", "rak3172", "wimod"}
     assert STANDS_AT["gwmp"] == "udp"
 
 

@@ -11,9 +11,9 @@ from protocols.receivers.events import Damaged, Failed, Frame, HostEvent, Ready,
 from protocols.receivers.lora_channel import BANDWIDTH_HZ, Channel
 from protocols.receivers.lora_radio import reception
 from protocols.receivers.open_request import OpenRequest
+from protocols.receivers.slip import WAKE_UP, Message, SlipStream
 from protocols.receivers.wimod.codes import STATUS_TEXTS, Device, Endpoint, Radio, RadioMode, Status, response
 from protocols.receivers.wimod.payloads import DeviceInfo, FirmwareInfo, RadioConfig, RawPacket
-from protocols.receivers.wimod.slip import WAKE_UP, Message, SlipStream
 
 TITLE: Final = "IMST WiMOD"
 DAMAGED_LIMIT: Final = 25

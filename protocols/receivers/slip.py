@@ -1,6 +1,7 @@
-"""The serial envelope of WiMOD LoRa modules: `C0 | endpoint, message, payload, CRC | C0` with SLIP's escapes.
+"""The serial envelope of IMST's newer modules: `C0 | endpoint, message, payload, CRC | C0` with SLIP's escapes.
 
-(RFC 1055; WiMOD LR Base HCI specification: CRC-16/X-25, low byte first)
+WiMOD LoRa modules speak it, and the wireless M-Bus gateways of the iU891A's family. (RFC 1055; WiMOD LR Base HCI
+specification: CRC-16/X-25, low byte first)
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ END: Final = 0xC0
 ESCAPE: Final = 0xDB
 ESCAPED_END: Final = 0xDC
 ESCAPED_ESCAPE: Final = 0xDD
-_UNESCAPED: Final = {ESCAPED_END: END, ESCAPED_ESCAPE: ESCAPE}
+ESCAPED: Final = {ESCAPED_END: END, ESCAPED_ESCAPE: ESCAPE}
+"""What stands behind an escape, and what it is for."""
 
 HEAD_SIZE: Final = 2
 CRC_SIZE: Final = 2
@@ -103,9 +105,9 @@ def _unescape(raw: bytes) -> bytes | None:
     escaped = False
     for byte in raw:
         if escaped:
-            if byte not in _UNESCAPED:
+            if byte not in ESCAPED:
                 return None
-            plain.append(_UNESCAPED[byte])
+            plain.append(ESCAPED[byte])
             escaped = False
         elif byte == ESCAPE:
             escaped = True

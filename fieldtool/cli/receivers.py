@@ -10,12 +10,15 @@ from collections.abc import Mapping
 from fieldtool.cli import output
 from fieldtool.cli.command import Command
 from fieldtool.cli.mqtt_option import add_mqtt_option, receiver_defaults
-from fieldtool.errors import ReceiverError, ReceiverUnfit
+from fieldtool.doctor.search import search
+from fieldtool.doctor.target import Target, target_of
+from fieldtool.errors import PortGone, ReceiverError, ReceiverUnfit
 from fieldtool.exit_codes import ExitCode
 from fieldtool.pipeline.listening import Listening
 from fieldtool.sources.events import SourceEvent, SourceState
 from fieldtool.sources.registry import SOURCES, open_source
-from fieldtool.sources.serial_port import list_ports
+from fieldtool.sources.serial_port import list_ports, lost_hint
+from fieldtool.sources.serial_receiver import doctor_hint, ready_text
 from protocols.learned import LearnedDecoder
 from protocols.receivers.registry import REGISTRY, Receiver, receiver
 from protocols.text import safe_text
@@ -59,27 +62,35 @@ def _configure_probe(parser: ArgumentParser) -> None:
 
 
 def _probe(arguments: Namespace) -> ExitCode:
-    text = arguments.receiver
-    urls = [text] if ":" in text else [f"{kind}://{text}" for kind in REGISTRY]
-    failed: list[ReceiverError] = []
-    for url in urls:
-        try:
-            event = _first_event(url, receiver_defaults(arguments))
-        except ReceiverUnfit:
-            raise
-        except ReceiverError as error:
-            failed.append(error)
-            continue
-        if arguments.json:
-            output.data(json.dumps({"receiver": url, "answer": event.detail}))
-        else:
-            output.data(f"{safe_text(url)}: {safe_text(event.detail)}")
-        return ExitCode.OK
-    if len({str(error) for error in failed}) == 1:
-        raise failed[0]
+    target = target_of(arguments.receiver)
+    if target.port and not target.kind:
+        url, answer = _search(target)
+    else:
+        url, answer = arguments.receiver, _first_event(arguments.receiver, receiver_defaults(arguments)).detail
+    if arguments.json:
+        output.data(json.dumps({"receiver": url, "answer": answer}))
+    else:
+        output.data(f"{safe_text(url)}: {safe_text(answer)}")
+    return ExitCode.OK
+
+
+def _search(target: Target) -> tuple[str, str]:
+    """Return the address of what answers on a port alone, and what it says of itself."""
+    port = safe_text(target.port)
+    try:
+        *_, (family, answer) = search(target)
+    except ReceiverError as error:
+        error.hint = doctor_hint(error.hint, target.port)
+        raise
+    except OSError as error:
+        raise PortGone(f"{port}: the connection was lost", lost_hint(target.port)) from error
+    if answer.info is not None:
+        return target.url_of(family.NAME), ready_text(answer.info)
+    if answer.identified:
+        raise ReceiverUnfit(f"{port}: {answer.reason}", answer.hint)
     raise ReceiverError(
-        f"no known receiver answered on {safe_text(text)}; tried: {', '.join(REGISTRY)}",
-        f"check that it is the right port; for more of one kind: fieldtool receivers probe {safe_text(urls[0])}",
+        f"no known receiver answered on {port}; tried: {', '.join(target.kinds)}",
+        doctor_hint("check that it is the right port", target.port),
     )
 
 

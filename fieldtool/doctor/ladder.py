@@ -5,18 +5,18 @@ from __future__ import annotations
 import shlex
 import time
 from collections.abc import Callable, Mapping
-from contextlib import closing
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from fieldtool.doctor.asking import Answer, ask, other_device
+from fieldtool.doctor.asking import Answer, other_device
 from fieldtool.doctor.hearing import hear
 from fieldtool.doctor.local_port import LOCAL_RUNGS, busy_cure, described, no_port_step, port_step
 from fieldtool.doctor.machine import Machine, this_machine
 from fieldtool.doctor.report import AirSum, PortReport, PortRung, PortStep
+from fieldtool.doctor.search import search
 from fieldtool.doctor.target import Target
 from fieldtool.errors import PortBusy, ReceiverError
-from fieldtool.sources.serial_port import is_network, lost_hint, open_port
+from fieldtool.sources.serial_port import is_network, lost_hint
 from protocols.model import RungState
 from protocols.plural import counted
 from protocols.receivers.registry import Receiver, receiver
@@ -89,26 +89,22 @@ class Doctor:
         """Open the port and ask for one kind of receiver after the other, until one answers."""
         asked: list[type[Receiver]] = []
         heard = bytearray()
-        for kind in target.kinds:
-            family = receiver(kind)
-            self.tell(f"{target.port}: asks for {family.TITLE} at {family.BAUD} baud")
-            try:
-                with closing(open_port(target.port, family.BAUD)) as port:
-                    answer = ask(port, family, target.mode_of(family), self.clock)
-            except ReceiverError as error:
-                busy = isinstance(error, PortBusy) and target.is_local
-                follow = busy_cure(self.machine, target.port) if busy else error.hint
-                steps.append(PortStep(PortRung.OPENS, RungState.FAILED, error.message, follow))
-                return report
-            except OSError as error:
-                detail = f"the connection was lost ({error.strerror or 'the port is gone'})"
-                steps.append(PortStep(PortRung.OPENS, RungState.FAILED, detail, lost_hint(target.port)))
-                return report
-            asked.append(family)
-            if answer.identified:
-                steps.append(PortStep(PortRung.OPENS, RungState.PASSED, f"at {family.BAUD} baud"))
-                return _answered(target, report, family, answer, steps)
-            heard += answer.heard
+        try:
+            for family, answer in search(target, self.tell, self.clock):
+                if answer.identified:
+                    steps.append(PortStep(PortRung.OPENS, RungState.PASSED, f"at {family.BAUD} baud"))
+                    return _answered(target, report, family, answer, steps)
+                asked.append(family)
+                heard += answer.heard
+        except ReceiverError as error:
+            busy = isinstance(error, PortBusy) and target.is_local
+            follow = busy_cure(self.machine, target.port) if busy else error.hint
+            steps.append(PortStep(PortRung.OPENS, RungState.FAILED, error.message, follow))
+            return report
+        except OSError as error:
+            detail = f"the connection was lost ({error.strerror or 'the port is gone'})"
+            steps.append(PortStep(PortRung.OPENS, RungState.FAILED, detail, lost_hint(target.port)))
+            return report
         bauds = ", ".join(str(baud) for baud in sorted({family.BAUD for family in asked}))
         steps.append(PortStep(PortRung.OPENS, RungState.PASSED, f"at {bauds} baud"))
         steps.append(self._silent_step(report, asked, bytes(heard)))

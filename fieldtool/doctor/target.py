@@ -43,11 +43,12 @@ class Target:
         """Return the mode to ask of a family."""
         return self.mode if self.mode and self.kind == family.NAME else family.DEFAULT_MODE
 
-    def url_of(self, kind: str, mode: str) -> str:
+    def url_of(self, kind: str, mode: str = "") -> str:
         """Return the address of a receiver on this port, as `listen` takes it."""
+        query = f"?mode={mode}" if mode else ""
         if is_network(self.port):
-            return f"{kind}+{self.port}?mode={mode}"
-        return f"{kind}://{quote(self.port, safe='/:')}?mode={mode}"
+            return f"{kind}+{self.port}{query}"
+        return f"{kind}://{quote(self.port, safe='/:')}{query}"
 
 
 def target_of(text: str) -> Target:

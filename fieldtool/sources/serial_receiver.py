@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shlex
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -16,7 +17,7 @@ from fieldtool.sources.queue import FrameQueue
 from fieldtool.sources.serial_port import SerialPort, is_network, lost_hint, open_port
 from fieldtool.sources.url import ReceiverUrl
 from protocols.model import RawFrame
-from protocols.receivers.events import Damaged, Failed, Frame, HostEvent, HostSession, Ready, Send
+from protocols.receivers.events import Damaged, Failed, Frame, HostEvent, HostSession, Ready, ReceiverInfo, Send
 from protocols.receivers.lora_radio import mode_text
 from protocols.receivers.registry import Receiver, receiver
 
@@ -56,7 +57,11 @@ class SerialReceiver:
 
     def start(self, frames: FrameQueue, tell: Tell) -> None:
         """Open the port, which may raise `PortBusy`, `PortDenied`, `PortGone`, and begin to listen."""
-        port = open_port(self._url.target, self._family.BAUD)
+        try:
+            port = open_port(self._url.target, self._family.BAUD)
+        except ReceiverError as error:
+            error.hint = doctor_hint(error.hint, self._url.target)
+            raise
         self._sinks = frames, tell
         self._begin(port, frames, tell)
 
@@ -107,7 +112,9 @@ class SerialReceiver:
                 finally:
                     port.close()
             except ReceiverError as error:
-                self._report(tell, error.message, error.hint, identified=isinstance(error, ReceiverUnfit))
+                unfit = isinstance(error, ReceiverUnfit)
+                hint = error.hint if unfit or self._was_ready else doctor_hint(error.hint, self._url.target)
+                self._report(tell, error.message, hint, identified=unfit)
             except OSError as error:
                 lost = f"{self._url.target}: the connection was lost ({_reason(error, self._url.target)})"
                 self._report(tell, lost, lost_hint(self._url.target))
@@ -136,15 +143,10 @@ class SerialReceiver:
             frames.count_unusable()
             _log.info("%s: damaged piece of %d bytes: %s", self.name, len(event.raw), event.reason)
         elif isinstance(event, Ready):
-            info = event.info
             state = SourceState.RECOVERED if self._was_ready else SourceState.CONNECTED
             self._was_ready = True
             self._reported = SourceState.CONNECTED
-            model = f"{info.model} {info.serial}".rstrip()
-            firmware = f", firmware {info.firmware}" if info.firmware else ""
-            note = f"; it {info.note}" if info.note else ""
-            detail = f"{model}{firmware}, listens to {info.mode}{note}"
-            tell(SourceEvent(self.name, state, detail, self._now()))
+            tell(SourceEvent(self.name, state, ready_text(event.info), self._now()))
         elif isinstance(event, Failed):
             error = ReceiverUnfit if event.identified else ReceiverSilent
             raise error(f"{self._url.target}: {event.reason}", event.hint)
@@ -172,6 +174,19 @@ class SerialReceiver:
         if self._reported is not state:
             self._reported = state
             tell(SourceEvent(self.name, state, detail, self._now(), hint, identified=identified))
+
+
+def ready_text(info: ReceiverInfo) -> str:
+    """Say which receiver answered, and what it listens to."""
+    model = f"{info.model} {info.serial}".rstrip()
+    firmware = f", firmware {info.firmware}" if info.firmware else ""
+    note = f"; it {info.note}" if info.note else ""
+    return f"{model}{firmware}, listens to {info.mode}{note}"
+
+
+def doctor_hint(hint: str, target: str) -> str:
+    """Add to a hint which command finds out more about a port."""
+    return f"{hint}; to find out more: `fieldtool receivers doctor {shlex.quote(target)}`"
 
 
 def single_mode(mode: str) -> str | None:

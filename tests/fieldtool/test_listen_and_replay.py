@@ -13,17 +13,19 @@ from pathlib import Path
 
 import pytest
 
-from fieldtool.errors import ReceiverError
+from fieldtool.doctor.asking import Answer
+from fieldtool.doctor.target import Target
 from fieldtool.replay.capture import lines_of
 from fieldtool.replay.run import paced
-from fieldtool.sources.events import SourceEvent
 from protocols.captures.lines import parse_lines
 from protocols.model import RawFrame
 from protocols.receivers.im871a.settings import DeviceInfo, DeviceType
-from protocols.receivers.registry import REGISTRY
+from protocols.receivers.registry import REGISTRY, Receiver, receiver
 from simulators.bench import Bench
 from simulators.ports import open_port
+from simulators.receivers.amb8465 import Amb8465Stick
 from simulators.receivers.im871a import FACTORY_INFO, Im871aStick
+from simulators.receivers.line_faults import LineFaults
 from simulators.scenario import Scenario
 from tests.fieldtool.conftest import GAS_HEX, GAS_KEY, START, Run
 
@@ -229,15 +231,27 @@ def test_probing(run: Run, scenario: Scenario) -> None:
 
 
 def test_a_port_alone_on_which_no_kind_answers_is_told_once(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    def silent(url: str, _: object) -> SourceEvent:
-        raise ReceiverError(f"/dev/ttyS7: no {url} answered", f"check that it is an {url}")
+    def silent(target: Target) -> list[tuple[type[Receiver], Answer]]:
+        return [(receiver(kind), Answer(reason=f"no {kind} answered")) for kind in target.kinds]
 
-    monkeypatch.setattr("fieldtool.cli.receivers._first_event", silent)
+    monkeypatch.setattr("fieldtool.cli.receivers.search", silent)
     ran = run("receivers", "probe", "/dev/ttyS7")
     assert ran.code == 3
     assert "no known receiver answered on /dev/ttyS7" in ran.err
     assert all(kind in ran.err for kind in REGISTRY)
-    assert "no im871a:///dev/ttyS7 answered" in run("receivers", "probe", "im871a:///dev/ttyS7").err
+    assert "fieldtool receivers doctor /dev/ttyS7" in ran.err
+
+
+@pytest.mark.parametrize("words", [["listen"], ["receivers", "probe"]], ids=" ".join)
+def test_a_port_that_cannot_be_used_leads_to_the_doctor(run: Run, scenario: Scenario, words: list[str]) -> None:
+    gone = run(*words, "im871a:///dev/nowhere")
+    assert gone.code == 3
+    assert "fieldtool receivers doctor /dev/nowhere" in gone.err
+    stick = Amb8465Stick(faults=LineFaults(mute=True))
+    with Bench(scenario, stick, open_port("tcp", stick.BAUD)) as bench:
+        mute = run(*words, bench.url())
+    assert mute.code == 3
+    assert f"fieldtool receivers doctor socket://{bench.at}" in mute.err
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there are no pseudo terminals on Windows")

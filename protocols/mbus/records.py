@@ -116,7 +116,7 @@ def _padding(data: bytes, start: int, end: int, *, behind_records: bool) -> str:
 
 
 def _behind_fillers(size: int) -> str:
-    return f"{counted(size, 'byte')} after the idle fillers {'is' if size == 1 else 'are'} not records"
+    return f"{counted(size, 'byte')} after the idle fillers {'is not a record' if size == 1 else 'are not records'}"
 
 
 def transmitted(records: Sequence[Record]) -> tuple[Record, ...]:

@@ -263,11 +263,8 @@ def _refuse_damaged_block_1(raw: bytes) -> None:
     Two blocks further on that fit are enough; where one does, some L must make block 1 fit as well. Taken for a frame
     without CRCs, it would be read with the CRC of block 1 as a CI field.
     """
-    starts = range(HEADER_SIZE + CRC_SIZE, len(raw) - BLOCK_A - 1, BLOCK_A + CRC_SIZE)
-    fitting = sum(ends_with_crc(raw[start : start + BLOCK_A + CRC_SIZE]) for start in starts)
-    rest = (len(raw) - HEADER_SIZE - CRC_SIZE) % (BLOCK_A + CRC_SIZE)
-    if rest > CRC_SIZE and ends_with_crc(raw[-rest:]):
-        fitting += 1
+    starts = range(FIRST_OF_A, len(raw) - CRC_SIZE, BLOCK_A + CRC_SIZE)
+    fitting = sum([ends_with_crc(raw[start : start + BLOCK_A + CRC_SIZE]) for start in starts])
     if not fitting:
         return
     lengths = (length for length in range(MIN_LENGTH, MAX_LENGTH + 1) if length != raw[0])

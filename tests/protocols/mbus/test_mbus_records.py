@@ -92,6 +92,7 @@ def test_bytes_behind_the_fillers_are_a_note_not_a_damage() -> None:
     assert parsed.problem is None
     assert parsed.notes == ("2 bytes after the idle fillers are not records",)
     assert parsed.stopped_at == 9
+    assert parse("041308190000 2F2F2F 52").notes == ("1 byte after the idle fillers is not a record",)
 
 
 def test_erased_memory_behind_the_records_is_a_note() -> None:

@@ -14,6 +14,7 @@ from fieldtool.sources.url import ReceiverUrl, parse_url
 
 SOURCES: dict[str, str] = {
     "im871a": "fieldtool.sources.serial_receiver:open_source",
+    "rc1180": "fieldtool.sources.serial_receiver:open_source",
     "cul": "fieldtool.sources.serial_receiver:open_source",
     "amb8465": "fieldtool.sources.serial_receiver:open_source",
     "rn2483": "fieldtool.sources.serial_receiver:open_source",
@@ -33,6 +34,7 @@ SOURCES: dict[str, str] = {
 
 OPTIONS: dict[str, tuple[str, ...]] = {
     "im871a": ("mode",),
+    "rc1180": ("mode",),
     "cul": ("mode",),
     "amb8465": ("mode",),
     "rn2483": ("mode",),

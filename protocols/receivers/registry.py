@@ -11,6 +11,7 @@ from protocols.receivers.events import HostSession
 REGISTRY: dict[str, str] = {
     "amb8465": "protocols.receivers.amb8465:Amb8465",
     "im871a": "protocols.receivers.im871a:Im871a",
+    "rc1180": "protocols.receivers.rc1180:Rc1180",
     "cul": "protocols.receivers.cul:Cul",
     "rn2483": "protocols.receivers.rn2483:Rn2483",
     "lora-e5": "protocols.receivers.lora_e5:LoraE5",

@@ -12,6 +12,8 @@ from simulators.devices.model import SimulatedDevice
 
 DEVICES: Final[dict[str, str]] = {
     "im871a": "simulators.receivers.im871a:Im871aStick",
+    "rc1180": "simulators.receivers.rc1180:Rc1180Stick",
+    "rc1180-framed": "simulators.receivers.rc1180:FramedRc1180Stick",
     "cul": "simulators.receivers.cul:CulStick",
     "cul-recent": "simulators.receivers.cul:RecentCulStick",
     "cul-old": "simulators.receivers.cul:OldCulStick",
@@ -33,6 +35,7 @@ DEVICES: Final[dict[str, str]] = {
 SCHEMES: Final[dict[str, str]] = {
     "mqtt-chirpstack": "mqtt",
     "amb8465-bare": "amb8465",
+    "rc1180-framed": "rc1180",
     "cul-recent": "cul",
     "cul-old": "cul",
 }

@@ -71,7 +71,7 @@ def frames(events: list[HostEvent]) -> list[Frame]:
 
 
 def test_all_sticks_and_the_gateway_are_here() -> None:
-    assert set(REGISTRY) == {"amb8465", "im871a", "cul", "iu891a", "rn2483", "lora-e5", "rak3172", "wimod"}
+    assert set(REGISTRY) == {"amb8465", "im871a", "rc1180", "cul", "iu891a", "rn2483", "lora-e5", "rak3172", "wimod"}
     assert STANDS_AT["gwmp"] == "udp"
 
 

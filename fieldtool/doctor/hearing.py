@@ -17,6 +17,9 @@ from protocols.learned import LearnedDecoder
 from protocols.model import Outcome
 from protocols.text import safe_text
 
+CONNECT_S: Final = 20.0
+"""Longer than any handshake or connection takes that succeeds."""
+
 _WAIT_S: Final = 0.2
 _BROKEN_OFF: Final = frozenset({SourceState.FAILED, SourceState.LOST})
 
@@ -47,6 +50,8 @@ def hear(
     try:
         while (deadline_s is None or time.monotonic() < deadline_s) and lost is None and not listening.drained:
             news = listening.next(_WAIT_S)
+            if deadline_s is None and time.monotonic() - began_s > CONNECT_S:
+                lost = f"no answer within {CONNECT_S:g} s", "check the address"
             if isinstance(news, Heard):
                 by_mode[news.telegram.frame.mode or ""] += 1
                 damaged += news.telegram.outcome is Outcome.DAMAGED

@@ -8,11 +8,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
+from fieldtool.doctor.air import air_step, modes_to_hear, other_mode
 from fieldtool.doctor.asking import Answer, other_device
 from fieldtool.doctor.hearing import hear
 from fieldtool.doctor.local_port import LOCAL_RUNGS, busy_cure, described, no_port_step, port_step
 from fieldtool.doctor.machine import Machine, this_machine
-from fieldtool.doctor.report import AirSum, PortReport, PortRung, PortStep
+from fieldtool.doctor.report import PortReport, PortRung, PortStep
 from fieldtool.doctor.search import search
 from fieldtool.doctor.target import Target
 from fieldtool.errors import PortBusy, ReceiverError
@@ -22,10 +23,6 @@ from protocols.plural import counted
 from protocols.receivers.registry import Receiver, receiver
 
 MODES_NAMED: Final = 12
-_SILENCE: Final = (
-    "that alone is no fault: many meters send every few minutes, or only by day; "
-    "check the antenna, go nearer to a meter, listen longer"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +59,7 @@ class Doctor:
         if not _failed(steps):
             report = self._ask_all(target, report, steps)
         if report.url and not _failed(steps) and self.seconds:
-            air = hear(report.url, self.seconds, lambda _: None)
-            report = replace(report, air=air)
-            steps.append(air_step(air, _other_mode(report, target)))
+            report = self._listen(target, report, steps)
         return replace(report, steps=_whole(steps, _rungs(local=target.is_local, air=bool(self.seconds))))
 
     def _describe(self, report: PortReport) -> PortReport:
@@ -131,6 +126,20 @@ class Doctor:
             follow += "; ModemManager runs, and keeps a new port busy for half a minute"
         return PortStep(PortRung.ANSWERS, RungState.FAILED, f"{detail}; not a single byte came", follow)
 
+    def _listen(self, target: Target, report: PortReport, steps: list[PortStep]) -> PortReport:
+        """Listen in one mode after the other, until something is heard; in the one that was named if one was."""
+        family = receiver(report.kind)
+        modes = [target.mode] if target.mode else modes_to_hear(family)
+        for mode in modes:
+            url = target.url_of(report.kind, mode)
+            self.tell(f"{target.port}: listens to {mode} for {self.seconds:g} s")
+            air = hear(url, self.seconds, lambda _: None)
+            if air.telegrams or air.lost:
+                steps.append(air_step(air, [mode]))
+                return replace(report, air=air, url=url)
+        steps.append(air_step(air, modes, other_mode(family, modes)))
+        return replace(report, air=air)
+
     def _other_source(self, target: Target) -> PortReport:
         """Look at a gateway, a broker or a program: what there is to look at is whether it opens, and is heard."""
         said: list[str] = []
@@ -139,7 +148,7 @@ class Doctor:
         if said or air.lost is None:
             steps.append(PortStep(PortRung.OPENS, RungState.PASSED, said[0] if said else "it opens"))
             if self.seconds:
-                steps.append(air_step(air, ""))
+                steps.append(air_step(air))
         if not said and air.lost is not None:
             steps.append(PortStep(PortRung.OPENS, RungState.FAILED, *air.lost))
         rungs = (PortRung.OPENS, PortRung.AIR) if self.seconds else (PortRung.OPENS,)
@@ -179,33 +188,6 @@ def modes_text(family: type[Receiver]) -> str:
     if len(family.MODES) <= MODES_NAMED:
         return " or ".join(sorted(family.MODES))
     return f"{family.DEFAULT_MODE} or {len(family.MODES) - 1} others like it"
-
-
-def air_step(air: AirSum, other_mode: str) -> PortStep:
-    """Say what was heard; that nothing was is no fault that could be known. `other_mode` is one to try."""
-    seconds = f"in {air.seconds:.0f} s"
-    unusable = f"; {counted(air.unusable, 'piece')} of its line could not be used" if air.unusable else ""
-    if air.lost is not None:
-        return PortStep(PortRung.AIR, RungState.FAILED, *air.lost)
-    if not air.telegrams:
-        follow = _SILENCE + (f", or in another mode: {other_mode}" if other_mode else "")
-        return PortStep(PortRung.AIR, RungState.NOT_REACHED, f"nothing was heard {seconds}{unusable}", follow)
-    told = [f"{count} in {mode}" for mode, count in sorted(air.by_mode.items()) if mode]
-    modes = f" ({', '.join(told)})" if told else ""
-    detail = f"{counted(air.telegrams, 'telegram')} of {counted(air.meters, 'meter')} {seconds}{modes}"
-    detail += f", {air.damaged or 'none'} damaged{unusable}"
-    follow = ""
-    if air.damaged == air.telegrams:
-        follow = "all of them came damaged: go nearer to a meter, and keep other transmitters and USB 3 away"
-    return PortStep(PortRung.AIR, RungState.PASSED, detail, follow)
-
-
-def _other_mode(report: PortReport, target: Target) -> str:
-    """Return a mode to try where nothing was heard in this one; empty for a receiver that has no other of its kind."""
-    family = receiver(report.kind)
-    heard = set(target.mode_of(family).split(","))
-    left = [mode for mode in family.MODES if not heard & set(mode.split(","))]
-    return f"mode={left[0]}" if left else ""
 
 
 def _failed(steps: list[PortStep]) -> bool:

@@ -144,8 +144,10 @@ def _close(holder: Holder, port: str) -> str:
 
 def busy_cure(machine: Machine, path: str) -> str:
     """Say how to find the program that has a port, where this one may not see it."""
+    modem_manager = "; ModemManager runs, and keeps a new port busy for half a minute: try again then"
     cures: dict[str, str] = {
-        "linux": f"it belongs to somebody else: `sudo fuser -v {path}` names it",
+        "linux": f"a program that you may not see has it: `sudo fuser -v {path}` names it"
+        + (modem_manager if machine.runs("ModemManager") else ""),
         "win32": "close the other terminal or meter program; Process Explorer finds the one that has the port",
     }
     return cures.get(machine.system, f"`sudo lsof {path}` names the program; close it")

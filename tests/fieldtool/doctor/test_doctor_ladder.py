@@ -11,8 +11,9 @@ from dataclasses import replace
 
 import pytest
 
+from fieldtool.doctor.air import air_step, modes_to_hear, other_mode
 from fieldtool.doctor.asking import other_device
-from fieldtool.doctor.ladder import Doctor, air_step
+from fieldtool.doctor.ladder import Doctor
 from fieldtool.doctor.machine import Access, Holder, LockFile, Machine, Surroundings
 from fieldtool.doctor.report import AirSum, PortReport, PortRung, PortStep
 from fieldtool.doctor.target import Target, target_of
@@ -237,6 +238,8 @@ def test_a_port_that_an_unseen_program_has(mute: str) -> None:
             assert step.rung is PortRung.OPENS
             assert "in use" in step.detail
             assert words in step.next
+        machine = replace(on(mute), runs=lambda name: name == "ModemManager")
+        assert "half a minute" in failure(Doctor(machine).examine(Target(mute))).next
 
 
 @pytest.mark.parametrize(
@@ -259,22 +262,47 @@ def test_other_devices_are_known_by_what_they_send(heard: bytes, what: str) -> N
 
 
 def test_silence_is_not_called_a_fault() -> None:
-    step = air_step(AirSum(20, {}), "mode=s1")
+    step = air_step(AirSum(20, {}), ["c1", "t1"], "mode=s1")
     assert step.state is RungState.NOT_REACHED
-    assert "nothing was heard in 20 s" in step.detail
+    assert step.detail == "nothing was heard in 20 s of c1, nor of t1"
     assert "no fault" in step.next
     assert "mode=s1" in step.next
 
 
 def test_what_was_heard_is_summed_up() -> None:
-    step = air_step(AirSum(20, {"C1": 3, "": 2}, damaged=1, unusable=2, meters=4), "")
+    step = air_step(AirSum(20, {"C1": 3, "": 2}, damaged=1, unusable=2, meters=4), ["c1,t1"])
     assert step.state is RungState.PASSED
     assert step.detail == (
-        "5 telegrams of 4 meters in 20 s (3 in C1), 1 damaged; 2 pieces of its line could not be used"
+        "5 telegrams of 4 meters in 20 s of c1,t1 (3 in C1), 1 damaged; 2 pieces of its line could not be used"
     )
     assert step.next == ""
-    assert "nearer" in air_step(AirSum(20, {"": 2}, damaged=2), "").next
-    assert air_step(AirSum(3, {}, lost=("it is gone", "plug it in")), "").state is RungState.FAILED
+    assert "nearer" in air_step(AirSum(20, {"": 2}, damaged=2)).next
+    assert air_step(AirSum(3, {}, lost=("it is gone", "plug it in"))).state is RungState.FAILED
+
+
+@pytest.mark.parametrize(
+    ("kind", "modes", "left"),
+    [
+        ("im871a", ["c1,t1", "s1"], True),
+        ("cul", ["c1", "t1", "s1"], False),
+        ("rn2483", ["868.1/sf7"], True),
+    ],
+)
+def test_the_modes_in_which_meters_send_are_listened_to(kind: str, modes: list[str], left: bool) -> None:
+    assert modes_to_hear(receiver(kind)) == modes
+    other = other_mode(receiver(kind), modes)
+    assert bool(other) is left
+    assert all(other != f"mode={mode}" for mode in modes)
+
+
+def test_a_connection_that_is_lost_while_asking(monkeypatch: pytest.MonkeyPatch) -> None:
+    def lost(*_: object) -> None:
+        raise OSError
+
+    monkeypatch.setattr("fieldtool.doctor.ladder.search", lost)
+    step = failure(Doctor(MACHINE).examine(Target(PORT)))
+    assert step.rung is PortRung.OPENS
+    assert "the connection was lost" in step.detail
 
 
 @pytest.mark.parametrize(
@@ -310,3 +338,21 @@ def test_the_named_kind_is_asked_first_and_in_its_mode() -> None:
 
 def test_a_path_with_odd_characters_comes_back_from_its_address() -> None:
     assert target_of(Target("/dev/odd?name%20").url_of("im871a", "t1")).port == "/dev/odd?name%20"
+
+
+class Undecided:
+    """A source that neither connects nor fails."""
+
+    name = "undecided"
+
+    def start(self, *_: object) -> None: ...
+
+    def stop(self) -> None: ...
+
+
+def test_a_source_that_never_connects_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fieldtool.doctor.hearing.CONNECT_S", 0.1)
+    monkeypatch.setattr("fieldtool.doctor.hearing.open_source", lambda *_, **__: Undecided())
+    step = failure(Doctor(MACHINE).examine(Target(url="mqtt://broker.example")))
+    assert step.rung is PortRung.OPENS
+    assert "no answer within 0.1 s" in step.detail

@@ -10,13 +10,16 @@ import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
 from fieldtool.doctor.machine import this_machine
 from fieldtool.sources.serial_port import PortDescription
 from protocols.receivers.registry import REGISTRY, receiver
+from simulators.air import Transmission
 from simulators.bench import Bench
+from simulators.ports import open_port
 from simulators.scenario import Scenario
 from tests.fieldtool.conftest import Run
 
@@ -68,7 +71,7 @@ def test_the_lines_name_what_answers_and_how_to_listen_to_it(run: Run, scenario:
 
 def test_silence_on_the_air_is_no_failure(run: Run, scenario: Scenario) -> None:
     with Bench.of(replace(scenario, meters=(), devices=()), "cul", "pty") as bench:
-        ran = run("receivers", "doctor", f"cul://{bench.at}", "--seconds", "0.5", "--json")
+        ran = run("receivers", "doctor", f"cul://{bench.at}?mode=t1", "--seconds", "0.5", "--json")
     assert ran.code == 0
     told = json.loads(ran.out)
     assert told["well"]
@@ -77,6 +80,44 @@ def test_silence_on_the_air_is_no_failure(run: Run, scenario: Scenario) -> None:
     assert (air["rung"], air["state"]) == ("air", "not_reached")
     assert "no fault" in air["next"]
     assert "mode=" in air["next"]
+
+
+def test_a_receiver_of_one_mode_at_a_time_listens_to_the_next_one(run: Run, scenario: Scenario) -> None:
+    only_t1 = tuple(replace(meter, interval_s=1) for meter in scenario.meters if meter.mode == "T1")
+    assert only_t1
+    with Bench.of(replace(scenario, meters=only_t1, devices=()), "cul", "pty", speed=10) as bench:
+        ran = run("receivers", "doctor", f"cul://{bench.at}", "--seconds", "1", "--json")
+    told = json.loads(ran.out)
+    assert ran.code == 0
+    assert set(told["heard"]["by_mode"]) == {"T1"}
+    assert told["receiver"] == f"cul://{bench.at}?mode=t1"
+
+
+class Gps:
+    """A device that sends its position again and again, whatever it is told."""
+
+    KIND: ClassVar[str] = "im871a"
+    BAUD: ClassVar[int] = 9600
+    next_due_s: float | None = 0.0
+
+    def receive(self, data: bytes, now_s: float) -> None: ...
+
+    def hear(self, transmission: Transmission, now_s: float) -> None: ...
+
+    def due(self, now_s: float) -> list[bytes]:
+        return [b"$GPGGA,123519,4807.038,N,01131.000,E,1,08,0.9,545.4,M,46.9,M,,*47\r\n"]
+
+    def power_cycle(self) -> None: ...
+
+
+def test_a_gps_is_told_as_what_it_is(run: Run, scenario: Scenario, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fieldtool.doctor.target.REGISTRY", {"lora-e5": REGISTRY["lora-e5"]})
+    with Bench(scenario, Gps(), open_port("pty", Gps.BAUD)) as bench:
+        ran = run("receivers", "doctor", bench.at)
+    assert ran.code == 3
+    (wrong,) = [line for line in ran.lines if line.startswith("  ✗")]
+    assert "answers" in wrong
+    assert "a satellite receiver (GPS)" in wrong
 
 
 def test_another_kind_than_the_one_named_is_told(run: Run, scenario: Scenario) -> None:

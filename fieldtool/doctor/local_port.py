@@ -69,6 +69,9 @@ def port_step(machine: Machine, path: str, report: PortReport) -> PortStep:
     """Say whether a port is there, and what it is."""
     if described(path, machine.ports()) is None and not machine.exists(path):
         return no_port_step(machine, path)
+    if not machine.is_device(path):
+        follow = "look for the receiver's name with `fieldtool receivers list`"
+        return PortStep(PortRung.PORT, RungState.FAILED, f"{path} is not a serial port", follow)
     parts = [report.description] if report.description not in ("", "n/a") else []
     if report.usb_id is not None:
         parts.append(f"USB {report.usb_id[0]:04x}:{report.usb_id[1]:04x}")

@@ -15,6 +15,7 @@ from typing import Final
 from fieldtool.sources.serial_port import PortDescription, is_pseudo_terminal, list_ports
 
 _READ_LIMIT: Final = 4096
+_MEMORY_DEVICES: Final = 1
 _OTHER_ENDS: Final = frozenset({"/dev/ptmx", "/dev/pts/ptmx"})
 _VIRTUAL: Final = re.compile(r"VirtualBox|VMware|KVM|QEMU|Virtual Machine|Parallels|Bochs", re.IGNORECASE)
 
@@ -67,6 +68,7 @@ class Machine:
     system: str
     ports: Callable[[], list[PortDescription]]
     exists: Callable[[str], bool]
+    is_device: Callable[[str], bool]
     usb_devices: Callable[[], list[tuple[int, int]]]
     surroundings: Callable[[], Surroundings]
     driver: Callable[[str], str]
@@ -83,6 +85,7 @@ def this_machine() -> Machine:
         sys.platform,
         list_ports,
         os.path.exists,
+        is_device,
         usb_devices,
         surroundings,
         driver,
@@ -92,6 +95,18 @@ def this_machine() -> Machine:
         lock_file,
         runs,
     )
+
+
+def is_device(path: str) -> bool:
+    """Say whether a path may be a serial port: no file, no folder, and none of Linux's memory devices (/dev/null)."""
+    if sys.platform == "win32":
+        return True
+    try:
+        status = Path(path).stat()
+    except (OSError, ValueError):
+        return False
+    of_memory = sys.platform == "linux" and os.major(status.st_rdev) == _MEMORY_DEVICES
+    return stat.S_ISCHR(status.st_mode) and not of_memory
 
 
 def access(path: str) -> Access | None:

@@ -56,6 +56,8 @@ def target_of(text: str) -> Target:
 
     Raises `UsageError` for an address that is none, an unknown mode, and for a capture.
     """
+    if not text.strip():
+        raise UsageError("the name of the port is empty", "as in /dev/ttyUSB0, or leave it out for all ports on USB")
     if is_network(text) or ":" not in text or text.startswith("/") or _WINDOWS_DRIVE.match(text):
         return Target(text)
     url = parse_url(text, tuple(SOURCES), OPTIONS)

@@ -30,6 +30,7 @@ MACHINE = Machine(
     system="linux",
     ports=lambda: [STICK],
     exists=lambda _: False,
+    is_device=lambda _: True,
     usb_devices=lambda: [(0x10C4, 0xEA60)],
     surroundings=Surroundings,
     driver=lambda _: "cp210x",
@@ -105,6 +106,13 @@ def test_a_port_that_is_not_there_names_those_that_are() -> None:
     assert step.rung is PortRung.PORT
     assert "/dev/ttyUSB78 does not exist" in step.detail
     assert PORT in step.detail
+
+
+def test_what_is_no_serial_port_is_not_opened() -> None:
+    machine = replace(MACHINE, exists=lambda _: True, is_device=lambda _: False)
+    step = failure(Doctor(machine).examine(Target("/dev/null")))
+    assert step.rung is PortRung.PORT
+    assert "/dev/null is not a serial port" in step.detail
 
 
 def test_a_dial_in_name_of_macos_is_told() -> None:
@@ -321,7 +329,9 @@ def test_what_is_named_is_taken_apart(text: str, target: Target | None) -> None:
     assert target_of(text) == (target or Target(text))
 
 
-@pytest.mark.parametrize("text", ["im871a:///dev/ttyUSB0?mode=x9", "file:capture.hex", "imm871a:///dev/x", "im871a:"])
+@pytest.mark.parametrize(
+    "text", ["", " ", "im871a:///dev/ttyUSB0?mode=x9", "file:capture.hex", "imm871a:///dev/x", "im871a:"]
+)
 def test_an_address_that_is_none_is_refused(text: str) -> None:
     with pytest.raises(UsageError):
         target_of(text)

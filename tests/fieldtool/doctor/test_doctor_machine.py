@@ -16,6 +16,7 @@ from fieldtool.doctor.machine import (
     by_id,
     driver,
     holders,
+    is_device,
     lock_file,
     runs,
     surroundings,
@@ -153,6 +154,19 @@ def test_who_may_open_a_file(tmp_path: Path) -> None:
     assert seen is not None
     assert not seen.group_may
     assert access(str(tmp_path / "none")) is None
+
+
+def test_what_may_be_a_serial_port(tmp_path: Path) -> None:
+    master, slave = os.openpty()
+    try:
+        assert is_device(os.ttyname(slave))
+    finally:
+        os.close(master)
+        os.close(slave)
+    (tmp_path / "file").write_text("")
+    for path in (tmp_path, tmp_path / "file", tmp_path / "none"):
+        assert not is_device(str(path))
+    assert not is_device("/dev/null") or sys.platform != "linux"
 
 
 def test_what_this_machine_has_opened_is_seen(tmp_path: Path) -> None:

@@ -70,7 +70,7 @@ class Step(Enum):
     PAUSE = "end of what another program began"
     MODE = "confirmation of the mode"
     LISTENING = "telegrams"
-    RENEWAL = "prompt"
+    RENEWAL = "prompt, to set the mode again,"
     FAILED = "nothing any more"
 
 

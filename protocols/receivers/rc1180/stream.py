@@ -127,6 +127,12 @@ class TelegramStream:
             return 0
         if length is None or len(buffer) < around + HEAD_SIZE:
             return None
+        if not around and buffer[1] not in UNASKED and buffer[1] >= MIN_LENGTH:
+            # The C field may be the L field of a telegram behind a stray byte, and then is the likelier one.
+            if len(buffer) <= HEAD_SIZE:
+                return None
+            if _is_unasked(buffer[1 : 1 + HEAD_SIZE]):
+                return 0
         return 2 * around + 1 + length if _is_head(buffer[around : around + HEAD_SIZE]) else 0
 
     def _telegram(self, raw: bytes) -> Telegram | None:
@@ -168,7 +174,7 @@ def _is_head(data: bytes | bytearray) -> bool:
     return not manufacturer_letters(int.from_bytes(data[2:4], "little") & LETTERS_MASK).startswith("0x")
 
 
-def _is_unasked(data: bytes) -> bool:
+def _is_unasked(data: bytes | bytearray) -> bool:
     """Say whether bytes begin as nearly all telegrams do that are heard."""
     return _is_head(data) and data[1] in UNASKED
 

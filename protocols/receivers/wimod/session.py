@@ -8,6 +8,7 @@ from typing import Final
 from protocols.errors import ProtocolError
 from protocols.model import Link
 from protocols.receivers.events import Damaged, Failed, Frame, HostEvent, Ready, ReceiverInfo, Send
+from protocols.receivers.iu891a.codes import MODULES as GATEWAYS
 from protocols.receivers.lora_channel import BANDWIDTH_HZ, Channel
 from protocols.receivers.lora_radio import reception
 from protocols.receivers.open_request import OpenRequest
@@ -130,8 +131,7 @@ class HostSession:
             case Step.PING:
                 return [self._ask(Step.DEVICE)]
             case Step.DEVICE:
-                self._device = DeviceInfo.from_payload(payload)
-                return [self._ask(Step.FIRMWARE)]
+                return [self._on_device(DeviceInfo.from_payload(payload))]
             case Step.FIRMWARE:
                 self._firmware = FirmwareInfo.from_payload(payload)
                 return [self._ask(Step.CONFIG)]
@@ -141,6 +141,13 @@ class HostSession:
                 return self._verified(RadioConfig.from_payload(payload))
             case _:
                 return self._began()
+
+    def _on_device(self, device: DeviceInfo) -> HostEvent:
+        if device.module_type in GATEWAYS:
+            reason = f"this is an {GATEWAYS[device.module_type]}, a wireless M-Bus gateway, which hears no LoRaWAN"
+            return self._fail(reason, "it is reached as iu891a://")
+        self._device = device
+        return self._ask(Step.FIRMWARE)
 
     def _verified(self, config: RadioConfig) -> list[HostEvent]:
         if not config.hears(self._channel):

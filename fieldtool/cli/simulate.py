@@ -74,7 +74,8 @@ def _let_fail(device: Device, arguments: Namespace) -> None:
     if not isinstance(device, HasFaultyLine):
         kind = safe_text(arguments.kind)
         raise UsageError(
-            f"no faults are simulated on the line of {kind}", "leave out --fault, or use --kind amb8465 or cul"
+            f"no faults are simulated on the line of {kind}",
+            "leave out --fault, or use --kind amb8465, cul, iu891a or rc1180",
         )
     device.faults = faults_named(arguments.fault)
 

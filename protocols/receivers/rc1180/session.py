@@ -30,15 +30,15 @@ from protocols.receivers.rc1180.stream import Noise, StreamEvent, Telegram, Tele
 TITLE: Final = "Radiocrafts RC1180-MBUS"
 MODEL: Final = "RC1180-MBUS"
 
-PROMPT_PATIENCE: Final = Patience(deadline_s=0.5, attempts=1)
+PROMPT_PATIENCE: Final = Patience(deadline_s=0.3, attempts=1)
 """A module that was left in its configuration may stay silent: then its settings are asked for all the same."""
 
-SETTINGS_PATIENCE: Final = Patience(deadline_s=1.0, attempts=1)
+SETTINGS_PATIENCE: Final = Patience(deadline_s=0.6, attempts=1)
 PROMPTED_PATIENCE: Final = Patience(deadline_s=1.0, attempts=3)
 """The settings take 0.14 s at 19200 baud. Without a prompt before them they are asked for once: bytes of a request are
 the beginning of a telegram to be sent where the module does not take them for one."""
 
-PAUSE: Final = Patience(deadline_s=2.5, attempts=1)
+PAUSE: Final = Patience(deadline_s=2.2, attempts=1)
 """After so long a module has forgotten a telegram to be sent that was begun and not ended; it takes 2 s."""
 
 MODE_PATIENCE: Final = Patience(deadline_s=0.7, attempts=3)

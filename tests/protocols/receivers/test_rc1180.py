@@ -162,7 +162,7 @@ def test_a_module_that_was_left_in_its_configuration_is_found() -> None:
 def test_a_module_that_waits_for_the_rest_of_a_telegram_to_send_is_asked_again_when_it_has_forgotten() -> None:
     session = HostSession("t1")
     session.start()
-    told = ticked(session, 4.2)
+    told = ticked(session, 3.5)
     assert [event for _, event in told] == [ASK, LEAVE, ENTER]
     assert told[2][0] - told[1][0] > 2
     assert session.receive(b">") == [ASK]
@@ -174,9 +174,9 @@ def test_probe_is_given_up_and_the_configuration_left() -> None:
     told = ticked(session, 8)
     assert [event for _, event in told[:-1]] == [ASK, LEAVE, ENTER, ASK, LEAVE, Send(b"\r\n")]
     failed_at, failed = told[-1]
-    assert failed_at < 6
+    assert failed_at < 5
     assert isinstance(failed, Failed)
-    assert failed.reason == "no RC1180-MBUS answered within 5.5 s"
+    assert failed.reason == "no RC1180-MBUS answered within 4 s"
     assert not failed.identified
     assert session.receive(settings_answer()) == session.tick(9.0) == []
 

@@ -107,6 +107,19 @@ def test_lines_of_the_other_program_name_it() -> None:
         (RTL_433, '{"a":' * 10_000),
         (RTL_433, "{" + "9" * 20_000),
     ],
+    ids=[
+        "the program's own words",
+        "cut",
+        "no digits",
+        "too short",
+        "too long",
+        "cut JSON",
+        "no hex",
+        "no data",
+        "nested too deeply",
+        "nested too deeply, with names",
+        "a long number",
+    ],
     ids=str,
 )
 def test_lines_without_a_telegram(program: Program, line: str) -> None:

@@ -9,12 +9,16 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from protocols.receivers.events import Failed, Frame, HostEvent, Ready, Send
+from protocols.receivers.events import HostSession as AnySession
 from protocols.receivers.iu891a import Config, HostSession
 from protocols.receivers.iu891a.codes import Device, Gateway, Service, Status, response
+from protocols.receivers.registry import REGISTRY, receiver
 from protocols.receivers.slip import WAKE_UP, Message, SlipStream
 from protocols.wmbus.encode import with_crcs
 from protocols.wmbus.link import FrameFormat, strip_crcs
 from simulators.air import Air, Transmission
+from simulators.receivers.device import Device as AnyDevice
+from simulators.receivers.device import device
 from simulators.receivers.iu891a import Iu891aStick
 from simulators.receivers.line_faults import FAULTS, LineFaults
 from simulators.scenario import Faults, Scenario
@@ -195,6 +199,35 @@ def test_starts_over_a_lossy_wire_end(seed: int) -> None:
         to_device = [event.data for event in fresh if isinstance(event, Send)]
         ends += [event for event in fresh if isinstance(event, Ready | Failed)]
     assert [type(end) for end in ends] in ([Ready], [Failed])
+
+
+@pytest.mark.parametrize("probed", ["iu891a", "wimod"])
+@pytest.mark.parametrize("kind", [kind for kind in REGISTRY if kind not in ("iu891a", "wimod")])
+def test_the_probe_upsets_no_stick_of_another_kind(kind: str, probed: str) -> None:
+    stick = device(kind)
+    (first,), at_s = opened(receiver(probed).host_session(receiver(probed).DEFAULT_MODE), stick, 0.0)
+    (second,), _ = opened(receiver(kind).host_session(receiver(kind).DEFAULT_MODE), stick, at_s)
+    assert isinstance(first, Failed)
+    assert not first.identified
+    assert isinstance(second, Ready)
+
+
+def opened(session: AnySession, stick: AnyDevice, now_s: float) -> tuple[list[HostEvent], float]:
+    """Run a session until it listens or has failed; return that, and the time."""
+    to_device = [session.start()]
+    ends: list[HostEvent] = []
+    while not ends:
+        for data in to_device:
+            stick.receive(data, now_s)
+        fresh = [event for data in stick.due(now_s) for event in session.receive(data)] + session.tick(now_s)
+        to_device = [event.data for event in fresh if isinstance(event, Send)]
+        ends = [event for event in fresh if isinstance(event, Ready | Failed)]
+        now_s += STEP_S
+    for data in to_device:
+        stick.receive(data, now_s)
+    # Opening the port for the next question drops what is still said to this one.
+    stick.due(now_s + 0.4)
+    return ends, now_s + 0.4
 
 
 @pytest.mark.parametrize("slow_s", [0.1, 0.45, 0.8])

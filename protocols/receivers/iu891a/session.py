@@ -16,7 +16,7 @@ from protocols.receivers.iu891a.codes import STATUS_TEXTS, Device, Gateway, Serv
 from protocols.receivers.iu891a.indication import ReceiveIndication
 from protocols.receivers.iu891a.settings import LISTENING_MODES, Config, DeviceInfo, FirmwareInfo, LinkMode, normal_mode
 from protocols.receivers.open_request import OpenRequest, Patience
-from protocols.receivers.slip import WAKE_UP, Message, SlipStream
+from protocols.receivers.slip import LINE_END, WAKE_UP, Message, SlipStream
 from protocols.wmbus.link import MIN_LENGTH
 
 TITLE: Final = "IMST iU891A-XL, iM891A-XL, iM881A-XL, iU893A-XL"
@@ -235,9 +235,9 @@ class HostSession:
         if self._step is Step.DEVICE:
             reason = f"no iU891A answered within {waited_s:g} s"
             hint = "check that this is the stick's port, at 115200 baud, and that no other program uses it"
-        else:
-            reason = f"{self._name()} fell silent: not {self._step.value} within {waited_s:g} s"
-            hint = "unplug it, plug it in again, and retry; its firmware must be that of a wireless M-Bus gateway"
+            return [Send(LINE_END), self._fail(reason, hint)]
+        reason = f"{self._name()} fell silent: not {self._step.value} within {waited_s:g} s"
+        hint = "unplug it, plug it in again, and retry; its firmware must be that of a wireless M-Bus gateway"
         return [self._fail(reason, hint)]
 
     def _refused(self) -> Failed:

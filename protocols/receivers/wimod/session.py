@@ -12,7 +12,7 @@ from protocols.receivers.iu891a.codes import MODULES as GATEWAYS
 from protocols.receivers.lora_channel import BANDWIDTH_HZ, Channel
 from protocols.receivers.lora_radio import reception
 from protocols.receivers.open_request import OpenRequest
-from protocols.receivers.slip import WAKE_UP, Message, SlipStream
+from protocols.receivers.slip import LINE_END, WAKE_UP, Message, SlipStream
 from protocols.receivers.wimod.codes import STATUS_TEXTS, Device, Endpoint, Radio, RadioMode, Status, response
 from protocols.receivers.wimod.payloads import DeviceInfo, FirmwareInfo, RadioConfig, RawPacket
 
@@ -87,7 +87,8 @@ class HostSession:
     def _no_answer(self) -> list[HostEvent]:
         reason = f"no answer within {self._request.patience.total_s:g} s: {self._step.value}"
         hint = "check that this is the port of a WiMOD with LR-Base firmware, at 115200 baud, then plug it in anew"
-        return [self._fail(reason, hint)]
+        ends_line = [Send(LINE_END)] if self._step is Step.PING else []
+        return [*ends_line, self._fail(reason, hint)]
 
     def _take(self, message: Message) -> list[HostEvent]:
         self._damaged_in_a_row = 0

@@ -120,7 +120,6 @@ def test_lines_of_the_other_program_name_it() -> None:
         "nested too deeply, with names",
         "a long number",
     ],
-    ids=str,
 )
 def test_lines_without_a_telegram(program: Program, line: str) -> None:
     assert not useless(program, line).damaged

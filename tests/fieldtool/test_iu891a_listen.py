@@ -47,8 +47,8 @@ def wait_for(condition: Callable[[], object], seconds: float = 10.0) -> None:
 
 @pytest.mark.parametrize(("mode", "at"), [pytest.param("t1", "pty", marks=needs_pty), ("c1", "tcp"), ("c1,t1", "tcp")])
 def test_listening(run: Run, quick: Scenario, mode: str, at: str) -> None:
-    with Bench.of(quick, "iu891a", at, starts=STARTS) as bench:
-        ran = run("listen", bench.url(mode), "--json", "--seconds", "1.5")
+    with Bench.of(quick, "iu891a", at, starts=STARTS, speed=10) as bench:
+        ran = run("listen", bench.url(mode), "--json", "--seconds", "1.3")
     assert ran.code == 0
     assert f"connected: {SAID} {mode}" in ran.err
     heard = [json.loads(line) for line in ran.lines]
@@ -142,12 +142,25 @@ def test_a_stick_is_pulled_out_and_put_back(quick: Scenario, tmp_path: Path) -> 
 @needs_pty
 def test_the_real_commands_on_a_pseudo_terminal() -> None:
     program = [sys.executable, "-m", "fieldtool"]
-    simulate = [*program, "simulate", "receiver", "--kind", "iu891a", "--at", "pty", "--seconds", "30", "--json"]
+    simulate = [
+        *program,
+        "simulate",
+        "receiver",
+        "--kind",
+        "iu891a",
+        "--at",
+        "pty",
+        "--speed",
+        "10",
+        "--seconds",
+        "60",
+        "--json",
+    ]
     with subprocess.Popen([*simulate, "--fault", "split", "--fault", "stray"], stdout=subprocess.PIPE) as simulator:
         try:
             assert simulator.stdout is not None
             at = json.loads(simulator.stdout.readline())["at"]
-            listen = [*program, "listen", f"iu891a://{at}?mode=c1,t1", "--json", "--seconds", "3"]
+            listen = [*program, "listen", f"iu891a://{at}?mode=c1,t1", "--json", "--seconds", "2"]
             ran = subprocess.run(listen, capture_output=True, text=True, timeout=60, check=False)
         finally:
             simulator.terminate()

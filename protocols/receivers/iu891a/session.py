@@ -19,7 +19,7 @@ from protocols.receivers.open_request import OpenRequest, Patience
 from protocols.receivers.slip import LINE_END, WAKE_UP, Message, SlipStream
 from protocols.wmbus.link import MIN_LENGTH
 
-TITLE: Final = "IMST iU891A-XL, iM891A-XL, iM881A-XL, iU893A-XL"
+TITLE: Final = "IMST iU891A-XL"
 
 OPTIONAL_PATIENCE: Final = Patience(attempts=2)
 """For what is good to know and not needed."""

@@ -28,6 +28,7 @@ from protocols.receivers.amb8465.settings import (
     Parameters,
     normal_mode,
 )
+from protocols.receivers.damage_run import DamageRun
 from protocols.receivers.events import Damaged, Failed, Frame, HostEvent, Ready, ReceiverInfo, Send
 from protocols.receivers.open_request import OpenRequest, Patience
 from protocols.wmbus.link import MIN_LENGTH
@@ -37,9 +38,6 @@ PATIENCE: Final = Patience(deadline_s=0.5, attempts=4)
 
 VERSION_PATIENCE: Final = Patience(deadline_s=0.5, attempts=2)
 """Versions are good to know and not needed."""
-
-DAMAGED_LIMIT: Final = 25
-"""After so many damaged pieces in a row without one good frame the port is worth reopening."""
 
 STALE_S: Final = 0.5
 """The longest frame takes 0.27 s at 9600 baud; one that stands still for so long will never end."""
@@ -93,7 +91,7 @@ class HostSession:
         self._parameters: Parameters | None = None
         self._firmware = ""
         self._serial = ""
-        self._damaged_in_a_row = 0
+        self._damage_run = DamageRun()
         self._received = 0
         self._stale_since: tuple[int, float] | None = None
         self._renew_at_s: float | None = None
@@ -153,7 +151,7 @@ class HostSession:
             case BareTelegram() | CommandFrame(code=Code.RECEIVED):
                 self._hear(piece.payload, events)
                 return
-        self._damaged_in_a_row = 0
+        self._damage_run.end()
         events.extend(self._advance(piece))
 
     def _damaged(self, event: Damaged, events: list[HostEvent]) -> None:
@@ -161,15 +159,12 @@ class HostSession:
         if self._step is not Step.LISTENING:
             return
         events.append(event)
-        self._damaged_in_a_row += 1
-        if self._damaged_in_a_row >= DAMAGED_LIMIT:
-            events.append(
-                self._fail(
-                    f"{DAMAGED_LIMIT} damaged pieces in a row, the last: {event.reason}",
-                    "check that no other program reads from the port; if the stick's settings were changed, unplug it "
-                    "and plug it in again",
-                )
+        if reason := self._damage_run.add(event):
+            hint = (
+                "check that no other program reads from the port; if the stick's settings were changed, unplug it "
+                "and plug it in again"
             )
+            events.append(self._fail(reason, hint))
 
     def _hear(self, payload: bytes, events: list[HostEvent]) -> None:
         if self._step is not Step.LISTENING or self._parameters is None:
@@ -180,7 +175,7 @@ class HostSession:
         if len(payload) < MIN_LENGTH:
             self._damaged(Damaged("a telegram that is too short to be one", payload), events)
             return
-        self._damaged_in_a_row = 0
+        self._damage_run.end()
         events.append(Frame(bytes((len(payload),)) + payload, level))
 
     def _advance(self, frame: CommandFrame) -> list[HostEvent]:

@@ -9,6 +9,7 @@ from typing import Final
 from protocols.model import FrameFormat
 from protocols.receivers.cul.line import CulTelegram, Refused, read_line
 from protocols.receivers.cul.settings import LETTERS, OFF, REPORT_ALL, VERSION, confirmation, letter_of, listen_command
+from protocols.receivers.damage_run import DamageRun
 from protocols.receivers.events import Damaged, Failed, Frame, HostEvent, Ready, ReceiverInfo, Send
 from protocols.receivers.open_request import OpenRequest, Patience
 from protocols.receivers.text_lines import LineStream
@@ -19,9 +20,6 @@ PROBE_PATIENCE: Final = Patience(attempts=6)
 """Opening the port resets a nanoCUL, whose boot loader takes a second or two and swallows what comes meanwhile."""
 
 MODE_PATIENCE: Final = Patience()
-DAMAGED_LIMIT: Final = 25
-"""After so many damaged lines in a row without one telegram the port is worth reopening."""
-
 OFF_LIMIT: Final = 2
 QUIET_S: Final = 60.0
 """After so long without a line the mode is set again: a stick that was reset says nothing, and hears nothing."""
@@ -60,7 +58,7 @@ class HostSession:
         self._refusal = ""
         self._switched_off = 0
         self._ready = False
-        self._damaged_in_a_row = 0
+        self._damage_run = DamageRun("lines")
         self._heard = 0
         self._quiet_since: tuple[int, float] | None = None
 
@@ -106,7 +104,7 @@ class HostSession:
             if isinstance(piece, Refused):
                 self._damaged(piece, events)
                 continue
-            self._damaged_in_a_row = 0
+            self._damage_run.end()
             events.append(self._frame(piece))
             if piece.rssi_raw is None and not piece.is_cut and self._step is Step.LISTENING:
                 # The setting that is never answered has not arrived.
@@ -120,10 +118,9 @@ class HostSession:
         return Frame(telegram.data, telegram.rssi_dbm, frame_format=telegram.frame_format, mode=mode)
 
     def _damaged(self, refused: Refused, events: list[HostEvent]) -> None:
-        events.append(Damaged(refused.reason, refused.text.encode("ascii")))
-        self._damaged_in_a_row += 1
-        if self._damaged_in_a_row >= DAMAGED_LIMIT:
-            reason = f"{DAMAGED_LIMIT} damaged lines in a row, the last: {refused.reason}"
+        event = Damaged(refused.reason, refused.text.encode("ascii"))
+        events.append(event)
+        if reason := self._damage_run.add(event):
             hint = "close and reopen the port; check the baud rate (38400) and that no other program reads from it"
             events.append(self._fail(reason, hint))
 

@@ -6,6 +6,7 @@ from enum import Enum
 from typing import Final
 
 from protocols.errors import ProtocolError
+from protocols.receivers.damage_run import DamageRun
 from protocols.receivers.events import Damaged, Failed, Frame, HostEvent, Ready, ReceiverInfo, Send
 from protocols.receivers.im871a.envelope import Envelope, EnvelopeStream, Rejected
 from protocols.receivers.im871a.management import (
@@ -31,9 +32,6 @@ from protocols.receivers.im871a.settings import (
     rssi_dbm,
 )
 from protocols.receivers.open_request import OpenRequest, Patience
-
-DAMAGED_LIMIT: Final = 25
-"""After so many damaged pieces in a row without one good frame the port is worth reopening."""
 
 STALE_S: Final = 0.5
 """A frame takes 46 ms at 57600 baud; one that has not ended after this time never will."""
@@ -65,7 +63,7 @@ class HostSession:
         self._request = OpenRequest(patience)
         self._info: DeviceInfo | None = None
         self._link_mode = -1
-        self._damaged_in_a_row = 0
+        self._damage_run = DamageRun()
         self._received = 0
         self._stale_since: tuple[int, float] | None = None
 
@@ -113,7 +111,7 @@ class HostSession:
         except ProtocolError as error:
             self._damaged(Damaged(str(error), piece.to_bytes()), events)
             return
-        self._damaged_in_a_row = 0
+        self._damage_run.end()
         # A stick that confirmed the mode listens already while it is asked whether it took it.
         if self._step is Step.LISTENING or (self._step is Step.VERIFY and isinstance(message, ReceiveIndication)):
             self._listen(message, piece, events)
@@ -125,14 +123,9 @@ class HostSession:
         if self._step is not Step.LISTENING:
             return
         events.append(event)
-        self._damaged_in_a_row += 1
-        if self._damaged_in_a_row >= DAMAGED_LIMIT:
-            events.append(
-                self._fail(
-                    f"{DAMAGED_LIMIT} damaged pieces in a row, the last: {event.reason}",
-                    "close and reopen the port; check the baud rate and that no other program reads from it",
-                )
-            )
+        if reason := self._damage_run.add(event):
+            hint = "close and reopen the port; check the baud rate and that no other program reads from it"
+            events.append(self._fail(reason, hint))
 
     def _listen(self, message: Message | OtherMessage, envelope: Envelope, events: list[HostEvent]) -> None:
         if isinstance(message, ReceiveIndication):

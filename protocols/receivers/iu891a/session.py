@@ -11,6 +11,7 @@ from typing import Final
 
 from protocols.errors import ProtocolError
 from protocols.model import FrameFormat
+from protocols.receivers.damage_run import DamageRun
 from protocols.receivers.events import Damaged, Failed, Frame, HostEvent, Ready, ReceiverInfo, Send
 from protocols.receivers.iu891a.codes import STATUS_TEXTS, Device, Gateway, Service, Status, response
 from protocols.receivers.iu891a.indication import ReceiveIndication
@@ -29,9 +30,6 @@ SET_PATIENCE: Final = Patience(attempts=6)
 
 CHECK_S: Final = 60.0
 """How often the configuration is read again."""
-
-DAMAGED_LIMIT: Final = 25
-"""After so many damaged pieces in a row without one good message the port is worth reopening."""
 
 SCAN_OFF: Final = b"\0"
 FORMAT_B_MODE: Final = "C1"
@@ -88,7 +86,7 @@ class HostSession:
         self._config: Config | None = None
         self._said = ""
         self._ready = False
-        self._damaged_in_a_row = 0
+        self._damage_run = DamageRun()
         self._check_at_s: float | None = None
 
     def start(self) -> bytes:
@@ -120,7 +118,7 @@ class HostSession:
                 return self._hear(message)
             if (message.endpoint, message.code) == (Service.GATEWAY, Gateway.SCANNED):
                 return self._scanned(message)
-            self._damaged_in_a_row = 0
+            self._damage_run.end()
             return self._answered(message)
         except ProtocolError as error:
             return self._damage(Damaged(str(error), message.to_bytes()))
@@ -135,7 +133,7 @@ class HostSession:
         if size != heard.frame[0] + 1:
             reason = f"a telegram of {size} bytes whose L field says {heard.frame[0] + 1}"
             return self._damage(Damaged(reason, message.to_bytes()))
-        self._damaged_in_a_row = 0
+        self._damage_run.end()
         both = self._link_mode is LinkMode.C_T
         mode = (FORMAT_B_MODE if heard.frame_format is FrameFormat.B else None) if both else ""
         return [Frame(heard.frame, heard.rssi_dbm, heard.time_s, mode=mode)]
@@ -219,10 +217,9 @@ class HostSession:
         # Before the module listens as asked, whatever is left in its line is of no interest.
         if not self._ready:
             return []
-        self._damaged_in_a_row += 1
-        if self._damaged_in_a_row < DAMAGED_LIMIT:
+        reason = self._damage_run.add(event)
+        if not reason:
             return [event]
-        reason = f"{DAMAGED_LIMIT} damaged pieces in a row, the last: {event.reason}"
         hint = "close and reopen the port; check the baud rate (115200) and that no other program reads from it"
         return [event, self._fail(reason, hint)]
 

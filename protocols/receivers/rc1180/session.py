@@ -11,6 +11,7 @@ from enum import Enum
 from typing import Final
 
 from protocols.errors import ProtocolError
+from protocols.receivers.damage_run import DamageRun
 from protocols.receivers.events import Damaged, Failed, Frame, HostEvent, Ready, ReceiverInfo, Send
 from protocols.receivers.open_request import OpenRequest, Patience
 from protocols.receivers.rc1180.settings import (
@@ -43,9 +44,6 @@ PAUSE: Final = Patience(deadline_s=2.2, attempts=1)
 
 MODE_PATIENCE: Final = Patience(deadline_s=0.7, attempts=3)
 ROUNDS: Final = 2
-DAMAGED_LIMIT: Final = 25
-"""After so many damaged pieces in a row without one good telegram the port is worth reopening."""
-
 STALE_S: Final = 0.25
 """The longest telegram takes 0.14 s at 19200 baud; one that stands still for so long will never end."""
 
@@ -92,7 +90,7 @@ class HostSession:
         self._stream = TelegramStream(Layout())
         self._ready = False
         self._confirms = True
-        self._damaged_in_a_row = 0
+        self._damage_run = DamageRun()
         self._received = 0
         self._still_since: tuple[int, float] | None = None
         self._renew_at_s: float | None = None
@@ -224,16 +222,14 @@ class HostSession:
     def _take(self, piece: StreamEvent, events: list[HostEvent]) -> None:
         match piece:
             case Telegram() if self._step is not Step.FAILED:
-                self._damaged_in_a_row = 0
+                self._damage_run.end()
                 events.append(Frame(piece.data, piece.rssi_dbm))
             case Noise() if self._step is not Step.FAILED and len(piece.raw) > STRAY_SIZE:
                 self._damaged(Damaged("bytes that are no whole telegram", piece.raw), events)
 
     def _damaged(self, event: Damaged, events: list[HostEvent]) -> None:
         events.append(event)
-        self._damaged_in_a_row += 1
-        if self._damaged_in_a_row >= DAMAGED_LIMIT:
-            reason = f"{DAMAGED_LIMIT} damaged pieces in a row, the last: {event.reason}"
+        if reason := self._damage_run.add(event):
             hint = "check that no other program reads from the port; if its settings were changed, plug it in anew"
             events.append(self._fail(reason, hint))
 

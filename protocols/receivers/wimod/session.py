@@ -7,6 +7,7 @@ from typing import Final
 
 from protocols.errors import ProtocolError
 from protocols.model import Link
+from protocols.receivers.damage_run import DamageRun
 from protocols.receivers.events import Damaged, Failed, Frame, HostEvent, Ready, ReceiverInfo, Send
 from protocols.receivers.iu891a.codes import MODULES as GATEWAYS
 from protocols.receivers.lora_channel import BANDWIDTH_HZ, Channel
@@ -17,9 +18,6 @@ from protocols.receivers.wimod.codes import STATUS_TEXTS, Device, Endpoint, Radi
 from protocols.receivers.wimod.payloads import DeviceInfo, FirmwareInfo, RadioConfig, RawPacket
 
 TITLE: Final = "IMST WiMOD"
-DAMAGED_LIMIT: Final = 25
-"""After so many damaged pieces in a row without one good message the port is worth reopening."""
-
 NOT_STORED: Final = b"\0"
 """In front of a configuration that is forgotten when the module is switched off."""
 
@@ -65,7 +63,7 @@ class HostSession:
         self._device: DeviceInfo | None = None
         self._firmware: FirmwareInfo | None = None
         self._ready = False
-        self._damaged_in_a_row = 0
+        self._damage_run = DamageRun()
 
     def start(self) -> bytes:
         """Return what wakes the module, and the probe."""
@@ -91,7 +89,7 @@ class HostSession:
         return [*ends_line, self._fail(reason, hint)]
 
     def _take(self, message: Message) -> list[HostEvent]:
-        self._damaged_in_a_row = 0
+        self._damage_run.end()
         try:
             if message.endpoint == Endpoint.RADIO_LINK:
                 return self._hear(message)
@@ -178,10 +176,9 @@ class HostSession:
         # Before the module listens, whatever is left in its line is of no interest.
         if self._step is not Step.LISTENING:
             return []
-        self._damaged_in_a_row += 1
-        if self._damaged_in_a_row < DAMAGED_LIMIT:
+        reason = self._damage_run.add(event)
+        if not reason:
             return [event]
-        reason = f"{DAMAGED_LIMIT} damaged pieces in a row, the last: {event.reason}"
         hint = "close and reopen the port; check the baud rate and that no other program reads from it"
         return [event, self._fail(reason, hint)]
 

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from protocols.decode import decode
 from protocols.model import RawFrame
 from protocols.receivers.amb8465.envelope import CommandFrame
-from protocols.receivers.amb8465.session import DAMAGED_LIMIT, RENEW_S, HostSession
+from protocols.receivers.amb8465.session import RENEW_S, HostSession
+from protocols.receivers.damage_run import DAMAGED_LIMIT
 from protocols.receivers.events import Damaged, Failed, Frame, HostEvent, Ready, ReceiverInfo, Send
 
 TELEGRAM = bytes.fromhex("1844AE4C4455223368077A55000000041389E20100023B0000")

@@ -13,7 +13,8 @@ from protocols.decode import decode
 from protocols.model import FrameFormat, Outcome, RawFrame
 from protocols.receivers.cul import Cul, CulTelegram, HostSession, Refused, read_line
 from protocols.receivers.cul.line import size_on_air
-from protocols.receivers.cul.session import DAMAGED_LIMIT, QUIET_S
+from protocols.receivers.cul.session import QUIET_S
+from protocols.receivers.damage_run import DAMAGED_LIMIT
 from protocols.receivers.events import Damaged, Failed, Frame, HostEvent, Ready, Send
 from protocols.wmbus.encode import with_crcs
 from protocols.wmbus.link import strip_crcs

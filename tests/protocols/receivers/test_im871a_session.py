@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from protocols.receivers.damage_run import DAMAGED_LIMIT
 from protocols.receivers.events import Damaged, Failed, Frame, HostEvent, Ready, ReceiverInfo, Send
 from protocols.receivers.im871a import HostSession
-from protocols.receivers.im871a.session import DAMAGED_LIMIT
 
 INFO = bytes.fromhex("A58110083300141730201000460E")
 CONFIG_T1 = bytes.fromhex("A5810616FF000346A2251715100001310BFF07003200000000005086")

@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 
 from protocols.errors import Truncated
 from protocols.model import FrameFormat
+from protocols.receivers.damage_run import DAMAGED_LIMIT
 from protocols.receivers.events import Damaged, Failed, Frame, HostEvent, Ready, Send
 from protocols.receivers.iu891a import Config, DeviceInfo, FirmwareInfo, HostSession, Iu891a, ReceiveIndication
 from protocols.receivers.iu891a.codes import Device, Gateway, Service, Status, response
-from protocols.receivers.iu891a.session import CHECK_S, DAMAGED_LIMIT, SET_PATIENCE
+from protocols.receivers.iu891a.session import CHECK_S, SET_PATIENCE
 from protocols.receivers.slip import WAKE_UP, Message, SlipStream
 from protocols.receivers.wimod import HostSession as WimodSession
 

@@ -9,8 +9,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from protocols.errors import ProtocolError
+from protocols.receivers.damage_run import DAMAGED_LIMIT
 from protocols.receivers.events import Damaged, Failed, Frame, HostEvent, Ready, ReceiverInfo, Send
-from protocols.receivers.rc1180.session import DAMAGED_LIMIT, RENEW_S, HostSession
+from protocols.receivers.rc1180.session import RENEW_S, HostSession
 from protocols.receivers.rc1180.settings import LISTENING_MODES, Layout, Memory, rssi_dbm, rssi_raw
 from protocols.receivers.rc1180.stream import Noise, Telegram, TelegramStream, with_layout
 from protocols.receivers.registry import receiver

@@ -9,6 +9,7 @@ import pytest
 from protocols.errors import Truncated
 from protocols.model import Link
 from protocols.receivers.checksums import crc16_x25
+from protocols.receivers.damage_run import DAMAGED_LIMIT
 from protocols.receivers.events import Damaged, Failed, Frame, HostEvent, Ready, Send
 from protocols.receivers.lora_channel import MODES, Channel
 from protocols.receivers.open_request import Patience
@@ -16,7 +17,6 @@ from protocols.receivers.slip import MAX_PAYLOAD, MAX_RAW, WAKE_UP, Message, Sli
 from protocols.receivers.wimod import HostSession
 from protocols.receivers.wimod.codes import Device, RadioMode, Status, response
 from protocols.receivers.wimod.payloads import DeviceInfo, FirmwareInfo, RadioConfig, RawPacket
-from protocols.receivers.wimod.session import DAMAGED_LIMIT
 
 PHY = bytes.fromhex("40F17DBE4900020001954378762B11FF0D")
 RECEIVED = bytes.fromhex("C003080140F17DBE4900020001954378762B11FF0DC7FF090000000083CCC0")

@@ -7,7 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -22,7 +22,7 @@ from protocols.model import Key, KeyLookup, RawFrame
 from protocols.wmbus.link import strip_crcs
 from simulators.air import Air
 from simulators.meters.model import KeyState
-from simulators.scenario import Scenario
+from simulators.scenario import Faults, Scenario
 
 PASSPHRASE = "correct horse battery staple"
 START = datetime(2026, 11, 20, 8, 0, tzinfo=UTC)
@@ -68,6 +68,14 @@ def run(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> R
         return Ran(code, captured.out, captured.err)
 
     return run_it
+
+
+@pytest.fixture
+def quick() -> Scenario:
+    """The demonstration's meters, each sending often, and nothing lost on the air."""
+    scenario = Scenario.load()
+    meters = tuple(replace(meter, interval_s=1.5) for meter in scenario.meters)
+    return replace(scenario, meters=meters, faults=Faults())
 
 
 @pytest.fixture

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import random
-from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
@@ -13,7 +11,6 @@ from hypothesis import strategies as st
 from protocols.receivers.amb8465 import HostSession
 from protocols.receivers.events import Damaged, Failed, Frame, HostEvent, Ready, Send
 from protocols.receivers.registry import REGISTRY, receiver
-from simulators.air import Air
 from simulators.receivers.amb8465 import (
     DEFAULT_PARAMETERS,
     Amb3665Stick,
@@ -23,10 +20,9 @@ from simulators.receivers.amb8465 import (
 )
 from simulators.receivers.device import device
 from simulators.receivers.line_faults import FAULTS, LineFaults, faults_named
-from simulators.scenario import Faults, Scenario
+from simulators.scenario import Faults
+from tests.simulators.stick_session import joined
 
-STARTS = datetime(2026, 11, 20, 8, tzinfo=UTC)
-STEP_S = 0.01
 REAL_ANSWER = (
     "FF8A7A00780080710200010000FFFFFA00FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF0C3200026400FFFFFFFFFF010004000000FFFFFF0144"
     "0000000000000000FFFF0B060100FFFFFFFFFF01030000FFFFFFFFFFFFFF0000" + "FF" * 38 + "69"
@@ -38,30 +34,12 @@ def answer(stick: Amb8465Stick, request: str, at_s: float = 0.0) -> str:
     return b"".join(stick.due(at_s + 1)).hex().upper()
 
 
-def joined(
+def run(
     stick: Amb8465Stick, mode: str = "c1,t1", seconds: float = 12.0, faults: Faults | None = None
 ) -> tuple[list[HostEvent], list[bytes]]:
     """Join a session and a stick; return the events, and what was on the air undamaged."""
-    session = HostSession(mode)
-    air = Air(replace(Scenario.load(), faults=faults or Faults()), STARTS)
-    meters = {meter.meter.name: meter for meter in air.meters}
-    events: list[HostEvent] = []
-    on_air: list[bytes] = []
-    to_stick = [session.start()]
-    for step in range(int(seconds / STEP_S)):
-        now_s = step * STEP_S
-        for data in to_stick:
-            stick.receive(data, now_s)
-        for transmission in air.advance(STARTS + timedelta(seconds=now_s)):
-            if transmission.lora is None:
-                meter = meters[transmission.meter]
-                on_air.append(meter.frame(meter.sent - 1, transmission.at))
-            stick.hear(transmission, now_s)
-        fresh = [event for data in stick.due(now_s) for event in session.receive(data)]
-        fresh += session.tick(now_s)
-        to_stick = [event.data for event in fresh if isinstance(event, Send)]
-        events += fresh
-    return events, on_air
+    events, on_air = joined(HostSession(mode), stick, seconds, faults=faults)
+    return events, [one.frame for one in on_air if one.frame]
 
 
 @pytest.mark.parametrize(
@@ -131,7 +109,7 @@ def test_whatever_a_host_sends_the_stick_goes_on(pieces: list[bytes]) -> None:
 def test_every_output_style_is_understood(framed: bool, rssi: bool, unasked: bool) -> None:
     parameters = with_output(DEFAULT_PARAMETERS, framed=framed, rssi=rssi)
     stick = Amb8465Stick(parameters=parameters, speaks_unasked=unasked)
-    events, on_air = joined(stick)
+    events, on_air = run(stick)
     frames = [event for event in events if isinstance(event, Frame)]
     assert sum(isinstance(event, Ready) for event in events) == 1
     assert len(frames) > 15
@@ -143,7 +121,7 @@ def test_every_output_style_is_understood(framed: bool, rssi: bool, unasked: boo
 
 def test_frames_with_wrong_crc_stay_in_the_stick() -> None:
     stick = Amb8465Stick()
-    events, on_air = joined(stick, faults=Faults(bit_errors=0.5))
+    events, on_air = run(stick, faults=Faults(bit_errors=0.5))
     assert stick.counters.crc_errors > 3
     assert all(event.data in on_air for event in events if isinstance(event, Frame))
 
@@ -151,7 +129,7 @@ def test_frames_with_wrong_crc_stay_in_the_stick() -> None:
 @pytest.mark.parametrize("name", [name for name in FAULTS if name != "mute"])
 def test_faults_of_the_line_are_overcome(name: str) -> None:
     stick = Amb8465Stick(faults=FAULTS[name])
-    events, on_air = joined(stick, seconds=20)
+    events, on_air = run(stick, seconds=20)
     frames = [event for event in events if isinstance(event, Frame)]
     assert len(frames) > 15
     assert all(frame.data in on_air for frame in frames)
@@ -159,14 +137,14 @@ def test_faults_of_the_line_are_overcome(name: str) -> None:
 
 
 def test_a_mute_stick_is_given_up() -> None:
-    events, _ = joined(Amb8465Stick(faults=FAULTS["mute"]), seconds=4)
+    events, _ = run(Amb8465Stick(faults=FAULTS["mute"]), seconds=4)
     assert isinstance(events[-1], Failed)
 
 
 def test_all_faults_at_once_are_overcome_but_silence() -> None:
     faults = faults_named(name for name in FAULTS if name != "mute")
     assert faults == LineFaults(bad_checksum=0.2, stray=0.2, split=True, slow_s=0.3)
-    events, on_air = joined(Amb8465Stick(faults=faults), seconds=20)
+    events, on_air = run(Amb8465Stick(faults=faults), seconds=20)
     frames = [event for event in events if isinstance(event, Frame)]
     assert len(frames) > 10
     assert all(frame.data in on_air for frame in frames)
@@ -222,6 +200,6 @@ def test_169_mhz() -> None:
     assert answer(stick, "FF0A02008077").startswith("FF8A820080")
     assert answer(stick, "FF040106FC", 1.0) == "FF8401007A"
     assert answer(stick, "FF040109F3", 2.0) == "FF8401017B"
-    events, _ = joined(Amb3665Stick(), "n2f", seconds=2)
+    events, _ = run(Amb3665Stick(), "n2f", seconds=2)
     (ready,) = (event for event in events if isinstance(event, Ready))
     assert ready.info.model == "AMB3665"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -15,13 +14,12 @@ from protocols.receivers.cul import HostSession
 from protocols.receivers.events import Damaged, Failed, Frame, HostEvent, Ready, Send
 from protocols.wmbus.encode import with_crcs
 from protocols.wmbus.link import strip_crcs
-from simulators.air import Air, Transmission
+from simulators.air import Transmission
 from simulators.receivers.cul import CulStick, OldCulStick, RecentCulStick
 from simulators.receivers.line_faults import FAULTS, LineFaults
-from simulators.scenario import Faults, Scenario
+from simulators.scenario import Faults
+from tests.simulators.stick_session import STARTS, STEP_S, joined
 
-STARTS = datetime(2026, 11, 20, 8, tzinfo=UTC)
-STEP_S = 0.01
 A_STRIPPED = bytes.fromhex("1844AE4C4455223368077A55000000041389E20100023B0000")
 B_STRIPPED = bytes.fromhex("2A442D2C998734761B168D2091D37CAC21E1D68CDAFFCD3DC452BD802913FF7B1706CA9E355D6C2701CC24")
 A_LINE = b"b1844AE4C4455223368075F787A55000000041389E20100023B0000D0C684E0\r\n"
@@ -42,23 +40,8 @@ def run(
     stick: CulStick, mode: str, seconds: float, faults: Faults | None = None
 ) -> tuple[list[HostEvent], list[Transmission]]:
     """Join a host and the stick on the demonstration's air."""
-    session = HostSession(mode)
-    air = Air(replace(Scenario.load(), faults=faults or Faults()), STARTS)
-    events: list[HostEvent] = []
-    on_air: list[Transmission] = []
-    to_device = [session.start()]
-    for step in range(int(seconds / STEP_S)):
-        now_s = step * STEP_S
-        for data in to_device:
-            stick.receive(data, now_s)
-        for transmission in air.advance(STARTS + timedelta(seconds=now_s)):
-            on_air.append(transmission)
-            stick.hear(transmission, now_s)
-        fresh = [event for data in stick.due(now_s) for event in session.receive(data)]
-        fresh += session.tick(now_s)
-        to_device = [event.data for event in fresh if isinstance(event, Send)]
-        events += fresh
-    return events, on_air
+    events, on_air = joined(HostSession(mode), stick, seconds, faults=faults)
+    return events, [one.transmission for one in on_air]
 
 
 def frames(events: list[HostEvent]) -> list[Frame]:

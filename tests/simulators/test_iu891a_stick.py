@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import random
-from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -16,15 +14,14 @@ from protocols.receivers.registry import REGISTRY, receiver
 from protocols.receivers.slip import WAKE_UP, Message, SlipStream
 from protocols.wmbus.encode import with_crcs
 from protocols.wmbus.link import FrameFormat, strip_crcs
-from simulators.air import Air, Transmission
+from simulators.air import Transmission
 from simulators.receivers.device import Device as AnyDevice
 from simulators.receivers.device import device
 from simulators.receivers.iu891a import Iu891aStick
 from simulators.receivers.line_faults import FAULTS, LineFaults
-from simulators.scenario import Faults, Scenario
+from simulators.scenario import Faults
+from tests.simulators.stick_session import STARTS, STEP_S, joined
 
-STARTS = datetime(2026, 11, 20, 8, tzinfo=UTC)
-STEP_S = 0.01
 TELEGRAM = bytes.fromhex("1844AE4C4455223368077A55000000041389E20100023B0000")
 SET_C_T = bytes.fromhex("C009030306000000000000000000A176C0")
 
@@ -41,22 +38,8 @@ def sent(mode: str, frame_format: FrameFormat = FrameFormat.A, rssi_dbm: int = -
 def run(
     stick: Iu891aStick, mode: str, seconds: float, faults: Faults | None = None
 ) -> tuple[list[HostEvent], list[Transmission]]:
-    session, air = HostSession(mode), Air(replace(Scenario.load(), faults=faults or Faults()), STARTS)
-    events: list[HostEvent] = []
-    on_air: list[Transmission] = []
-    to_device = [session.start()]
-    for step in range(int(seconds / STEP_S)):
-        now_s = step * STEP_S
-        for data in to_device:
-            stick.receive(data, now_s)
-        for transmission in air.advance(STARTS + timedelta(seconds=now_s * 5)):
-            on_air.append(transmission)
-            stick.hear(transmission, now_s)
-        fresh = [event for data in stick.due(now_s) for event in session.receive(data)]
-        fresh += session.tick(now_s)
-        to_device = [event.data for event in fresh if isinstance(event, Send)]
-        events += fresh
-    return events, on_air
+    events, on_air = joined(HostSession(mode), stick, seconds, faults=faults, speed=5)
+    return events, [one.transmission for one in on_air]
 
 
 def frames(events: list[HostEvent]) -> list[Frame]:

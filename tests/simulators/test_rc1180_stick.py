@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from datetime import UTC, datetime, timedelta
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,14 +9,12 @@ from hypothesis import strategies as st
 from protocols.receivers.events import Damaged, Failed, Frame, HostEvent, Ready, Send
 from protocols.receivers.rc1180 import HostSession
 from protocols.receivers.registry import REGISTRY, receiver
-from simulators.air import Air
 from simulators.receivers.device import device
 from simulators.receivers.line_faults import FAULTS, faults_named
 from simulators.receivers.rc1180 import FramedRc1180Stick, Rc1180Stick, memory
-from simulators.scenario import Faults, Scenario
+from simulators.scenario import Faults
+from tests.simulators.stick_session import joined
 
-STARTS = datetime(2026, 11, 20, 8, tzinfo=UTC)
-STEP_S = 0.01
 LAYOUTS = [(rssi, interface) for rssi in (0, 1) for interface in (0x00, 0x04, 0x08, 0x0C)]
 
 
@@ -32,30 +27,12 @@ def stick_with(rssi: int = 1, interface: int = 0x0C, *, unasked: bool = False, a
     return Rc1180Stick(settings=memory({0x05: rssi, 0x36: interface}), speaks_unasked=unasked, prompts_again=again)
 
 
-def joined(
+def run(
     stick: Rc1180Stick, mode: str = "c1,t1", seconds: float = 14.0, faults: Faults | None = None
 ) -> tuple[list[HostEvent], list[bytes]]:
     """Join a session and a stick; return the events, and what was on the air undamaged."""
-    session = HostSession(mode)
-    air = Air(replace(Scenario.load(), faults=faults or Faults()), STARTS)
-    meters = {meter.meter.name: meter for meter in air.meters}
-    events: list[HostEvent] = []
-    on_air: list[bytes] = []
-    to_stick = [session.start()]
-    for step in range(int(seconds / STEP_S)):
-        now_s = step * STEP_S
-        for data in to_stick:
-            stick.receive(data, now_s)
-        for transmission in air.advance(STARTS + timedelta(seconds=now_s)):
-            if transmission.lora is None:
-                meter = meters[transmission.meter]
-                on_air.append(meter.frame(meter.sent - 1, transmission.at))
-            stick.hear(transmission, now_s)
-        fresh = [event for data in stick.due(now_s) for event in session.receive(data)]
-        fresh += session.tick(now_s)
-        to_stick = [event.data for event in fresh if isinstance(event, Send)]
-        events += fresh
-    return events, on_air
+    events, on_air = joined(HostSession(mode), stick, seconds, faults=faults)
+    return events, [one.frame for one in on_air if one.frame]
 
 
 def heard(events: list[HostEvent]) -> list[Frame]:
@@ -115,7 +92,7 @@ def test_whatever_a_host_sends_the_stick_goes_on(pieces: list[bytes]) -> None:
 @pytest.mark.parametrize("unasked", [True, False])
 def test_every_layout_is_understood(rssi: int, interface: int, unasked: bool) -> None:
     stick = stick_with(rssi, interface, unasked=unasked)
-    events, on_air = joined(stick)
+    events, on_air = run(stick)
     frames = heard(events)
     assert sum(isinstance(event, Ready) for event in events) == 1
     assert len(frames) > 15
@@ -127,7 +104,7 @@ def test_every_layout_is_understood(rssi: int, interface: int, unasked: bool) ->
 
 def test_frames_with_wrong_crc_stay_in_the_stick() -> None:
     stick = Rc1180Stick()
-    events, on_air = joined(stick, faults=Faults(bit_errors=0.5))
+    events, on_air = run(stick, faults=Faults(bit_errors=0.5))
     assert stick.counters.crc_errors > 3
     assert all(frame.data in on_air for frame in heard(events))
 
@@ -137,7 +114,7 @@ def test_frames_with_wrong_crc_stay_in_the_stick() -> None:
 def test_faults_of_the_line_are_overcome(name: str, prompts_again: bool) -> None:
     stick = stick_with(again=prompts_again)
     stick.faults = FAULTS[name]
-    events, on_air = joined(stick, seconds=22)
+    events, on_air = run(stick, seconds=22)
     frames = heard(events)
     assert len(frames) > 15
     assert all(frame.data in on_air for frame in frames)
@@ -146,7 +123,7 @@ def test_faults_of_the_line_are_overcome(name: str, prompts_again: bool) -> None
 
 def test_a_mute_stick_is_given_up() -> None:
     stick = Rc1180Stick(faults=FAULTS["mute"])
-    events, _ = joined(stick, seconds=7)
+    events, _ = run(stick, seconds=7)
     assert isinstance(events[-1], Failed)
     assert not stick.configuring
 
@@ -154,7 +131,7 @@ def test_a_mute_stick_is_given_up() -> None:
 def test_all_faults_at_once_are_overcome_but_silence() -> None:
     stick = stick_with()
     stick.faults = faults_named(name for name in FAULTS if name != "mute")
-    events, on_air = joined(stick, seconds=22)
+    events, on_air = run(stick, seconds=22)
     assert len(heard(events)) > 10
     assert all(frame.data in on_air for frame in heard(events))
 
@@ -164,13 +141,13 @@ def test_a_stick_that_was_left_in_its_configuration_is_found(prompts_again: bool
     stick = Rc1180Stick(prompts_again=prompts_again)
     stick.receive(b"\x00", 0.0)
     stick.due(1.0)
-    events, _ = joined(stick)
+    events, _ = run(stick)
     assert len(heard(events)) > 15
 
 
 @pytest.mark.parametrize(("mode", "works"), [("t1", True), ("s2", True), ("c1", False), ("c1,t1", False)])
 def test_an_old_part_has_two_modes(mode: str, works: bool) -> None:
-    events, _ = joined(Rc1180Stick(modes=frozenset((0, 1))), mode, seconds=6)
+    events, _ = run(Rc1180Stick(modes=frozenset((0, 1))), mode, seconds=6)
     assert any(isinstance(event, Ready) for event in events) == works
     if not works:
         assert isinstance(events[-1], Failed)

@@ -3,28 +3,17 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from protocols.receivers.events import Failed, Frame, HostEvent, Ready, Send
+from protocols.receivers.events import Failed, Frame, HostEvent, Ready
 from protocols.receivers.registry import REGISTRY, receiver
 from protocols.wmbus.link import strip_crcs
-from simulators.air import Air
 from simulators.receivers.device import DEVICES, SCHEMES, STANDS_AT, Device, device
 from simulators.receivers.im871a import FACTORY_INFO, Im871aStick
-from simulators.scenario import Faults, Scenario
-
-STARTS = datetime(2026, 11, 20, 8, tzinfo=UTC)
-STEP_S = 0.01
-
-Wire = Callable[[bytes], list[bytes]]
-
-
-def immediate(data: bytes) -> list[bytes]:
-    return [data]
+from simulators.scenario import Scenario
+from tests.simulators.stick_session import Wire, immediate, joined
 
 
 def byte_by_byte(data: bytes) -> list[bytes]:
@@ -52,29 +41,8 @@ def run(
 ) -> tuple[list[HostEvent], list[bytes]]:
     """Join a host session and a device; return the host's events and the frames that were on the air in its mode."""
     session = receiver(kind).host_session(mode)
-    air = Air(replace(Scenario.load(), faults=Faults()), STARTS)
-    events: list[HostEvent] = []
-    to_device = [session.start()]
-    on_air: list[bytes] = []
-    meters = {meter.meter.name: meter for meter in air.meters}
-    for step in range(int(seconds / STEP_S)):
-        now_s = begins_s + step * STEP_S
-        fresh: list[HostEvent] = []
-        for data in to_device:
-            for piece in wire(data):
-                peer.receive(piece, now_s)
-        for transmission in air.advance(STARTS + timedelta(seconds=step * STEP_S)):
-            if transmission.lora is None and transmission.mode.lower() in mode.split(","):
-                meter = meters[transmission.meter]
-                on_air.append(meter.frame(meter.sent - 1, transmission.at))
-            peer.hear(transmission, now_s)
-        for data in peer.due(now_s):
-            for piece in wire(data):
-                fresh += session.receive(piece)
-        fresh += session.tick(now_s)
-        to_device = [event.data for event in fresh if isinstance(event, Send)]
-        events += fresh
-    return events, on_air
+    events, on_air = joined(session, peer, seconds, wire=wire, begins_s=begins_s)
+    return events, [one.frame for one in on_air if one.frame and one.transmission.mode.lower() in mode.split(",")]
 
 
 def without_crcs(frame: Frame) -> bytes:

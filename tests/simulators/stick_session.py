@@ -1,4 +1,4 @@
-"""A host session and a simulated stick, joined on the demonstration's air, in made-up time."""
+"""A host session and a simulated stick, joined on the air of a scenario, in made-up time."""
 
 from __future__ import annotations
 
@@ -40,18 +40,35 @@ def immediate(data: bytes) -> list[bytes]:
     return [data]
 
 
+def byte_by_byte(data: bytes) -> list[bytes]:
+    """Hand each byte over by itself."""
+    return [data[i : i + 1] for i in range(len(data))]
+
+
+def noisy(data: bytes) -> list[bytes]:
+    """Put noise before and after."""
+    return [b"\x00\xff", data, b"\xa5"]
+
+
+WIRES: dict[str, Wire] = {"immediate": immediate, "byte by byte": byte_by_byte, "noisy": noisy}
+
+
 def joined(
     session: Session,
     stick: Device,
     seconds: float,
     *,
+    scenario: Scenario | None = None,
     faults: Faults | None = None,
     speed: float = 1.0,
     wire: Wire = immediate,
     begins_s: float = 0.0,
 ) -> tuple[list[HostEvent], list[OnAir]]:
-    """Let both talk; return the host's events, and all that was on the air, sent `speed` times as often."""
-    air = Air(replace(Scenario.load(), faults=faults or Faults()), STARTS)
+    """Let both talk; return the host's events, and all that was on the air, sent `speed` times as often.
+
+    The meters are those of the demonstration, unless `scenario` has others.
+    """
+    air = Air(replace(scenario or Scenario.load(), faults=faults or Faults()), STARTS)
     meters = {meter.meter.name: meter for meter in air.meters}
     events: list[HostEvent] = []
     on_air: list[OnAir] = []

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
-from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -16,15 +13,14 @@ from protocols.learned import LearnedDecoder
 from protocols.model import Link
 from protocols.receivers.events import Damaged, Failed, Frame, HostEvent, Ready, Send
 from protocols.receivers.registry import REGISTRY, receiver
-from simulators.air import Air, Transmission
+from simulators.air import Transmission
 from simulators.bench import Bench
 from simulators.receivers.device import Device, device
 from simulators.receivers.rn2483 import Rn2483Stick
 from simulators.scenario import Faults, Scenario
 from tests.simulators.lora_scenarios import axioma
+from tests.simulators.stick_session import STARTS, WIRES, Wire, joined
 
-STARTS = datetime(2026, 11, 20, 8, tzinfo=UTC)
-STEP_S = 0.01
 PORTS = [
     pytest.param("pty", marks=pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pseudo terminals")),
     "tcp",
@@ -38,36 +34,14 @@ TELLS_OF_WRONG_CRC = frozenset({"rn2483"})
 
 SCENARIO = axioma(interval_s=1, rejoin_after=4)
 
-Wire = Callable[[bytes], list[bytes]]
-WIRES: dict[str, Wire] = {
-    "immediate": lambda data: [data],
-    "byte by byte": lambda data: [data[i : i + 1] for i in range(len(data))],
-    "noisy": lambda data: [b"\x00\xff", data, b"\xa5"],
-}
-
 
 def run(
     kind: str, mode: str, peer: Device, wire: Wire, seconds: float = 40.0, faults: Faults | None = None
 ) -> tuple[list[HostEvent], list[Transmission]]:
     """Join a host session and a device; return the host's events and what was on the air."""
-    session = receiver(kind).host_session(mode)
-    air = Air(replace(Scenario.parse(SCENARIO, "x"), faults=faults or Faults()), STARTS)
-    events: list[HostEvent] = []
-    to_device = [session.start()]
-    on_air: list[Transmission] = []
-    for step in range(int(seconds / STEP_S)):
-        now_s = step * STEP_S
-        for data in to_device:
-            for piece in wire(data):
-                peer.receive(piece, now_s)
-        for transmission in air.advance(STARTS + timedelta(seconds=now_s)):
-            on_air.append(transmission)
-            peer.hear(transmission, now_s)
-        fresh = [event for data in peer.due(now_s) for piece in wire(data) for event in session.receive(piece)]
-        fresh += session.tick(now_s)
-        to_device = [event.data for event in fresh if isinstance(event, Send)]
-        events += fresh
-    return events, on_air
+    session, scenario = receiver(kind).host_session(mode), Scenario.parse(SCENARIO, "x")
+    events, on_air = joined(session, peer, seconds, scenario=scenario, faults=faults, wire=wire)
+    return events, [one.transmission for one in on_air]
 
 
 @pytest.mark.parametrize("wire", WIRES)

@@ -13,16 +13,7 @@ from protocols.wmbus.link import strip_crcs
 from simulators.receivers.device import DEVICES, SCHEMES, STANDS_AT, Device, device
 from simulators.receivers.im871a import FACTORY_INFO, Im871aStick
 from simulators.scenario import Scenario
-from tests.simulators.stick_session import Wire, immediate, joined
-
-
-def byte_by_byte(data: bytes) -> list[bytes]:
-    return [data[i : i + 1] for i in range(len(data))]
-
-
-def noisy(data: bytes) -> list[bytes]:
-    return [b"\x00\xff", data, b"\xa5"]
-
+from tests.simulators.stick_session import WIRES, Wire, immediate, joined
 
 MBUS = tuple(kind for kind in REGISTRY if "sf" not in receiver(kind).DEFAULT_MODE)
 """The receivers of wireless M-Bus; those of LoRaWAN stand in `test_lora_sticks`."""
@@ -32,8 +23,6 @@ WITH_STRENGTH = {"rc1180": "rc1180-framed"}
 
 MODES_OF_169_MHZ = ("n1", "n2")
 """Those of other parts of a family; the simulated ones are for 868 MHz."""
-
-WIRES: dict[str, Wire] = {"immediate": immediate, "byte by byte": byte_by_byte, "noisy": noisy}
 
 
 def run(

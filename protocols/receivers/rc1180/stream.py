@@ -82,11 +82,11 @@ class TelegramStream:
         return len(self._buffer) + len(self._noise)
 
     def take_prompt(self) -> bool:
-        """Say whether the prompt is all that waits, and drop it then."""
-        if self._noise + self._buffer != PROMPT:
+        """Say whether the prompt is what waits last, and drop it then; noise before it is told of later."""
+        waiting = self._buffer or self._noise
+        if self._buffer not in (b"", PROMPT) or not waiting.endswith(PROMPT):
             return False
-        self._noise.clear()
-        self._buffer.clear()
+        del waiting[-len(PROMPT) :]
         return True
 
     def feed(self, data: bytes) -> Iterator[StreamEvent]:

@@ -253,6 +253,18 @@ def test_the_mode_is_set_again_between_telegrams(style: str) -> None:
     assert session.receive(raw) == [Frame(TELEGRAM, level)]
 
 
+@pytest.mark.parametrize("style", STYLES)
+def test_a_stray_byte_before_the_prompt_does_not_hide_it(style: str) -> None:
+    _, _, raw, level = STYLES[style]
+    session = styled(style)
+    at_s, renewed = ticked(session, RENEW_S + 0.1)[-1]
+    assert renewed == ENTER
+    assert session.receive(b"\xd5>") == []
+    assert [event for _, event in ticked(session, 0.1, begins_s=at_s + 0.1)] == [T1]
+    assert session.receive(b">") == [LEAVE]
+    assert session.receive(raw) == [Frame(TELEGRAM, level)]
+
+
 def test_a_module_that_falls_silent_is_noticed() -> None:
     session = ready_session()
     told = [event for _, event in ticked(session, RENEW_S + 5)]

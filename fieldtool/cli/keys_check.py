@@ -15,9 +15,11 @@ from fieldtool.cli import output
 from fieldtool.cli.asking import answered_by
 from fieldtool.cli.command import Command
 from fieldtool.cli.listen import show_news
-from fieldtool.cli.mqtt_option import add_mqtt_option, receiver_defaults
+from fieldtool.cli.mqtt_option import add_mqtt_option
+from fieldtool.cli.open_receivers import open_receivers
 from fieldtool.cli.options import seconds
 from fieldtool.cli.question import ask_yes, can_ask
+from fieldtool.cli.standard_input import share_standard_input
 from fieldtool.errors import InputError, UsageError
 from fieldtool.exit_codes import ExitCode
 from fieldtool.keys.key_check import (
@@ -34,7 +36,7 @@ from fieldtool.keys.key_import import read_key_file
 from fieldtool.keys.lorawan_check import DeviceCheck, HeardDevices, assign_device, check_devices
 from fieldtool.pipeline.listening import Heard, Listening
 from fieldtool.replay.capture import open_capture
-from fieldtool.sources.registry import open_source
+from fieldtool.sources.events import Source
 from keystore.formats import ReadOptions
 from keystore.model import WMBUS_ROLES
 from keystore.vault import Vault
@@ -95,6 +97,8 @@ def _configure(parser: ArgumentParser) -> None:
 def _run(arguments: Namespace) -> ExitCode:
     if bool(arguments.receivers) == bool(arguments.capture):
         raise UsageError("name a receiver or a capture", "as in: keys check sim:demo --seconds 60, or --capture FILE")
+    sources = open_receivers(arguments)
+    share_standard_input(sources)
     if arguments.assign and not (arguments.yes or can_ask()):
         raise UsageError("--assign asks for every key, and there is no terminal", "add --yes to the command")
     with answered_by("--password-file"):
@@ -104,7 +108,7 @@ def _run(arguments: Namespace) -> ExitCode:
         if arguments.capture:
             _from_captures(arguments.capture, air)
         else:
-            _from_air(arguments, air)
+            _from_air(arguments, sources, air)
         progress = output.Progress("keys tried")
         meters = check(vault, air.telegrams, tried, lambda count: progress.step(count=count))
         lorawan = (
@@ -183,10 +187,8 @@ def _from_captures(paths: Sequence[Path], air: _Air) -> None:
     progress.end()
 
 
-def _from_air(arguments: Namespace, air: _Air) -> None:
+def _from_air(arguments: Namespace, sources: Sequence[Source], air: _Air) -> None:
     """Listen until the time is over; Ctrl-C ends the listening, and what was heard by then is checked."""
-    defaults = receiver_defaults(arguments)
-    sources = [open_source(text, defaults=defaults) for text in arguments.receivers]
     listening = Listening(sources, LearnedDecoder(lambda _: ()))
     progress = output.Progress("telegrams")
 

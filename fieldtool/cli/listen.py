@@ -15,11 +15,12 @@ from fieldtool.cli import output
 from fieldtool.cli.command import Command
 from fieldtool.cli.formats_option import add_formats_option, formats_in_use, keep_formats
 from fieldtool.cli.keys_option import add_key_option
-from fieldtool.cli.mqtt_option import add_mqtt_option, receiver_defaults
+from fieldtool.cli.mqtt_option import add_mqtt_option
+from fieldtool.cli.open_receivers import open_receivers
 from fieldtool.cli.options import seconds
 from fieldtool.cli.profiles_option import add_profiles_option, profiles_in_use
 from fieldtool.cli.standard_input import NO_KEYBOARD, NO_KEYBOARD_HINT, share_standard_input
-from fieldtool.errors import OutputError, ReceiverError, UsageError
+from fieldtool.errors import OutputError, ReceiverError
 from fieldtool.exit_codes import ExitCode
 from fieldtool.export.lines import outcome_text, telegram_line
 from fieldtool.export.telegram_json import telegram_json
@@ -27,7 +28,7 @@ from fieldtool.kept.session_book import SessionBook
 from fieldtool.keys.lazy_keys import LazyKeys, follower_maker
 from fieldtool.pipeline.listening import Heard, Listening, News
 from fieldtool.sources.events import SourceEvent
-from fieldtool.sources.registry import SOURCES, open_source
+from fieldtool.sources.registry import SOURCES
 from protocols.captures.hex_lines import format_line
 from protocols.learned import LearnedDecoder
 from protocols.model import Telegram
@@ -59,11 +60,7 @@ def _configure(parser: ArgumentParser) -> None:
 
 
 def _run(arguments: Namespace) -> ExitCode:
-    defaults = receiver_defaults(arguments)
-    sources = [open_source(text, defaults=defaults) for text in arguments.receivers]
-    names = [source.name for source in sources]
-    if len(set(names)) < len(names):
-        raise UsageError("the same receiver is named twice", "name each receiver once")
+    sources = open_receivers(arguments)
     given = tuple(arguments.key)
     profiles, formats = profiles_in_use(arguments), formats_in_use(arguments)
     has_keyboard = share_standard_input(sources)

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Final
 
 from fieldtool.doctor.report import AirSum
-from fieldtool.errors import ReceiverError, UsageError
+from fieldtool.errors import InputError, ReceiverError, UsageError
 from fieldtool.pipeline.listening import Heard, Listening
 from fieldtool.sources.events import ReadsStandardInput, SourceEvent, SourceState
 from fieldtool.sources.registry import open_source
@@ -35,7 +35,10 @@ def hear(
     Without `seconds` only until it is connected or fails. Raises `UsageError` for an address that is none, or that of
     something that is no receiver.
     """
-    source = open_source(url, defaults=defaults)
+    try:
+        source = open_source(url, defaults=defaults)
+    except (InputError, ReceiverError) as error:
+        return AirSum(0, {}, lost=(error.message, error.hint))
     if isinstance(source, ReadsStandardInput) and source.takes_standard_input:
         raise UsageError(f"{safe_text(url)} is what another program writes", "listen to it with `fieldtool listen`")
     listening = Listening([source], LearnedDecoder())

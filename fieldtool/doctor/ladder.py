@@ -11,7 +11,7 @@ from typing import Final
 from fieldtool.doctor.air import air_step, modes_to_hear, other_mode
 from fieldtool.doctor.asking import Answer, other_device
 from fieldtool.doctor.hearing import hear
-from fieldtool.doctor.local_port import LOCAL_RUNGS, busy_cure, described, no_port_step, port_step
+from fieldtool.doctor.local_port import LOCAL_RUNGS, MODEM_MANAGER, busy_cure, described, no_port_step, port_step
 from fieldtool.doctor.machine import Machine, this_machine
 from fieldtool.doctor.report import PortReport, PortRung, PortStep
 from fieldtool.doctor.search import search
@@ -122,8 +122,8 @@ class Doctor:
             follow = "check that this is the receiver's port, and that the receiver has power"
         else:
             follow = "unplug it, plug it in again, and try once more"
-        if self.machine.runs("ModemManager"):
-            follow += "; ModemManager runs, and keeps a new port busy for half a minute"
+        if not is_network(report.port) and self.machine.runs("ModemManager"):
+            follow += MODEM_MANAGER
         return PortStep(PortRung.ANSWERS, RungState.FAILED, f"{detail}; not a single byte came", follow)
 
     def _listen(self, target: Target, report: PortReport, steps: list[PortStep]) -> PortReport:

@@ -20,6 +20,9 @@ _NO_PORT: Final[dict[str, str]] = {
     "virtual machine": f"hand the USB device to this virtual machine in the menu of its host; else {_PLUG_IN}",
     "win32": f"{_PLUG_IN}; a device without a COM number in the Device Manager lacks its driver",
 }
+MODEM_MANAGER: Final = "; ModemManager runs, and keeps a new port busy for half a minute"
+"""What may be why a port of this computer is busy, or silent."""
+
 _CLOSE_IT: Final[dict[str, str]] = {
     "ModemManager": "`sudo systemctl stop ModemManager`; for good, a udev rule for the stick with "
     'ENV{ID_MM_DEVICE_IGNORE}="1"',
@@ -147,10 +150,9 @@ def _close(holder: Holder, port: str) -> str:
 
 def busy_cure(machine: Machine, path: str) -> str:
     """Say how to find the program that has a port, where this one may not see it."""
-    modem_manager = "; ModemManager runs, and keeps a new port busy for half a minute: try again then"
     cures: dict[str, str] = {
         "linux": f"a program that you may not see has it: `sudo fuser -v {path}` names it"
-        + (modem_manager if machine.runs("ModemManager") else ""),
+        + (f"{MODEM_MANAGER}: try again then" if machine.runs("ModemManager") else ""),
         "win32": "close the other terminal or meter program; Process Explorer finds the one that has the port",
     }
     return cures.get(machine.system, f"`sudo lsof {path}` names the program; close it")

@@ -154,8 +154,8 @@ def _term(part: str) -> Term:
     if match is None or part.endswith((":", "<", ">")):
         raise BadFilter(f"nothing to look for after {part!r}")
     negated, field, sign, word = bool(match["not"]), match["field"], match["sign"], match["word"].lower()
-    if field is not None and _EUI.fullmatch(part):
-        field, word = None, part.lower()
+    if field is not None and _EUI.fullmatch(part.removeprefix("-")):
+        field, word = None, part.removeprefix("-").lower()
     if field is None:
         return Term(word, negated=negated, spelling=_number_spelling(word))
     field = field.lower()

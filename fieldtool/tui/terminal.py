@@ -73,7 +73,8 @@ def patient(driver: type[Driver]) -> type[Driver]:
     def begin(self: Any, app: App[Any], **options: Any) -> None:  # noqa: ANN401 - Textual's own driver of any platform
         driver.__init__(self, app, **options)
         loop = asyncio.get_running_loop()
-        self._file = TerminalOutput(self._file, lambda: _leave(loop, app))
+        if (file := getattr(self, "_file", None)) is not None:  # Textual's driver for browsers has none
+            self._file = TerminalOutput(file, lambda: _leave(loop, app))
 
     return cast("type[Driver]", type(f"Patient{driver.__name__}", (driver,), {"__init__": begin}))
 

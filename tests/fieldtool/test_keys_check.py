@@ -126,6 +126,13 @@ def test_the_live_air(run: Run, store: Path, true_keys: dict[str, str], tmp_path
     assert "✗" not in ran.out
 
 
+def test_receivers_that_cannot_be_heard_together_are_refused(run: Run, store: Path) -> None:
+    twice = run("keys", "check", "sim:demo", "sim:demo")
+    assert (twice.code, "the same receiver is named twice" in twice.err) == (2, True)
+    both = run("keys", "check", "rtlwmbus:-", "rtl433:-")
+    assert (both.code, "two receivers read the standard input" in both.err) == (2, True)
+
+
 def test_what_is_missing_is_told(run: Run, store: Path, tmp_path: Path) -> None:
     empty = tmp_path / "empty.hex"
     empty.write_text("# nothing\n")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import socketserver
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing
@@ -235,6 +237,22 @@ def test_a_mute_usb_port_beside_modem_manager(mute: str) -> None:
     step = failure(Doctor(machine, clock=Hurried()).examine(Target(mute)))
     assert "plug it in again" in step.next
     assert "ModemManager" in step.next
+
+
+def test_programs_of_this_computer_do_not_make_a_server_silent() -> None:
+    class Silent(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            while self.request.recv(64):
+                pass
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Silent) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        machine = replace(MACHINE, runs=lambda name: name == "ModemManager")
+        target = Target(f"socket://127.0.0.1:{server.server_address[1]}")
+        step = failure(Doctor(machine, clock=Hurried()).examine(target))
+        server.shutdown()
+    assert "not a single byte came" in step.detail
+    assert "ModemManager" not in step.next
 
 
 @no_windows

@@ -157,6 +157,14 @@ def test_a_serial_server_that_is_not_there(run: Run) -> None:
     assert "nobody answers" in ran.out
 
 
+def test_a_source_that_cannot_be_opened_spoils_no_other_report(run: Run, tmp_path: Path) -> None:
+    ran = run("receivers", "doctor", f"rtlwmbus:{tmp_path / 'lines'}", "im871a+socket://127.0.0.1:9", "--json")
+    assert ran.code == 3
+    first, second = (json.loads(line) for line in ran.lines)
+    assert "failed" in {step["state"] for step in first["rungs"]}
+    assert "failed" in {step["state"] for step in second["rungs"]}
+
+
 def test_what_is_on_no_serial_port(run: Run) -> None:
     ran = run("receivers", "doctor", "sim:demo", "--seconds", "1")
     assert ran.code == 0, ran.out

@@ -151,6 +151,14 @@ def test_filter_finds_a_number_however_it_is_written(text: str) -> None:
     assert found == ([plain] if plain in euis else ["63001468", "73001468"] if text == "1468" else ["63001468"])
 
 
+@pytest.mark.parametrize("text", ["-ab:cd:ef:01:23:45:67:89", "-AB-CD-EF-01-23-45-67-89", "-01:cd:ef:01:23:45:67:89"])
+def test_a_device_is_left_out_however_its_number_begins(text: str) -> None:
+    row = _rows(some_meters())[0]
+    plain = text[1:].lower().replace(":", "").replace("-", "")
+    assert parse_filter(text).passes(row)
+    assert not parse_filter(text).passes(replace(row, sender=plain, address=None, number=None))
+
+
 @pytest.mark.parametrize("text", ["63001467", "63.001.467", "QDS63001468", "-63.001.468", "0163001468", "2D2C68140064"])
 def test_filter_finds_no_other_number(text: str) -> None:
     assert not parse_filter(text).passes(_rows(some_meters())[0])

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import os
-import pty
 import subprocess
 import sys
 import threading
 import time
 from pathlib import Path
 from types import SimpleNamespace
+from typing import cast
 
 import pytest
+from textual.app import App
+from textual.driver import Driver as TextualDriver
 from textual.pilot import Pilot
 
 from fieldtool.tui.app import FieldToolApp, run
-from fieldtool.tui.terminal import TerminalOutput
+from fieldtool.tui.terminal import TerminalOutput, patient
 from tests.fieldtool.tui.tui_scenes import PATIENCE_S, address, run_app, screen_text, session_of, telegram, until
+
+pty = pytest.importorskip("pty", reason="Windows has no pseudo terminals")
 
 _BUSY_SCREENS = """
 import itertools, threading, time
@@ -137,3 +142,16 @@ def test_screens_that_are_broken_off_leave_no_thread_that_reads_keys(monkeypatch
     with pytest.raises(KeyboardInterrupt):
         run(session_of([]))
     assert ended.is_set()
+
+
+def test_a_driver_that_writes_to_no_file_is_left_as_it_is() -> None:
+    """Textual's driver for browsers."""
+
+    class Driver:
+        def __init__(self, app: object, **options: object) -> None:
+            self.app = app
+
+    async def made() -> object:
+        return patient(cast("type[TextualDriver]", Driver))(cast("App[None]", None))
+
+    assert not hasattr(asyncio.run(made()), "_file")

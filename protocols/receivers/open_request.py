@@ -4,8 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
 from protocols.receivers.events import HostEvent, Send
+
+LINE_END: Final = b"\r\n"
+"""What a probe in binary that nothing answers is ended with.
+
+A receiver that takes lines of text has begun one with it; its next command would be a part of that line.
+"""
 
 
 @dataclass(frozen=True, slots=True)

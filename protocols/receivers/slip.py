@@ -28,9 +28,6 @@ MAX_RAW: Final = 2 * (HEAD_SIZE + MAX_PAYLOAD + CRC_SIZE)
 WAKE_UP: Final = bytes((END,)) * 30
 """What a sleeping module is woken with; to one that is awake it is empty messages."""
 
-LINE_END: Final = b"\r\n"
-"""A module that takes lines of text has begun one with the probe; its next command would be a part of it."""
-
 
 @dataclass(frozen=True, slots=True)
 class Message:

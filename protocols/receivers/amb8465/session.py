@@ -23,14 +23,15 @@ from protocols.receivers.amb8465.envelope import (
     StreamEvent,
 )
 from protocols.receivers.amb8465.settings import (
+    ALL_MODES,
     ALL_PARAMETERS,
     LISTENING_MODES,
     Parameters,
-    normal_mode,
 )
 from protocols.receivers.damage_run import DamageRun
 from protocols.receivers.events import Damaged, Failed, Frame, HostEvent, Ready, ReceiverInfo, Send
-from protocols.receivers.open_request import OpenRequest, Patience
+from protocols.receivers.modes import normal_mode
+from protocols.receivers.open_request import LINE_END, OpenRequest, Patience
 from protocols.wmbus.link import MIN_LENGTH
 
 PATIENCE: Final = Patience(deadline_s=0.5, attempts=4)
@@ -47,9 +48,6 @@ BARE_STALE_S: Final = 0.25
 
 RENEW_S: Final = 300.0
 """How often the mode is set again: a module that was reset has forgotten it, says nothing, and hears something else."""
-
-LINE_END: Final = b"\r\n"
-"""A module that takes lines of text has begun one with the probe; its next command would be a part of it."""
 
 STRAY_SIZE: Final = 1
 """Modules are known to write a stray byte before a frame now and then: it is no damage."""
@@ -83,7 +81,7 @@ class HostSession:
     """
 
     def __init__(self, mode: str = "c1,t1", patience: Patience = PATIENCE) -> None:
-        self.mode = normal_mode(mode)
+        self.mode = normal_mode(mode, ALL_MODES)
         self._patience = patience
         self._stream = EnvelopeStream(FROM_MODULE)
         self._step = Step.NEW

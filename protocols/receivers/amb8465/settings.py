@@ -67,14 +67,8 @@ HEARD_MODES: Final[dict[Model, dict[int, frozenset[str]]]] = {
 """Model to mode to which radio modes are heard in it."""
 
 
-def normal_mode(mode: str) -> str:
-    """Return the modes of a comma separated list in the order of the tables; `ValueError` names the known ones."""
-    wanted = {part.strip().lower() for part in mode.split(",") if part.strip()}
-    names = [name for modes in LISTENING_MODES.values() for name in modes]
-    for name in names:
-        if set(name.split(",")) == wanted:
-            return name
-    raise ValueError(f"unknown link mode {mode!r}; known: {', '.join(sorted(names))}")
+ALL_MODES: Final = tuple(dict.fromkeys(name for modes in LISTENING_MODES.values() for name in modes))
+"""The modes that any of them can be asked for."""
 
 
 class Parameter(IntEnum):

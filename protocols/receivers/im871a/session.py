@@ -22,15 +22,16 @@ from protocols.receivers.im871a.message import Message
 from protocols.receivers.im871a.messages import OtherMessage, parse_message
 from protocols.receivers.im871a.radio import ReceiveIndication
 from protocols.receivers.im871a.settings import (
+    ALL_MODES,
     FIRMWARE_WITH_C1_T1,
     LISTENING_MODES,
     Config,
     DeviceInfo,
     DeviceType,
     LinkMode,
-    normal_mode,
     rssi_dbm,
 )
+from protocols.receivers.modes import normal_mode
 from protocols.receivers.open_request import OpenRequest, Patience
 
 STALE_S: Final = 0.5
@@ -57,7 +58,7 @@ class HostSession:
     """
 
     def __init__(self, mode: str = "c1,t1", patience: Patience | None = None) -> None:
-        self.mode = normal_mode(mode)
+        self.mode = normal_mode(mode, ALL_MODES)
         self._stream = EnvelopeStream(require_fcs=True)
         self._step = Step.NEW
         self._request = OpenRequest(patience)

@@ -74,15 +74,8 @@ HEARD_MODES: Final[dict[int, frozenset[str]]] = {
 """Which radio modes an iM871A hears in a link mode. Whether C1_A and C1_B differ in what they reject is not known."""
 
 
-def normal_mode(mode: str) -> str:
-    """Return the modes of a comma separated list in the order of the tables; `ValueError` names the known ones."""
-    wanted = {part.strip().lower() for part in mode.split(",") if part.strip()}
-    for modes in LISTENING_MODES.values():
-        for name in modes:
-            if set(name.split(",")) == wanted:
-                return name
-    known = ", ".join(sorted({name for modes in LISTENING_MODES.values() for name in modes}, key=lambda name: name))
-    raise ValueError(f"unknown link mode {mode!r}; known: {known}")
+ALL_MODES: Final = tuple(dict.fromkeys(name for modes in LISTENING_MODES.values() for name in modes))
+"""The modes that any of them can be asked for."""
 
 
 _DEVICE_INFO: Final = Struct(

@@ -15,9 +15,10 @@ from protocols.receivers.damage_run import DamageRun
 from protocols.receivers.events import Damaged, Failed, Frame, HostEvent, Ready, ReceiverInfo, Send
 from protocols.receivers.iu891a.codes import STATUS_TEXTS, Device, Gateway, Service, Status, response
 from protocols.receivers.iu891a.indication import ReceiveIndication
-from protocols.receivers.iu891a.settings import LISTENING_MODES, Config, DeviceInfo, FirmwareInfo, LinkMode, normal_mode
-from protocols.receivers.open_request import OpenRequest, Patience
-from protocols.receivers.slip import LINE_END, WAKE_UP, Message, SlipStream
+from protocols.receivers.iu891a.settings import LISTENING_MODES, Config, DeviceInfo, FirmwareInfo, LinkMode
+from protocols.receivers.modes import normal_mode
+from protocols.receivers.open_request import LINE_END, OpenRequest, Patience
+from protocols.receivers.slip import WAKE_UP, Message, SlipStream
 from protocols.wmbus.link import MIN_LENGTH
 
 TITLE: Final = "IMST iU891A-XL"
@@ -75,7 +76,7 @@ class HostSession:
     """
 
     def __init__(self, mode: str = "c1,t1", patience: Patience | None = None) -> None:
-        self.mode = normal_mode(mode)
+        self.mode = normal_mode(mode, LISTENING_MODES)
         self._link_mode = LISTENING_MODES[self.mode]
         self._patience = patience or Patience()
         self._stream = SlipStream()

@@ -53,15 +53,6 @@ HEARD_MODES: Final[dict[int, frozenset[str]]] = {
 """Link mode to the radio modes that are heard in it."""
 
 
-def normal_mode(mode: str) -> str:
-    """Return the modes of a comma separated list in the order of the table; `ValueError` names the known ones."""
-    wanted = {part.strip().lower() for part in mode.split(",") if part.strip()}
-    for name in LISTENING_MODES:
-        if set(name.split(",")) == wanted:
-            return name
-    raise ValueError(f"unknown link mode {mode!r}; known: {', '.join(sorted(LISTENING_MODES))}")
-
-
 @dataclass(frozen=True, slots=True)
 class Config:
     """The configuration: link mode (1), options (2), options of the front (2), LED (2, ms), recalibration (4, ms).

@@ -13,7 +13,8 @@ from typing import Final
 from protocols.errors import ProtocolError
 from protocols.receivers.damage_run import DamageRun
 from protocols.receivers.events import Damaged, Failed, Frame, HostEvent, Ready, ReceiverInfo, Send
-from protocols.receivers.open_request import OpenRequest, Patience
+from protocols.receivers.modes import normal_mode
+from protocols.receivers.open_request import LINE_END, OpenRequest, Patience
 from protocols.receivers.rc1180.settings import (
     ENTER,
     LEAVE,
@@ -24,7 +25,6 @@ from protocols.receivers.rc1180.settings import (
     SET_MODE,
     Layout,
     Memory,
-    normal_mode,
 )
 from protocols.receivers.rc1180.stream import Noise, StreamEvent, Telegram, TelegramStream
 
@@ -53,9 +53,6 @@ ALONE_S: Final = 0.05
 RENEW_S: Final = 300.0
 """How often the mode is set again: a module that was reset has forgotten it, says nothing, and hears something else."""
 
-LINE_END: Final = b"\r\n"
-"""A receiver that takes lines of text has begun one with the probe; its next command would be a part of it."""
-
 STRAY_SIZE: Final = 1
 
 
@@ -80,7 +77,7 @@ class HostSession:
     """
 
     def __init__(self, mode: str = "c1,t1") -> None:
-        self.mode = normal_mode(mode)
+        self.mode = normal_mode(mode, LISTENING_MODES)
         self._step = Step.NEW
         self._request = OpenRequest()
         self._round = 0

@@ -59,15 +59,6 @@ HEARD_MODES: Final[dict[int, frozenset[str]]] = {
 HIGHEST_MODE: Final = 0x1F
 
 
-def normal_mode(mode: str) -> str:
-    """Return the modes of a comma separated list as the table has them; `ValueError` names the known ones."""
-    wanted = {part.strip().lower() for part in mode.split(",") if part.strip()}
-    for name in LISTENING_MODES:
-        if set(name.split(",")) == wanted:
-            return name
-    raise ValueError(f"unknown link mode {mode!r}; known: {', '.join(sorted(LISTENING_MODES))}")
-
-
 class Setting(IntEnum):
     """Addresses in the memory."""
 

@@ -84,7 +84,7 @@ class TelegramStream:
     def take_prompt(self) -> bool:
         """Say whether the prompt is what waits last, and drop it then; noise before it is told of later."""
         waiting = self._buffer or self._noise
-        if self._buffer not in (b"", PROMPT) or not waiting.endswith(PROMPT):
+        if not waiting.endswith(PROMPT) or len(self._buffer) > len(PROMPT):
             return False
         del waiting[-len(PROMPT) :]
         return True

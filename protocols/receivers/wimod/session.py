@@ -12,8 +12,8 @@ from protocols.receivers.events import Damaged, Failed, Frame, HostEvent, Ready,
 from protocols.receivers.iu891a.codes import MODULES as GATEWAYS
 from protocols.receivers.lora_channel import BANDWIDTH_HZ, Channel
 from protocols.receivers.lora_radio import reception
-from protocols.receivers.open_request import OpenRequest
-from protocols.receivers.slip import LINE_END, WAKE_UP, Message, SlipStream
+from protocols.receivers.open_request import LINE_END, OpenRequest
+from protocols.receivers.slip import WAKE_UP, Message, SlipStream
 from protocols.receivers.wimod.codes import STATUS_TEXTS, Device, Endpoint, Radio, RadioMode, Status, response
 from protocols.receivers.wimod.payloads import DeviceInfo, FirmwareInfo, RadioConfig, RawPacket
 

@@ -24,11 +24,12 @@ from protocols.receivers.amb8465.envelope import (
     StreamEvent,
 )
 from protocols.receivers.amb8465.settings import (
+    ALL_MODES,
     LISTENING_MODES,
     Model,
     Parameters,
-    normal_mode,
 )
+from protocols.receivers.modes import normal_mode
 
 TELEGRAM = bytes.fromhex("1844AE4C4455223368077A55000000041389E20100023B0000")
 
@@ -99,9 +100,9 @@ def test_modes_are_the_ones_of_the_sheet() -> None:
     known = LISTENING_MODES[Model.AMB8465]
     assert [known[mode] for mode in ("t1", "c1", "c1,t1", "s1", "r2")] == [0x08, 0x0E, 0x09, 0x03, 0x0B]
     assert list(LISTENING_MODES[Model.AMB3665].values()) == [2, 4, 6, 8, 10, 12] * 2
-    assert normal_mode(" T1, c1") == "c1,t1"
+    assert normal_mode(" T1, c1", ALL_MODES) == "c1,t1"
     with pytest.raises(ValueError, match="known: c1, "):
-        normal_mode("c1,s1")
+        normal_mode("c1,s1", ALL_MODES)
 
 
 def test_strength() -> None:

@@ -9,7 +9,7 @@ NUMBER_DIGITS = 8
 """Digits of an identification number on the air (EN 13757-3, 7.5.1)."""
 
 RADIO_NUMBER = re.compile(r"[0-9a-f]{8}")
-"""The normal form of a number that can stand in a wireless M-Bus address."""
+"""The normal form of a number that can stand in a wireless M-Bus address; a DevAddr has the same."""
 
 _PREFIXED_NUMBER = re.compile(r"([A-Za-z]{3})[ ._/-]*([0-9]{8})")
 _SEPARATORS = re.compile(r"[\s.:_/-]+")

@@ -10,11 +10,11 @@ from datetime import datetime
 from enum import StrEnum
 
 import protocols.crypto
+from keystore.matching import RADIO_NUMBER
 
 KEY_LENGTHS = (8, 16, 24, 32)
 """DES and PRIOS, AES-128, AES-192, AES-256."""
 
-_RADIO_NUMBER = re.compile(r"[0-9a-f]{8}")
 _EUI = re.compile(r"[0-9a-f]{16}")
 _NUMBERED_ROLES_SEPARATOR = ":"
 
@@ -178,7 +178,7 @@ class KeyRecord:
             raise ValueError("a DevEUI has 16 lower-case hex digits")
         if self.join_eui and not _EUI.fullmatch(self.join_eui):
             raise ValueError("a JoinEUI has 16 lower-case hex digits")
-        if self.dev_addr and not _RADIO_NUMBER.fullmatch(self.dev_addr):
+        if self.dev_addr and not RADIO_NUMBER.fullmatch(self.dev_addr):
             raise ValueError("a DevAddr has 8 lower-case hex digits")
 
     @property
@@ -210,7 +210,7 @@ class KeyRecord:
     @property
     def is_radio_number(self) -> bool:
         """True when `number` can stand in a wireless M-Bus address."""
-        return _RADIO_NUMBER.fullmatch(self.number) is not None
+        return RADIO_NUMBER.fullmatch(self.number) is not None
 
     @property
     def meter_text(self) -> str:

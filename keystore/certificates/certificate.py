@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, TypeVar
@@ -38,6 +40,7 @@ PARSE_FAULTS: Final = (
 )
 """What the library raises for structures that are not well-formed, when they are loaded or when a part is asked for."""
 
+_CALLERS: Final = r"keystore\."
 _UNDERSTOOD: Final = frozenset(
     {
         ExtensionOID.BASIC_CONSTRAINTS.dotted_string,
@@ -113,14 +116,24 @@ class FieldCertificate:
         return b"\4" + numbers.x.to_bytes(32) + numbers.y.to_bytes(32)
 
 
+@contextmanager
+def library_unheard() -> Iterator[None]:
+    """Keep quiet what the library warns of in the body: names that are too long are for display only, as an example.
+
+    What decides is checked here, and told as a `RejectReason`. Other threads, which share the filter, are heard unless
+    they read certificates too.
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module=_CALLERS)
+        yield
+
+
 def read_certificate(data: bytes) -> FieldCertificate:
     """Read one DER certificate; `CertificateRejected` with the reason for one that no chain may hold."""
     if len(data) > LONGEST_CERTIFICATE:
         raise CertificateRejected(RejectReason.TOO_LARGE, f"a certificate has at most {LONGEST_CERTIFICATE} bytes")
     try:
-        with warnings.catch_warnings():
-            # The library warns of names that are longer than they should be; they are for display only.
-            warnings.simplefilter("ignore")
+        with library_unheard():
             return _read(data)
     except x509.DuplicateExtension:
         message = "the certificate holds an extension twice"

@@ -13,7 +13,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from keystore.certificates import der
-from keystore.certificates.certificate import PARSE_FAULTS
+from keystore.certificates.certificate import PARSE_FAULTS, library_unheard
 from keystore.certificates.errors import CertificateRejected, RejectReason
 from keystore.certificates.payload import Payload, PayloadKind, find_payload
 from keystore.certificates.picture import LONGEST_PICTURE, picture_format, read_picture
@@ -125,7 +125,8 @@ def _pem(text: str, wanted: PayloadKind) -> Payload | None:
             return Payload(kind, x509.load_pem_x509_csr(data).public_bytes(Encoding.DER))
         if kind is PayloadKind.REVOCATIONS:
             return Payload(kind, x509.load_pem_x509_crl(data).public_bytes(Encoding.DER))
-        certificates = [one.public_bytes(Encoding.DER) for one in x509.load_pem_x509_certificates(data)]
+        with library_unheard():
+            certificates = [one.public_bytes(Encoding.DER) for one in x509.load_pem_x509_certificates(data)]
     except PARSE_FAULTS:
         raise CertificateRejected(RejectReason.UNREADABLE, "the PEM text is damaged or not complete") from None
     shown = PayloadKind.ANCHOR if wanted is PayloadKind.ANCHOR else PayloadKind.CERTIFICATE

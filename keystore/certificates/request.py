@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import AttributeOID, NameOID, SignatureAlgorithmOID
 
-from keystore.certificates.certificate import CURVE, PARSE_FAULTS, read_signed
+from keystore.certificates.certificate import CURVE, PARSE_FAULTS, library_unheard, read_signed
 from keystore.certificates.errors import CertificateRejected, RejectReason
 
 LONGEST_REQUEST: Final = 4096
@@ -64,8 +64,10 @@ def read_request(data: bytes) -> CertificateRequest:
         request = x509.load_der_x509_csr(data)
         key = request.public_key()
         algorithm = request.signature_algorithm_oid
+        with library_unheard():
+            subject = request.subject
         names = {
-            oid: [str(attribute.value) for attribute in request.subject.get_attributes_for_oid(oid)]
+            oid: [str(attribute.value) for attribute in subject.get_attributes_for_oid(oid)]
             for oid in (NameOID.ORGANIZATION_NAME, NameOID.COMMON_NAME)
         }
         proven = request.is_signature_valid

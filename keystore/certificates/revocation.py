@@ -6,7 +6,6 @@ those are refused here.
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
@@ -14,7 +13,7 @@ from typing import Final
 from cryptography import x509
 from cryptography.x509.oid import SignatureAlgorithmOID
 
-from keystore.certificates.certificate import PARSE_FAULTS, FieldCertificate, read_signed
+from keystore.certificates.certificate import PARSE_FAULTS, FieldCertificate, library_unheard, read_signed
 from keystore.certificates.errors import CertificateRejected, RejectReason
 
 LONGEST_LIST: Final = 1 << 20
@@ -64,9 +63,7 @@ def read_list(data: bytes) -> RevocationList:
             serials.add(entry.serial_number)
         algorithm = revocations.signature_algorithm_oid
         this_update = revocations.last_update_utc
-        with warnings.catch_warnings():
-            # The library warns of names that are longer than they should be; they are for display only.
-            warnings.simplefilter("ignore")
+        with library_unheard():
             issuer = revocations.issuer.public_bytes()
     except x509.ExtensionNotFound:
         raise CertificateRejected(

@@ -45,7 +45,7 @@ MAX_NESTING: Final = 2
 """A portal's ZIP, and one that somebody zipped again."""
 
 _SUFFIXES: Final = (".kem", ".kem2")
-_RADIO_NUMBER: Final = re.compile(rf"\d{{{NUMBER_DIGITS}}}")
+_PRINTED_NUMBER: Final = re.compile(rf"\d{{{NUMBER_DIGITS}}}")
 _SHORT_NUMBER: Final = re.compile(rf"\d{{1,{NUMBER_DIGITS - 1}}}")
 _MAKER: Final = re.compile(r"[A-Z]{3}")
 _NUMBERED_KEY: Final = re.compile(r"(GPK|PK)(\d+)")
@@ -246,6 +246,6 @@ def _number(serial: str, warnings: list[str]) -> str:
     if _SHORT_NUMBER.fullmatch(serial):
         warnings.append(f"the serial number has {counted(len(serial), 'digit')}: filed with leading zeros")
         return serial.zfill(NUMBER_DIGITS)
-    if serial and not _RADIO_NUMBER.fullmatch(serial):
+    if serial and not _PRINTED_NUMBER.fullmatch(serial):
         warnings.append("the serial number is not eight digits: it may not match what the meter sends")
     return safe_text(normal_number(serial))

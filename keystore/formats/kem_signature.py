@@ -15,6 +15,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from keystore.certificates.certificate import library_unheard
 from keystore.errors import ImportReason, ImportRejected
 from keystore.formats.safe_xml import local_name, parse_xml
 from protocols.text import safe_text
@@ -31,6 +32,7 @@ class SigningKey:
     certificate: x509.Certificate
 
 
+@library_unheard()
 def load_signer(data: bytes) -> x509.Certificate:
     """Return a certificate from PEM or DER; `ValueError` when it is none."""
     if b"-----BEGIN" in data:
@@ -38,6 +40,7 @@ def load_signer(data: bytes) -> x509.Certificate:
     return x509.load_der_x509_certificate(data)
 
 
+@library_unheard()
 def signer_name(data: bytes) -> str:
     """Return the subject of a certificate, safe to show."""
     return safe_text(load_signer(data).subject.rfc4514_string())

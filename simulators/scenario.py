@@ -16,8 +16,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Final
 
-from protocols.model import Address, Key
-from protocols.wmbus.link import FrameFormat
+from protocols.model import Address, FrameFormat, Key
 from simulators.consumption import Consumption
 from simulators.devices.model import SimulatedDevice
 from simulators.devices.table import parse_device

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from protocols.errors import BadChecksum, ProtocolError, Truncated
 from protocols.mbus.wired import parse_wired
+from protocols.model import FrameFormat
 from protocols.wmbus.control import C_FIELDS
-from protocols.wmbus.link import MIN_LENGTH, FrameFormat, blocks_a, strip_crcs
+from protocols.wmbus.link import MIN_LENGTH, blocks_a, strip_crcs
 
 CRCS_OF_FORMAT_B = (2, 4)
 """Bytes of CRC that the L field of a format B frame counts on the air: one block of them, or two."""

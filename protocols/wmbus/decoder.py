@@ -11,7 +11,7 @@ from protocols.application import Application, Opaque, decode_application
 from protocols.decoding import Decoding
 from protocols.errors import BadChecksum, BadField, Truncated, Unsupported
 from protocols.mbus.tables import FILLER, MANUFACTURER_DATA
-from protocols.model import Address, Outcome, Rung, Status, Telegram
+from protocols.model import Address, FrameFormat, Outcome, Rung, Status, Telegram
 from protocols.plural import counted
 from protocols.profiles.model import PayloadRule, Where
 from protocols.wmbus.afl import parse_afl
@@ -25,7 +25,7 @@ from protocols.wmbus.decryption import (
     open_transport,
 )
 from protocols.wmbus.ell import parse_ell
-from protocols.wmbus.link import FrameFormat, LinkFrame, LinkLayer, parse_link, size_before_last_crc, strip_crcs
+from protocols.wmbus.link import LinkFrame, LinkLayer, parse_link, size_before_last_crc, strip_crcs
 from protocols.wmbus.message_mac import check_mac
 from protocols.wmbus.security.diehl import SCRAMBLED_FROM, DiehlKind, diehl_frame
 from protocols.wmbus.transport import TransportLayer, parse_transport, status_of

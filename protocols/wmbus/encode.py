@@ -16,7 +16,7 @@ from construct import ConstructError, Struct
 
 from protocols.crypto import BLOCK, aes_cbc_encrypt, aes_cmac, aes_ctr
 from protocols.mbus.crc import crc16_en13757
-from protocols.model import Address
+from protocols.model import Address, FrameFormat
 from protocols.wmbus.afl import (
     AFL_BODY,
     AFL_HEADER,
@@ -27,7 +27,7 @@ from protocols.wmbus.afl import (
 )
 from protocols.wmbus.ci import Content, Header
 from protocols.wmbus.ell import ELL_SCHEMAS, ENCRYPTION_AES_CTR, ENCRYPTION_NONE
-from protocols.wmbus.link import BLOCK_B, HEADER_SIZE, LINK_HEADER, FrameFormat, blocks_a
+from protocols.wmbus.link import BLOCK_B, HEADER_SIZE, LINK_HEADER, blocks_a
 from protocols.wmbus.security.cbc_address import initial_vector
 from protocols.wmbus.security.cbc_derived import KDF_A, message_keys
 from protocols.wmbus.security.ctr_extended_link import counter_block

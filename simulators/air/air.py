@@ -17,9 +17,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from protocols.lorawan.facts import LoraReception
+from protocols.model import FrameFormat
 from protocols.receivers.lora_radio import mode_text, reception
 from protocols.wmbus.encode import with_crcs
-from protocols.wmbus.link import FrameFormat
 from simulators.air.two_way import Downlink, Station, time_on_air
 from simulators.devices.model import JOIN_ACCEPT_DELAY, EndDevice, SimulatedDevice, build_device
 from simulators.identity import STRONGEST_DBM, WEAKEST_DBM

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol, runtime_checkable
 
-from protocols.wmbus.link import FrameFormat
+from protocols.model import FrameFormat
 from protocols.wmbus.link_timing import time_on_air_s
 
 

@@ -15,10 +15,10 @@ from datetime import datetime, timedelta
 from typing import Final, Protocol
 
 from protocols.errors import ProtocolError
-from protocols.model import Address
+from protocols.model import Address, FrameFormat
 from protocols.wmbus.control import control_name
 from protocols.wmbus.encode import with_crcs
-from protocols.wmbus.link import FrameFormat, strip_crcs
+from protocols.wmbus.link import strip_crcs
 from protocols.wmbus.link_timing import (
     ACCESSIBLE,
     BIDIRECTIONAL,

@@ -12,8 +12,7 @@ from enum import StrEnum
 from importlib import import_module
 from typing import ClassVar, Final, TypeAlias, cast
 
-from protocols.model import Address, Key, Value
-from protocols.wmbus.link import FrameFormat
+from protocols.model import Address, FrameFormat, Key, Value
 from simulators.consumption import Consumption
 
 SND_NR: Final = 0x44

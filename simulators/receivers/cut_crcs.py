@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from protocols.wmbus.link import BLOCK_B, FrameFormat, blocks_a
+from protocols.model import FrameFormat
+from protocols.wmbus.link import BLOCK_B, blocks_a
 from simulators.air import Transmission
 
 BLOCK_1_A: Final = 12

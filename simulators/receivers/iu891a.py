@@ -9,11 +9,12 @@ from datetime import UTC, datetime
 from typing import ClassVar, Final
 
 from protocols.errors import ProtocolError
+from protocols.model import FrameFormat
 from protocols.receivers.iu891a.codes import Device, Gateway, Service, Status, response
 from protocols.receivers.iu891a.indication import FIRST_FORMAT_B, ReceiveIndication
 from protocols.receivers.iu891a.settings import HEARD_MODES, Config, DeviceInfo, FirmwareInfo, LinkMode, Option
 from protocols.receivers.slip import END, Message, SlipStream
-from protocols.wmbus.link import FrameFormat, strip_crcs
+from protocols.wmbus.link import strip_crcs
 from simulators.air import Transmission
 from simulators.receivers.line_faults import LineFaults
 from simulators.receivers.serial_line import SerialLine

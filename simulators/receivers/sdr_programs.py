@@ -14,7 +14,8 @@ from typing import ClassVar, Final
 
 from protocols.errors import ProtocolError
 from protocols.media import manufacturer_letters
-from protocols.wmbus.link import FrameFormat, strip_crcs
+from protocols.model import FrameFormat
+from protocols.wmbus.link import strip_crcs
 from simulators.air import Transmission
 from simulators.receivers.cut_crcs import cut_crcs
 

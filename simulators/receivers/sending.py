@@ -12,10 +12,10 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from protocols.errors import ProtocolError
-from protocols.model import Address
+from protocols.model import Address, FrameFormat
 from protocols.receivers.im871a.settings import LinkMode
 from protocols.wmbus.encode import with_crcs
-from protocols.wmbus.link import MIN_LENGTH, FrameFormat
+from protocols.wmbus.link import MIN_LENGTH
 from protocols.wmbus.link_timing import FAST_RESPONSE
 from protocols.wmbus.two_way import parse_header
 from simulators.air.two_way import Downlink

@@ -29,9 +29,8 @@ from protocols.captures.json_objects import begins_as_json
 from protocols.captures.model import BadLine
 from protocols.decode import no_keys
 from protocols.learned import LearnedDecoder
-from protocols.model import Address, Key, KeyLookup, RawFrame
+from protocols.model import Address, FrameFormat, Key, KeyLookup, RawFrame
 from protocols.wmbus.encode import with_crcs
-from protocols.wmbus.link import FrameFormat
 from simulators.scenario import Scenario
 
 

@@ -20,7 +20,7 @@ from protocols.decode import decode
 from protocols.learned import LearnedDecoder, Sighting
 from protocols.mbus.crc import crc16_en13757
 from protocols.mbus.encode import compact_from_full
-from protocols.model import Address, Key, KeyLookup, Outcome, RawFrame, Telegram
+from protocols.model import Address, FrameFormat, Key, KeyLookup, Outcome, RawFrame, Telegram
 from protocols.plans import MeterPlan
 from protocols.wmbus.ci import Content
 from protocols.wmbus.encode import (
@@ -33,7 +33,6 @@ from protocols.wmbus.encode import (
     transport_mode_5,
     with_crcs,
 )
-from protocols.wmbus.link import FrameFormat
 from protocols.wmbus.security.ctr_extended_link import counter_block
 
 KEY = bytes(range(1, 17))

@@ -13,7 +13,7 @@ from protocols.crypto import BLOCK, aes_cbc_encrypt
 from protocols.decode import decode
 from protocols.mbus.encode import compact_from_full
 from protocols.mbus.wired import checksum
-from protocols.model import Address, Key
+from protocols.model import Address, FrameFormat, Key
 from protocols.profiles.index import claims_of
 from protocols.profiles.registry import shipped_profiles
 from protocols.wmbus.ci import Content
@@ -29,7 +29,7 @@ from protocols.wmbus.encode import (
     transport_mode_7,
     with_crcs,
 )
-from protocols.wmbus.link import HEADER_SIZE, FrameFormat
+from protocols.wmbus.link import HEADER_SIZE
 from protocols.wmbus.security.cbc_address import initial_vector
 from protocols.wmbus.transport import TransportLayer
 from simulators.meters.model import build_meter

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from protocols.decode import decode, learn
 from protocols.mbus.compact import FormatLibrary, shipped_formats
 from protocols.mbus.crc import crc16_en13757
-from protocols.model import Address, Key, KeyLookup, Outcome, Rung, RungState, Telegram
+from protocols.model import Address, FrameFormat, Key, KeyLookup, Outcome, Rung, RungState, Telegram
 from protocols.wmbus.encode import with_crcs
-from protocols.wmbus.link import FrameFormat, strip_crcs
+from protocols.wmbus.link import strip_crcs
 
 # OMS Vol. 2, Annex N.2.1: gas meter, security mode 5, short header.
 OMS_GAS = bytes.fromhex(

@@ -10,7 +10,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from protocols.errors import ProtocolError
-from protocols.wmbus.link import FrameFormat, strip_crcs
+from protocols.model import FrameFormat
+from protocols.wmbus.link import strip_crcs
 from simulators.air import Air, Transmission
 from simulators.scenario import Faults, Scenario
 

@@ -7,12 +7,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from protocols.model import Address
+from protocols.model import Address, FrameFormat
 from protocols.receivers.im871a.management import SetConfigRequest
 from protocols.receivers.im871a.radio import SendDataRequest, SendMessageRequest
 from protocols.receivers.im871a.settings import Config, LinkMode
 from protocols.wmbus.encode import with_crcs
-from protocols.wmbus.link import FrameFormat
 from protocols.wmbus.link_timing import response_window, time_on_air_s
 from protocols.wmbus.two_way import REQ_UD2, SND_NR, SND_UD, gateway_frame, meter_frame
 from simulators.air import Air, Transmission

@@ -7,10 +7,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from protocols.model import Address
+from protocols.model import Address, FrameFormat
 from protocols.wmbus.control import control_name
 from protocols.wmbus.encode import with_crcs
-from protocols.wmbus.link import FrameFormat
 from protocols.wmbus.two_way import (
     CNF_IR,
     FCB,

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 
 import pytest
 
+from protocols.model import FrameFormat
 from protocols.wmbus.encode import with_crcs
-from protocols.wmbus.link import FrameFormat
 from simulators.air import Transmission, flip_bits
 from simulators.receivers.im871a import FACTORY_INFO, MAX_WAITING, Im871aStick
 

@@ -6,6 +6,7 @@ import random
 
 import pytest
 
+from protocols.model import FrameFormat
 from protocols.receivers.events import Failed, Frame, HostEvent, Ready, Send
 from protocols.receivers.events import HostSession as AnySession
 from protocols.receivers.iu891a import Config, HostSession
@@ -13,7 +14,7 @@ from protocols.receivers.iu891a.codes import Device, Gateway, Service, Status, r
 from protocols.receivers.registry import REGISTRY, receiver
 from protocols.receivers.slip import WAKE_UP, Message, SlipStream
 from protocols.wmbus.encode import with_crcs
-from protocols.wmbus.link import FrameFormat, strip_crcs
+from protocols.wmbus.link import strip_crcs
 from simulators.air import Transmission
 from simulators.receivers.device import Device as AnyDevice
 from simulators.receivers.device import device

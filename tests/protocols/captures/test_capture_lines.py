@@ -12,11 +12,10 @@ from hypothesis import strategies as st
 from protocols.captures.hex_lines import format_line, parse_own_line
 from protocols.captures.lines import parse_lines
 from protocols.captures.model import BadLine, CaptureEntry
-from protocols.model import Address, RawFrame
+from protocols.model import Address, FrameFormat, RawFrame
 from protocols.receivers.im871a.envelope import Endpoint, Envelope
 from protocols.wmbus.ci import Content
 from protocols.wmbus.encode import TransportHeader, link_frame, transport_clear, with_crcs
-from protocols.wmbus.link import FrameFormat
 from protocols.wmbus.three_of_six import encode
 
 METER = Address.of("XYZ", "00000017", 2, 4)

@@ -14,12 +14,11 @@ from protocols.captures.hex_lines import format_line
 from protocols.captures.model import PLAIN_HEX, NotRecognised, Pasted
 from protocols.captures.paste import recognise
 from protocols.mbus.wired import LongFrame
-from protocols.model import Address, RawFrame
+from protocols.model import Address, FrameFormat, RawFrame
 from protocols.receivers.checksums import crc16_x25
 from protocols.receivers.im871a.envelope import Endpoint, Envelope
 from protocols.wmbus.ci import Content
 from protocols.wmbus.encode import TransportHeader, link_frame, transport_clear, transport_mode_5, with_crcs
-from protocols.wmbus.link import FrameFormat
 from protocols.wmbus.three_of_six import encode
 
 METER = Address.of("ABC", "12345678", 1, 7)

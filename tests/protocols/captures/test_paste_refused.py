@@ -15,12 +15,11 @@ from hypothesis import strategies as st
 from protocols.captures.model import PLAIN_HEX, NotRecognised, Pasted
 from protocols.captures.paste import TEXT_LIMIT, recognise, recognise_bytes
 from protocols.decode import decode
-from protocols.model import Address, Outcome, RawFrame
+from protocols.model import Address, FrameFormat, Outcome, RawFrame
 from protocols.receivers.checksums import crc16_x25
 from protocols.receivers.im871a.envelope import Endpoint, Envelope
 from protocols.wmbus.ci import Content
 from protocols.wmbus.encode import TransportHeader, link_frame, transport_clear, with_crcs
-from protocols.wmbus.link import FrameFormat
 from protocols.wmbus.three_of_six import encode
 
 METER = Address.of("XYZ", "87654321", 2, 4)

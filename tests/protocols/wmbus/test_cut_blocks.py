@@ -10,10 +10,9 @@ from cryptography.hazmat.primitives.ciphers import Cipher
 from cryptography.hazmat.primitives.ciphers.modes import CBC
 
 from protocols.decode import decode
-from protocols.model import Address, Key, Outcome, Rung, RungState, Telegram
+from protocols.model import Address, FrameFormat, Key, Outcome, Rung, RungState, Telegram
 from protocols.wmbus.ci import Content
 from protocols.wmbus.encode import TransportHeader, link_frame, transport_mode_5, with_crcs
-from protocols.wmbus.link import FrameFormat
 
 METER = Address.of("EFE", "12345678", 0x00, 0x07)
 RECORDS = bytes.fromhex(

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from protocols.errors import BadChecksum, BadField, ProtocolError, Truncated
 from protocols.mbus.crc import crc16_en13757
-from protocols.model import Address
+from protocols.model import Address, FrameFormat
 from protocols.wmbus.encode import with_crcs
-from protocols.wmbus.link import FrameFormat, parse_link, strip_crcs
+from protocols.wmbus.link import parse_link, strip_crcs
 
 # OMS Vol. 2, Annex N.2.1: gas meter ELS 12345678, security profile A, as sent in frame format A.
 N21_STRIPPED = bytes.fromhex(

@@ -10,7 +10,7 @@ from protocols.decode import decode
 from protocols.errors import BadChecksum
 from protocols.learned import LearnedDecoder, Sighting
 from protocols.mbus.crc import crc16_en13757
-from protocols.model import Address, Key, Outcome, RawFrame, Telegram
+from protocols.model import Address, FrameFormat, Key, Outcome, RawFrame, Telegram
 from protocols.wmbus.ci import Content
 from protocols.wmbus.encode import (
     TransportHeader,
@@ -21,7 +21,7 @@ from protocols.wmbus.encode import (
     transport_mode_5,
     with_crcs,
 )
-from protocols.wmbus.link import BLOCK_B, FrameFormat, has_crc_of_b, strip_crcs
+from protocols.wmbus.link import BLOCK_B, has_crc_of_b, strip_crcs
 
 KEY = bytes(range(1, 17))
 METER = Address.of("EFE", "20480057", 0x00, 0x04)

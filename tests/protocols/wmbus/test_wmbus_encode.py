@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from protocols.mbus.crc import crc16_en13757
-from protocols.model import Address
+from protocols.model import Address, FrameFormat
 from protocols.wmbus.ci import Content
 from protocols.wmbus.encode import (
     SYNCHRONOUS,
@@ -23,7 +23,7 @@ from protocols.wmbus.encode import (
     transport_mode_7,
     with_crcs,
 )
-from protocols.wmbus.link import FrameFormat, strip_crcs
+from protocols.wmbus.link import strip_crcs
 
 GAS = Address.of("ELS", "12345678", 0x33, 0x03)
 GAS_RECORDS = bytes.fromhex("0C1427048502046D32371F1502FD170000")

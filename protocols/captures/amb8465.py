@@ -6,11 +6,11 @@ from functools import reduce
 from operator import xor
 from typing import Final
 
-from protocols.captures.cc1101 import rssi_dbm
 from protocols.captures.model import NotRecognised, Pasted
 from protocols.decode import decode
 from protocols.errors import BadChecksum, BadField
 from protocols.model import Outcome, RawFrame, Telegram
+from protocols.receivers.cc1101 import rssi_dbm
 from protocols.wmbus.transport import TransportLayer
 
 KIND: Final = "AMB8465 envelope"

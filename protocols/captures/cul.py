@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from protocols.captures.cc1101 import rssi_dbm
 from protocols.captures.model import NotRecognised, Pasted
-from protocols.captures.plausible import crcs_are_there, size_in_format_a
+from protocols.captures.plausible import crcs_are_there
 from protocols.captures.times import time_in
-from protocols.model import RawFrame
-from protocols.wmbus.link import MIN_LENGTH
+from protocols.model import FrameFormat, RawFrame
+from protocols.receivers.cc1101 import rssi_dbm
+from protocols.wmbus.link import MIN_LENGTH, size_on_air
 
 KIND: Final = "CUL line"
 
@@ -35,7 +35,7 @@ def read(text: str) -> Pasted | None:
             return None
         raise NotRecognised(f"{KIND} that was cut: an odd number of hex digits ({len(digits)})", "paste the whole line")
     data = bytes.fromhex(digits)
-    frame, signal = _split(data, in_format_b=bool(found["b"]))
+    frame, signal = _split(data, FrameFormat.B if found["b"] else FrameFormat.A)
     if not crcs_are_there(frame):
         seen = f"{KIND} of {len(data)} bytes in which no link-layer CRC fits"
         raise NotRecognised(seen, "paste the whole line, or receive it again")
@@ -54,9 +54,9 @@ def read(text: str) -> Pasted | None:
     )
 
 
-def _split(data: bytes, *, in_format_b: bool) -> tuple[bytes, bytes]:
+def _split(data: bytes, frame_format: FrameFormat) -> tuple[bytes, bytes]:
     """Part frame and signal bytes; a frame of any other length keeps all its bytes."""
     if data[0] < MIN_LENGTH:
         return data, b""
-    size = data[0] + 1 if in_format_b else size_in_format_a(data[0])
+    size = size_on_air(data[0], frame_format)
     return (data[:size], data[size:]) if len(data) == size + _SIGNAL_SIZE else (data, b"")

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Final
 
 from protocols.captures.model import Pasted
-from protocols.captures.plausible import crcs_are_there, has_control, length_fits, size_in_format_a
+from protocols.captures.plausible import crcs_are_there, has_control, length_fits
 from protocols.errors import BadField, ProtocolError, Truncated
 from protocols.mbus.crc import ends_with_crc
-from protocols.model import RawFrame
-from protocols.wmbus.link import CRC_SIZE, HEADER_SIZE, MIN_LENGTH
+from protocols.model import FrameFormat, RawFrame
+from protocols.wmbus.link import CRC_SIZE, HEADER_SIZE, MIN_LENGTH, size_on_air
 from protocols.wmbus.three_of_six import CHIPS_PER_BYTE, LAYER, SYMBOLS, decode
 
 KIND: Final = "3-of-6 chips"
@@ -48,7 +48,7 @@ def read(data: bytes) -> Pasted:
     if head is None:
         raise BadField("the chips do not begin with L and C field", layer=LAYER, offset=0)
     there = 8 * len(chips) // CHIPS_PER_BYTE
-    on_air = size_in_format_a(head[0])
+    on_air = size_on_air(head[0], FrameFormat.A)
     problem: ProtocolError | None = None
     if on_air <= there:
         try:

@@ -6,7 +6,7 @@ from protocols.errors import BadChecksum, ProtocolError, Truncated
 from protocols.mbus.wired import parse_wired
 from protocols.model import FrameFormat
 from protocols.wmbus.control import C_FIELDS
-from protocols.wmbus.link import MIN_LENGTH, blocks_a, strip_crcs
+from protocols.wmbus.link import MIN_LENGTH, size_on_air, strip_crcs
 
 CRCS_OF_FORMAT_B = (2, 4)
 """Bytes of CRC that the L field of a format B frame counts on the air: one block of them, or two."""
@@ -44,7 +44,7 @@ def _wireless_size(data: bytes) -> int:
     """Return the size of the wireless frame that `data` begin with, 0 where they begin with none that proves whole."""
     if data[0] < MIN_LENGTH:
         return 0
-    on_air, size = size_in_format_a(data[0]), data[0] + 1
+    on_air, size = size_on_air(data[0], FrameFormat.A), data[0] + 1
     if on_air <= len(data) and checksums_fit(data[:on_air]):
         return on_air
     return size if size <= len(data) and is_whole(data[:size]) else 0
@@ -82,12 +82,6 @@ def crcs_are_there(data: bytes) -> bool:
         return error.offset > 0
     except ProtocolError:
         return False
-
-
-def size_in_format_a(length: int) -> int:
-    """Return how many bytes a frame with this L field has on the air in format A."""
-    start, size = blocks_a(length)[-1]
-    return start + size + 2
 
 
 def with_true_length(data: bytes) -> tuple[bytes, str | None]:

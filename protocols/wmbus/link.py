@@ -175,6 +175,12 @@ def parse_link(data: bytes) -> LinkLayer:
     return LinkLayer(header.control, Address.from_wire(header.address), header.length)
 
 
+def size_on_air(length: int, frame_format: FrameFormat) -> int:
+    """Return how many bytes a frame with this L field has with its CRCs; only in format A L does not count them."""
+    size = length + 1
+    return size + CRC_SIZE * (1 + -(-(size - HEADER_SIZE) // BLOCK_A)) if frame_format is FrameFormat.A else size
+
+
 def blocks_a(length: int) -> list[tuple[int, int]]:
     """Return start and size of the data of each block of a format A frame on the air, CRCs between them."""
     blocks = [(0, HEADER_SIZE)]
@@ -217,7 +223,7 @@ def _check_a(raw: bytes) -> list[bool] | None:
     if len(raw) == length + 1 and not (ends_with_crc(raw[:FIRST_OF_A]) and ends_with_crc(raw[FIRST_OF_A:SECOND_OF_A])):
         return None
     first_fits = _crc_fits(raw, 0, HEADER_SIZE)
-    on_air = length + 1 + CRC_SIZE * (1 + -(-(length + 1 - HEADER_SIZE) // BLOCK_A))
+    on_air = size_on_air(length, FrameFormat.A)
     if not first_fits and not on_air <= len(raw) <= on_air + MOST_APPENDED:
         return None
     fits = [_crc_fits(raw, start, size) for start, size in blocks_a(length)]

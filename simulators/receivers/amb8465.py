@@ -8,7 +8,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
-from protocols.captures.cc1101 import rssi_raw
 from protocols.errors import ProtocolError
 from protocols.receivers.amb8465.envelope import (
     CONFIRMED,
@@ -20,6 +19,7 @@ from protocols.receivers.amb8465.envelope import (
     StreamEvent,
 )
 from protocols.receivers.amb8465.settings import HEARD_MODES, Model, Parameter, Parameters, RadioMode
+from protocols.receivers.cc1101 import rssi_raw
 from protocols.wmbus.link import strip_crcs
 from simulators.air import Transmission
 from simulators.receivers.line_faults import LineFaults

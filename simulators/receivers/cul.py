@@ -10,11 +10,11 @@ import random
 from dataclasses import dataclass, replace
 from typing import ClassVar, Final
 
-from protocols.captures.cc1101 import rssi_raw
-from protocols.receivers.cul.line import CRC_OK, MARK, SIGNAL_SIZE, CulTelegram, size_on_air
+from protocols.receivers.cc1101 import rssi_raw
+from protocols.receivers.cul.line import CRC_OK, MARK, SIGNAL_SIZE, CulTelegram
 from protocols.receivers.cul.settings import APPEND_SIGNAL, LETTERS, OFF, REPORT, VERSION, confirmation
 from protocols.receivers.text_lines import LineStream
-from protocols.wmbus.link import MIN_LENGTH
+from protocols.wmbus.link import MIN_LENGTH, size_on_air
 from simulators.air import Transmission
 from simulators.receivers.line_faults import LineFaults
 from simulators.receivers.serial_line import SerialLine

@@ -9,7 +9,6 @@ from __future__ import annotations
 from enum import Enum
 from typing import Final
 
-from protocols.captures.cc1101 import rssi_dbm
 from protocols.errors import ProtocolError
 from protocols.receivers.amb8465.envelope import (
     CONFIRMED,
@@ -28,6 +27,7 @@ from protocols.receivers.amb8465.settings import (
     LISTENING_MODES,
     Parameters,
 )
+from protocols.receivers.cc1101 import rssi_dbm
 from protocols.receivers.damage_run import DamageRun
 from protocols.receivers.events import Damaged, Failed, Frame, HostEvent, Ready, ReceiverInfo, Send
 from protocols.receivers.modes import normal_mode

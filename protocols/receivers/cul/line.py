@@ -6,10 +6,10 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from protocols.captures.cc1101 import rssi_dbm
 from protocols.errors import ProtocolError
 from protocols.model import FrameFormat
-from protocols.wmbus.link import HEADER_SIZE, MIN_LENGTH, blocks_a, strip_crcs
+from protocols.receivers.cc1101 import rssi_dbm
+from protocols.wmbus.link import HEADER_SIZE, MIN_LENGTH, size_on_air, strip_crcs
 
 MARK: Final = "b"
 MARK_B: Final = "Y"
@@ -52,14 +52,6 @@ class Refused:
 
     reason: str
     text: str
-
-
-def size_on_air(length: int, frame_format: FrameFormat) -> int:
-    """Return how many bytes a frame with this L field has with its CRCs."""
-    if frame_format is FrameFormat.B:
-        return length + 1
-    start, size = blocks_a(length)[-1]
-    return start + size + 2
 
 
 def read_line(text: str) -> tuple[CulTelegram | Refused, ...]:

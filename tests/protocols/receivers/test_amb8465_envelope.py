@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from protocols.captures.cc1101 import rssi_dbm, rssi_raw
 from protocols.errors import BadChecksum, BadField, ProtocolError, Truncated
 from protocols.receivers.amb8465.envelope import (
     FROM_HOST,
@@ -29,6 +28,7 @@ from protocols.receivers.amb8465.settings import (
     Model,
     Parameters,
 )
+from protocols.receivers.cc1101 import rssi_dbm, rssi_raw
 from protocols.receivers.modes import normal_mode
 
 TELEGRAM = bytes.fromhex("1844AE4C4455223368077A55000000041389E20100023B0000")

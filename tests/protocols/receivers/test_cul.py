@@ -8,16 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from protocols.captures.cc1101 import HIGHEST_DBM, LOWEST_DBM, rssi_dbm, rssi_raw
 from protocols.decode import decode
 from protocols.model import FrameFormat, Outcome, RawFrame
+from protocols.receivers.cc1101 import HIGHEST_DBM, LOWEST_DBM, rssi_dbm, rssi_raw
 from protocols.receivers.cul import Cul, CulTelegram, HostSession, Refused, read_line
-from protocols.receivers.cul.line import size_on_air
 from protocols.receivers.cul.session import QUIET_S
 from protocols.receivers.damage_run import DAMAGED_LIMIT
 from protocols.receivers.events import Damaged, Failed, Frame, HostEvent, Ready, Send
 from protocols.wmbus.encode import with_crcs
-from protocols.wmbus.link import strip_crcs
+from protocols.wmbus.link import size_on_air, strip_crcs
 
 A_STRIPPED = bytes.fromhex("1844AE4C4455223368077A55000000041389E20100023B0000")
 B_STRIPPED = bytes.fromhex("2A442D2C998734761B168D2091D37CAC21E1D68CDAFFCD3DC452BD802913FF7B1706CA9E355D6C2701CC24")

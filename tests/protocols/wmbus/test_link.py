@@ -12,7 +12,7 @@ from protocols.errors import BadChecksum, BadField, ProtocolError, Truncated
 from protocols.mbus.crc import crc16_en13757
 from protocols.model import Address, FrameFormat
 from protocols.wmbus.encode import with_crcs
-from protocols.wmbus.link import parse_link, strip_crcs
+from protocols.wmbus.link import parse_link, size_on_air, strip_crcs
 
 # OMS Vol. 2, Annex N.2.1: gas meter ELS 12345678, security profile A, as sent in frame format A.
 N21_STRIPPED = bytes.fromhex(
@@ -55,6 +55,12 @@ def test_every_block_boundary(frame_format: FrameFormat, size: int) -> None:
     on_air = with_crcs(stripped, frame_format)
     assert strip_crcs(on_air).data == stripped
     assert strip_crcs(on_air + b"\x9b").trailing == b"\x9b"
+
+
+@pytest.mark.parametrize("frame_format", [FrameFormat.A, FrameFormat.B])
+def test_size_on_air_of_every_length(frame_format: FrameFormat) -> None:
+    on_air = [with_crcs(bytes((size - 1,)) + bytes(size - 1), frame_format) for size in range(11, 252)]
+    assert [size_on_air(data[0], frame_format) for data in on_air] == [len(data) for data in on_air]
 
 
 def test_a_damaged_block_is_named() -> None:

@@ -6,10 +6,12 @@ import json
 import time
 from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping
+from dataclasses import replace
 
 from fieldtool.cli import output
 from fieldtool.cli.command import Command
 from fieldtool.cli.mqtt_option import add_mqtt_option, receiver_defaults
+from fieldtool.doctor.likely import described, likely_kinds
 from fieldtool.doctor.search import search
 from fieldtool.doctor.target import Target, target_of
 from fieldtool.errors import PortGone, ReceiverError, ReceiverUnfit
@@ -35,7 +37,7 @@ def _configure_list(parser: ArgumentParser) -> None:
 def _list(arguments: Namespace) -> ExitCode:
     families = [receiver(kind) for kind in REGISTRY]
     for port in list_ports():
-        candidates = [family for family in families if port.usb_id in family.USB_IDS]
+        candidates = [receiver(kind) for kind in likely_kinds(port)]
         urls = [f"{family.NAME}://{port.path}" for family in candidates]
         if arguments.json:
             output.data(json.dumps({"port": port.path, "description": port.description, "receivers": urls}))
@@ -64,7 +66,8 @@ def _configure_probe(parser: ArgumentParser) -> None:
 def _probe(arguments: Namespace) -> ExitCode:
     target = target_of(arguments.receiver)
     if target.port and not target.kind:
-        url, answer = _search(target)
+        likely = likely_kinds(described(target.port, list_ports())) if target.is_local else ()
+        url, answer = _search(replace(target, likely=likely))
     else:
         url, answer = arguments.receiver, _first_event(arguments.receiver, receiver_defaults(arguments)).detail
     if arguments.json:

@@ -11,7 +11,8 @@ from typing import Final
 from fieldtool.doctor.air import air_step, modes_to_hear, other_mode
 from fieldtool.doctor.asking import Answer, other_device
 from fieldtool.doctor.hearing import hear
-from fieldtool.doctor.local_port import LOCAL_RUNGS, MODEM_MANAGER, busy_cure, described, no_port_step, port_step
+from fieldtool.doctor.likely import described, likely_kinds
+from fieldtool.doctor.local_port import LOCAL_RUNGS, MODEM_MANAGER, busy_cure, no_port_step, port_step
 from fieldtool.doctor.machine import Machine, this_machine
 from fieldtool.doctor.report import PortReport, PortRung, PortStep
 from fieldtool.doctor.search import search
@@ -70,6 +71,8 @@ class Doctor:
             usb_id=found.usb_id if found else None,
             driver=self.machine.driver(report.port),
             by_id=self.machine.by_id(report.port),
+            manufacturer=found.manufacturer if found else "",
+            serial_number=found.serial_number if found else "",
         )
 
     def _local_steps(self, report: PortReport) -> list[PortStep]:
@@ -84,8 +87,9 @@ class Doctor:
         """Open the port and ask for one kind of receiver after the other, until one answers."""
         asked: list[type[Receiver]] = []
         heard = bytearray()
+        likely = likely_kinds(described(target.port, self.machine.ports())) if target.is_local else ()
         try:
-            for family, answer in search(target, self.tell, self.clock):
+            for family, answer in search(replace(target, likely=likely), self.tell, self.clock):
                 if answer.identified:
                     steps.append(PortStep(PortRung.OPENS, RungState.PASSED, f"at {family.BAUD} baud"))
                     return _answered(target, report, family, answer, steps)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Final
 
 from fieldtool.doctor.chips import TAKEN_BY_BRLTTY, chip_of
+from fieldtool.doctor.likely import described, likely_kinds
 from fieldtool.doctor.machine import Access, Holder, Machine
 from fieldtool.doctor.report import PortReport, PortRung, PortStep
-from fieldtool.sources.serial_port import PortDescription
 from protocols.model import RungState
 from protocols.receivers.registry import REGISTRY, receiver
 
@@ -61,24 +61,21 @@ def _without_port(machine: Machine) -> list[tuple[int, int]]:
     return [usb_id for usb_id in machine.usb_devices() if usb_id in known and usb_id not in with_port]
 
 
-def described(path: str, ports: Sequence[PortDescription]) -> PortDescription | None:
-    """Return what the system says of a port, under any of its names."""
-    device = os.path.realpath(path)
-    wanted = {path.lower(), device.lower()}
-    return next((port for port in ports if port.path.lower() in wanted), None)
-
-
 def port_step(machine: Machine, path: str, report: PortReport) -> PortStep:
     """Say whether a port is there, and what it is."""
-    if described(path, machine.ports()) is None and not machine.exists(path):
+    found = described(path, machine.ports())
+    if found is None and not machine.exists(path):
         return no_port_step(machine, path)
     if not machine.is_device(path):
         follow = "look for the receiver's name with `fieldtool receivers list`"
         return PortStep(PortRung.PORT, RungState.FAILED, f"{path} is not a serial port", follow)
     parts = [report.description] if report.description not in ("", "n/a") else []
+    if parts and report.manufacturer and report.manufacturer.lower() not in report.description.lower():
+        parts[0] += f" by {report.manufacturer}"
+    parts.extend([f"serial number {report.serial_number}"] if report.serial_number else [])
     if report.usb_id is not None:
         parts.append(f"USB {report.usb_id[0]:04x}:{report.usb_id[1]:04x}")
-        maybe = [receiver(kind).TITLE for kind in REGISTRY if report.usb_id in receiver(kind).USB_IDS]
+        maybe = [receiver(kind).TITLE for kind in likely_kinds(found)]
         parts.extend([f"as in {' or '.join(maybe)}"] if maybe else [])
     parts.extend([f"driver {report.driver}"] if report.driver else [])
     parts.extend([f"also {report.by_id}"] if report.by_id and report.by_id != path else [])

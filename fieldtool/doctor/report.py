@@ -70,6 +70,8 @@ class PortReport:
     usb_id: tuple[int, int] | None = None
     driver: str = ""
     by_id: str = ""
+    manufacturer: str = ""
+    serial_number: str = ""
     kind: str = ""
     title: str = ""
     info: ReceiverInfo | None = None

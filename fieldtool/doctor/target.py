@@ -21,13 +21,15 @@ _NO_RECEIVER: Final = frozenset({"file"})
 class Target:
     """A port (`port`), and the kind and mode that its receiver is said to have (empty: any).
 
-    `url` is set instead of `port` for receivers that are on no serial port.
+    `url` is set instead of `port` for receivers that are on no serial port. `likely` are the kinds to ask for first
+    where none is named.
     """
 
     port: str = ""
     kind: str = ""
     mode: str = ""
     url: str = ""
+    likely: tuple[str, ...] = ()
 
     @property
     def is_local(self) -> bool:
@@ -36,8 +38,8 @@ class Target:
 
     @property
     def kinds(self) -> tuple[str, ...]:
-        """The kinds to ask for, in the order that upsets none of them; the one that was named comes first."""
-        return (*([self.kind] if self.kind else []), *(kind for kind in REGISTRY if kind != self.kind))
+        """The kinds to ask for: the one that was named, the likely ones, the others in the order that upsets none."""
+        return tuple(dict.fromkeys([*([self.kind] if self.kind else []), *self.likely, *REGISTRY]))
 
     def mode_of(self, family: type[Receiver]) -> str:
         """Return the mode to ask of a family."""

@@ -33,6 +33,8 @@ def port_json(report: PortReport) -> str:
             "port": report.port or None,
             "well": report.well,
             "description": report.description or None,
+            "manufacturer": report.manufacturer or None,
+            "serial_number": report.serial_number or None,
             "usb_id": None if report.usb_id is None else "{:04x}:{:04x}".format(*report.usb_id),
             "driver": report.driver or None,
             "by_id": report.by_id or None,

@@ -191,11 +191,18 @@ def _hint(hints: dict[str, str]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class PortDescription:
-    """A serial port of this machine; `usb_id` is vendor and product, None for ports that are not on USB."""
+    """A serial port of this machine; `usb_id` is vendor and product, None for ports that are not on USB.
+
+    The rest is what the device on USB says of itself, empty where it says nothing or the system does not tell.
+    """
 
     path: str
     description: str
     usb_id: tuple[int, int] | None
+    product: str = ""
+    manufacturer: str = ""
+    serial_number: str = ""
+    interface: str = ""
 
 
 def list_ports() -> list[PortDescription]:
@@ -207,6 +214,10 @@ def list_ports() -> list[PortDescription]:
             port.device,
             port.description or "",
             None if port.vid is None or port.pid is None else (port.vid, port.pid),
+            port.product or "",
+            port.manufacturer or "",
+            port.serial_number or "",
+            port.interface or "",
         )
         for port in sorted(comports())
     ]

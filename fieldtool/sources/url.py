@@ -9,6 +9,7 @@ from typing import Final
 from urllib.parse import parse_qsl, unquote
 
 from fieldtool.errors import UsageError
+from protocols.receivers.registry import REGISTRY
 from protocols.text import safe_text
 
 _URL = re.compile(r"(?P<kind>[A-Za-z0-9_-]+)(?:\+(?P<transport>[A-Za-z0-9]+))?:(?P<rest>.*)", re.DOTALL)
@@ -112,7 +113,11 @@ def _whole_address(text: str, shown: str, kinds: tuple[str, ...]) -> str:
     """Say how an address is written of which only one part is there: the kind, or the port."""
     kind = text.lower()
     if kind not in kinds:
-        return f"write its kind before it, as in {kinds[0]}://{shown}"
+        example = f"write its kind before it, as in {kinds[0]}://{shown}"
+        # A link to a meter begins with a kind that nothing on the port can tell.
+        if kinds[0] not in REGISTRY or re.search(r"\s", text):
+            return example
+        return f"{example}; `fieldtool receivers probe {shown}` finds the kind"
     return f"write after it what to open, as in {_EXAMPLES.get(kind, f'{kind}:///dev/ttyUSB0')}"
 
 

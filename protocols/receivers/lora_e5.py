@@ -66,6 +66,7 @@ class LoraE5:
     NAME: ClassVar[str] = "lora-e5"
     TITLE: ClassVar[str] = TITLE
     USB_IDS: ClassVar[tuple[tuple[int, int], ...]] = ()
+    USB_TEXTS: ClassVar[tuple[str, ...]] = ()
     BAUD: ClassVar[int] = 9600
     MODES: ClassVar[tuple[str, ...]] = MODES
     DEFAULT_MODE: ClassVar[str] = DEFAULT_MODE

@@ -72,6 +72,7 @@ class Rak3172:
     NAME: ClassVar[str] = "rak3172"
     TITLE: ClassVar[str] = TITLE
     USB_IDS: ClassVar[tuple[tuple[int, int], ...]] = ()
+    USB_TEXTS: ClassVar[tuple[str, ...]] = ()
     BAUD: ClassVar[int] = 115200
     MODES: ClassVar[tuple[str, ...]] = MODES
     DEFAULT_MODE: ClassVar[str] = DEFAULT_MODE

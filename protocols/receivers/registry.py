@@ -35,6 +35,8 @@ class Receiver(Protocol):
     """The name on the box."""
     USB_IDS: ClassVar[tuple[tuple[int, int], ...]]
     """Vendor and product ids of its serial chip; others may use the same chip, so a match is only a reason to probe."""
+    USB_TEXTS: ClassVar[tuple[str, ...]]
+    """What the texts of its USB device hold, in any letter case: says more than its ids, and proves as little."""
     BAUD: ClassVar[int]
     """Factory setting of the serial speed, 8N1."""
     MODES: ClassVar[tuple[str, ...]]

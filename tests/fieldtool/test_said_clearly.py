@@ -31,6 +31,7 @@ from tests.keystore.made_up import key_of
         (("listen", "SIM"), "'SIM' is not a receiver address", "as in sim:demo"),
         (("listen", "gwmp"), "'gwmp' is not a receiver address", "as in gwmp://127.0.0.1:1700"),
         (("listen", "/dev/ttyUSB0"), "'/dev/ttyUSB0' is not a receiver address", "as in im871a:///dev/ttyUSB0"),
+        (("listen", "/dev/ttyUSB0"), "'/dev/ttyUSB0' is not a", "`fieldtool receivers probe /dev/ttyUSB0` finds"),
     ],
 )
 def test_two_lines_say_what_is_wrong(run: Run, words: tuple[str, ...], said: str, hint: str) -> None:

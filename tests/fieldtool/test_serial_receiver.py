@@ -66,6 +66,7 @@ class Session:
 class Family:
     NAME: ClassVar[str] = "any"
     TITLE: ClassVar[str] = "any"
+    USB_TEXTS: ClassVar[tuple[str, ...]] = ()
     USB_IDS: ClassVar[tuple[tuple[int, int], ...]] = ()
     BAUD: ClassVar[int] = 9600
     MODES: ClassVar[tuple[str, ...]] = ("t1",)

@@ -16,6 +16,7 @@ class Amb8465:
     NAME: ClassVar[str] = "amb8465"
     TITLE: ClassVar[str] = "AMBER Metis AMB8465-M"
     USB_IDS: ClassVar[tuple[tuple[int, int], ...]] = ((0x0403, 0x6001),)
+    USB_TEXTS: ClassVar[tuple[str, ...]] = ()
     BAUD: ClassVar[int] = 9600
     MODES: ClassVar[tuple[str, ...]] = tuple(LISTENING_MODES[Model.AMB8465])
     DEFAULT_MODE: ClassVar[str] = "c1,t1"

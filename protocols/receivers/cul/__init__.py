@@ -17,6 +17,7 @@ class Cul:
     NAME: ClassVar[str] = "cul"
     TITLE: ClassVar[str] = TITLE
     USB_IDS: ClassVar[tuple[tuple[int, int], ...]] = ((0x03EB, 0x204B), (0x0403, 0x6001), (0x1A86, 0x7523))
+    USB_TEXTS: ClassVar[tuple[str, ...]] = ()
     BAUD: ClassVar[int] = 38400
     MODES: ClassVar[tuple[str, ...]] = tuple(LETTERS)
     DEFAULT_MODE: ClassVar[str] = DEFAULT_MODE

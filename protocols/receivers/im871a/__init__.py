@@ -43,6 +43,7 @@ class Im871a:
     NAME: ClassVar[str] = "im871a"
     TITLE: ClassVar[str] = "IMST iM871A-USB"
     USB_IDS: ClassVar[tuple[tuple[int, int], ...]] = ((0x10C4, 0xEA60),)
+    USB_TEXTS: ClassVar[tuple[str, ...]] = ("iM871A",)
     BAUD: ClassVar[int] = 57600
     MODES: ClassVar[tuple[str, ...]] = tuple(LISTENING_MODES[DeviceType.IM871A])
     DEFAULT_MODE: ClassVar[str] = "c1,t1"

@@ -17,6 +17,7 @@ class Iu891a:
     NAME: ClassVar[str] = "iu891a"
     TITLE: ClassVar[str] = TITLE
     USB_IDS: ClassVar[tuple[tuple[int, int], ...]] = ((0x04B4, 0x0003),)
+    USB_TEXTS: ClassVar[tuple[str, ...]] = ("iU891A",)
     BAUD: ClassVar[int] = 115200
     MODES: ClassVar[tuple[str, ...]] = tuple(LISTENING_MODES)
     DEFAULT_MODE: ClassVar[str] = "c1,t1"

@@ -16,6 +16,7 @@ class Rc1180:
     NAME: ClassVar[str] = "rc1180"
     TITLE: ClassVar[str] = TITLE
     USB_IDS: ClassVar[tuple[tuple[int, int], ...]] = ((0x0403, 0x6001),)
+    USB_TEXTS: ClassVar[tuple[str, ...]] = ("TTL232RG-VREG3V3",)
     BAUD: ClassVar[int] = 19200
     MODES: ClassVar[tuple[str, ...]] = tuple(LISTENING_MODES)
     DEFAULT_MODE: ClassVar[str] = "c1,t1"

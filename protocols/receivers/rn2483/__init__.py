@@ -16,6 +16,7 @@ class Rn2483:
     NAME: ClassVar[str] = "rn2483"
     TITLE: ClassVar[str] = "Microchip RN2483"
     USB_IDS: ClassVar[tuple[tuple[int, int], ...]] = ((0x04D8, 0x000A),)
+    USB_TEXTS: ClassVar[tuple[str, ...]] = ()
     BAUD: ClassVar[int] = 57600
     MODES: ClassVar[tuple[str, ...]] = MODES
     DEFAULT_MODE: ClassVar[str] = DEFAULT_MODE

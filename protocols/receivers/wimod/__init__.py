@@ -19,6 +19,7 @@ class Wimod:
     NAME: ClassVar[str] = "wimod"
     TITLE: ClassVar[str] = TITLE
     USB_IDS: ClassVar[tuple[tuple[int, int], ...]] = ()
+    USB_TEXTS: ClassVar[tuple[str, ...]] = ()
     BAUD: ClassVar[int] = 115200
     MODES: ClassVar[tuple[str, ...]] = tuple(mode for mode in MODES if not mode.endswith(DOWN))
     DEFAULT_MODE: ClassVar[str] = DEFAULT_MODE

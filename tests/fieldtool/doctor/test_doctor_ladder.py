@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socketserver
 import sys
@@ -20,6 +21,7 @@ from fieldtool.doctor.machine import Access, Holder, LockFile, Machine, Surround
 from fieldtool.doctor.report import AirSum, PortReport, PortRung, PortStep
 from fieldtool.doctor.target import Target, target_of
 from fieldtool.errors import UsageError
+from fieldtool.export.port_text import port_json
 from fieldtool.sources.serial_port import PortDescription, open_port
 from protocols.model import RungState
 from protocols.receivers.registry import REGISTRY, receiver
@@ -101,6 +103,27 @@ def test_a_stick_without_a_port_lacks_its_driver(usb_id: tuple[int, int], module
     assert f"{usb_id[0]:04x}:{usb_id[1]:04x}" in step.detail
     assert f"modprobe {module}" in step.next
     assert ("brltty" in step.next) is brltty
+
+
+def test_a_port_says_of_itself_what_its_device_does() -> None:
+    said = replace(STICK, description="WiMOD iM871A-usb", manufacturer="Silicon Labs", serial_number="1A2B3C4D")
+    report = Doctor(replace(MACHINE, ports=lambda: [said])).examine(Target(PORT))
+    step = next(step for step in report.steps if step.rung is PortRung.PORT)
+    assert step.detail.startswith("WiMOD iM871A-usb by Silicon Labs, serial number 1A2B3C4D, USB 10c4:ea60, ")
+    told = json.loads(port_json(report))
+    assert (told["manufacturer"], told["serial_number"]) == ("Silicon Labs", "1A2B3C4D")
+    named = replace(STICK, description="Silicon Labs CP210x USB to UART Bridge (COM3)", manufacturer="Silicon Labs")
+    step = steps_of(replace(MACHINE, ports=lambda: [named]))[PortRung.PORT]
+    assert " by " not in step.detail
+
+
+@no_windows
+def test_what_the_port_says_is_asked_for_first(mute: str) -> None:
+    asked: list[str] = []
+    machine = replace(on(mute), ports=lambda: [PortDescription(mute, "", (0x1A86, 0x7523))])
+    Doctor(machine, asked.append, clock=Hurried()).examine(Target(mute))
+    assert receiver("cul").TITLE in asked[0]
+    assert len(asked) == len(REGISTRY)
 
 
 def test_a_port_that_is_not_there_names_those_that_are() -> None:

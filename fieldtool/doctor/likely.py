@@ -1,0 +1,32 @@
+"""Guesses which receivers a port may belong to from what its USB device says of itself.
+
+The chips are in other devices too: a guess says what to ask for first, and never what is there.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+from fieldtool.sources.serial_port import PortDescription
+from protocols.receivers.registry import REGISTRY, receiver
+
+
+def described(path: str, ports: Sequence[PortDescription]) -> PortDescription | None:
+    """Return what the system says of a port, under any of its names."""
+    device = os.path.realpath(path)
+    wanted = {path.lower(), device.lower()}
+    return next((port for port in ports if port.path.lower() in wanted), None)
+
+
+def likely_kinds(port: PortDescription | None) -> tuple[str, ...]:
+    """Return the kinds that a port may be of: those that it names, then those with its chip; empty when none is known.
+
+    Within both, kinds are in the order of `REGISTRY`, which upsets none of them.
+    """
+    if port is None:
+        return ()
+    said = " ".join((port.description, port.product, port.interface)).lower()
+    named = [kind for kind in REGISTRY if any(text.lower() in said for text in receiver(kind).USB_TEXTS)]
+    with_chip = [kind for kind in REGISTRY if port.usb_id in receiver(kind).USB_IDS]
+    return tuple(dict.fromkeys([*named, *with_chip]))

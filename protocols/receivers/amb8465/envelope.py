@@ -6,7 +6,7 @@ a module writes what it receives without a frame: L field, telegram, and no chec
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 from functools import reduce
@@ -16,7 +16,7 @@ from typing import Final, TypeAlias
 from construct import Bytes, Const, ConstructError, Int8ub, Rebuild, Struct, Terminated, len_, this
 
 from protocols.errors import BadChecksum, BadField, Truncated
-from protocols.media import LETTERS_MASK, manufacturer_letters
+from protocols.receivers.telegram_head import HEAD_SIZE, HIDDEN_WITHIN, is_head, is_unasked
 from protocols.wmbus.control import C_FIELDS
 from protocols.wmbus.link import MIN_LENGTH
 
@@ -51,14 +51,6 @@ class Code(IntEnum):
     REMOVE_KEY = 0x51
     LIST_KEYS = 0x52
 
-
-BARE_HEAD: Final = 4
-"""Bytes of a bare telegram that tell it from noise."""
-
-UNASKED: Final = frozenset((0x44, 0x46))
-"""C fields of nearly all telegrams that are heard: SND-NR and SND-IR."""
-
-HIDDEN_WITHIN: Final = 16
 
 Sizes: TypeAlias = Mapping[int, range]
 """Code to the payload sizes that it has; other codes and sizes are no frame."""
@@ -170,18 +162,11 @@ class Rejected:
 StreamEvent: TypeAlias = CommandFrame | BareTelegram | Rejected
 
 
-def _is_head(data: bytes | bytearray, controls: Container[int]) -> bool:
-    """Say whether bytes begin as a bare telegram does: length, one of these C fields, letters of a manufacturer."""
-    if len(data) < BARE_HEAD or data[0] < MIN_LENGTH or data[1] not in controls:
-        return False
-    return not manufacturer_letters(int.from_bytes(data[2:4], "little") & LETTERS_MASK).startswith("0x")
-
-
 def _hides_telegrams(raw: bytes) -> bool:
     """Say whether two telegrams, one behind the other, begin soon inside of what looked like one: it was noise."""
     for start in range(1, min(len(raw), HIDDEN_WITHIN)):
         first = raw[start:]
-        if _is_head(first, UNASKED) and _is_head(first[first[0] + 1 :], UNASKED):
+        if is_unasked(first) and is_unasked(first[first[0] + 1 :]):
             return True
     return False
 
@@ -252,9 +237,9 @@ class EnvelopeStream:
         buffer = self._buffer
         if buffer[0] < MIN_LENGTH or (len(buffer) > 1 and buffer[1] not in C_FIELDS):
             return 0
-        if len(buffer) < BARE_HEAD:
+        if len(buffer) < HEAD_SIZE:
             return None
-        return buffer[0] + 1 if _is_head(buffer, C_FIELDS) else 0
+        return buffer[0] + 1 if is_head(buffer) else 0
 
     def _take(self, raw: bytes) -> Iterator[StreamEvent]:
         framed = raw[0] == START and self._framed_size()

@@ -32,6 +32,7 @@ from protocols.receivers.damage_run import DamageRun
 from protocols.receivers.events import Damaged, Failed, Frame, HostEvent, Ready, ReceiverInfo, Send
 from protocols.receivers.modes import normal_mode
 from protocols.receivers.open_request import LINE_END, OpenRequest, Patience
+from protocols.receivers.standstill import Standstill
 from protocols.wmbus.link import MIN_LENGTH
 
 PATIENCE: Final = Patience(deadline_s=0.5, attempts=4)
@@ -90,8 +91,7 @@ class HostSession:
         self._firmware = ""
         self._serial = ""
         self._damage_run = DamageRun()
-        self._received = 0
-        self._stale_since: tuple[int, float] | None = None
+        self._standstill = Standstill()
         self._renew_at_s: float | None = None
 
     @property
@@ -105,7 +105,7 @@ class HostSession:
 
     def receive(self, data: bytes) -> list[HostEvent]:
         """Take bytes from the port and return what they mean."""
-        self._received += len(data)
+        self._standstill.end()
         events: list[HostEvent] = []
         for piece in self._stream.feed(data):
             self._take(piece, events)
@@ -122,11 +122,9 @@ class HostSession:
 
     def _check_stale(self, now_s: float, events: list[HostEvent]) -> None:
         if not self._stream.pending:
-            self._stale_since = None
-        elif self._stale_since is None or self._stale_since[0] != self._received:
-            self._stale_since = (self._received, now_s)
-        elif now_s - self._stale_since[1] >= (BARE_STALE_S if self._stream.bare else STALE_S):
-            self._stale_since = None
+            self._standstill.end()
+        elif self._standstill.seconds(now_s) >= (BARE_STALE_S if self._stream.bare else STALE_S):
+            self._standstill.end()
             for piece in self._stream.resync():
                 self._take(piece, events)
 

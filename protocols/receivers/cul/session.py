@@ -12,6 +12,7 @@ from protocols.receivers.cul.settings import LETTERS, OFF, REPORT_ALL, VERSION, 
 from protocols.receivers.damage_run import DamageRun
 from protocols.receivers.events import Damaged, Failed, Frame, HostEvent, Ready, ReceiverInfo, Send
 from protocols.receivers.open_request import OpenRequest, Patience
+from protocols.receivers.standstill import Standstill
 from protocols.receivers.text_lines import LineStream
 
 TITLE: Final = "CUL, nanoCUL"
@@ -59,8 +60,7 @@ class HostSession:
         self._switched_off = 0
         self._ready = False
         self._damage_run = DamageRun("lines")
-        self._heard = 0
-        self._quiet_since: tuple[int, float] | None = None
+        self._quiet = Standstill()
 
     def start(self) -> bytes:
         """Return the probe."""
@@ -71,18 +71,15 @@ class HostSession:
         events: list[HostEvent] = []
         for line in self._lines.feed(data):
             if self._step is not Step.FAILED:
-                self._heard += 1
+                self._quiet.end()
                 events.extend(self._take(line))
         return events
 
     def tick(self, now_s: float) -> list[HostEvent]:
         """Repeat or give up a request that was not answered in time; set a stick anew that was silent for long."""
-        if self._step is Step.LISTENING:
-            if self._quiet_since is None or self._quiet_since[0] != self._heard:
-                self._quiet_since = (self._heard, now_s)
-            elif now_s - self._quiet_since[1] >= QUIET_S:
-                self._quiet_since = None
-                return [self._ask_mode()]
+        if self._step is Step.LISTENING and self._quiet.seconds(now_s) >= QUIET_S:
+            self._quiet.end()
+            return [self._ask_mode()]
         return self._request.tick(now_s, self._no_answer)
 
     def _take(self, line: str) -> list[HostEvent]:

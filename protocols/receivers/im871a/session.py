@@ -33,6 +33,7 @@ from protocols.receivers.im871a.settings import (
 )
 from protocols.receivers.modes import normal_mode
 from protocols.receivers.open_request import OpenRequest, Patience
+from protocols.receivers.standstill import Standstill
 
 STALE_S: Final = 0.5
 """A frame takes 46 ms at 57600 baud; one that has not ended after this time never will."""
@@ -65,8 +66,7 @@ class HostSession:
         self._info: DeviceInfo | None = None
         self._link_mode = -1
         self._damage_run = DamageRun()
-        self._received = 0
-        self._stale_since: tuple[int, float] | None = None
+        self._standstill = Standstill()
 
     @property
     def listening(self) -> bool:
@@ -79,7 +79,7 @@ class HostSession:
 
     def receive(self, data: bytes) -> list[HostEvent]:
         """Take bytes from the port and return what they mean."""
-        self._received += len(data)
+        self._standstill.end()
         events: list[HostEvent] = []
         for piece in self._stream.feed(data):
             self._take(piece, events)
@@ -93,11 +93,9 @@ class HostSession:
 
     def _check_stale(self, now_s: float, events: list[HostEvent]) -> None:
         if not self._stream.pending:
-            self._stale_since = None
-        elif self._stale_since is None or self._stale_since[0] != self._received:
-            self._stale_since = (self._received, now_s)
-        elif now_s - self._stale_since[1] >= STALE_S:
-            self._stale_since = None
+            self._standstill.end()
+        elif self._standstill.seconds(now_s) >= STALE_S:
+            self._standstill.end()
             for piece in self._stream.resync():
                 self._take(piece, events)
 

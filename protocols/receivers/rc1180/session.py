@@ -27,6 +27,7 @@ from protocols.receivers.rc1180.settings import (
     Memory,
 )
 from protocols.receivers.rc1180.stream import Noise, StreamEvent, Telegram, TelegramStream
+from protocols.receivers.standstill import Standstill
 
 TITLE: Final = "Radiocrafts RC1180-MBUS"
 MODEL: Final = "RC1180-MBUS"
@@ -88,8 +89,7 @@ class HostSession:
         self._ready = False
         self._confirms = True
         self._damage_run = DamageRun()
-        self._received = 0
-        self._still_since: tuple[int, float] | None = None
+        self._standstill = Standstill()
         self._renew_at_s: float | None = None
 
     @property
@@ -103,7 +103,7 @@ class HostSession:
 
     def receive(self, data: bytes) -> list[HostEvent]:
         """Take bytes from the port and return what they mean."""
-        self._received += len(data)
+        self._standstill.end()
         events: list[HostEvent] = []
         rest = data
         while rest:
@@ -136,15 +136,13 @@ class HostSession:
 
     def _check_still(self, now_s: float, events: list[HostEvent]) -> None:
         if self._step not in (Step.LISTENING, Step.RENEWAL) or not self._stream.pending:
-            self._still_since = None
+            self._standstill.end()
             return
-        if self._still_since is None or self._still_since[0] != self._received:
-            self._still_since = (self._received, now_s)
-        still_s = now_s - self._still_since[1]
+        still_s = self._standstill.seconds(now_s)
         if self._step is Step.RENEWAL and still_s >= ALONE_S and self._stream.take_prompt():
             events.append(self._set_mode() if self._confirms else self._leave())
         elif still_s >= STALE_S:
-            self._still_since = None
+            self._standstill.end()
             for piece in self._stream.resync():
                 self._take(piece, events)
 

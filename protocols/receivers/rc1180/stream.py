@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from protocols.mbus.crc import crc16_en13757
-from protocols.media import LETTERS_MASK, manufacturer_letters
 from protocols.receivers.rc1180.settings import PROMPT, Layout, rssi_dbm
+from protocols.receivers.telegram_head import HEAD_SIZE, HIDDEN_WITHIN, UNASKED, is_head, is_unasked
 from protocols.wmbus.ci import CI_FIELDS
 from protocols.wmbus.control import C_FIELDS
 from protocols.wmbus.link import HEADER_SIZE, MIN_LENGTH
@@ -20,14 +20,8 @@ START: Final = 0x68
 STOP: Final = 0x16
 CRC_SIZE: Final = 2
 MAX_SIZE: Final = 1 + 1 + 0xFF + 1
-HEAD_SIZE: Final = 4
-UNASKED: Final = frozenset((0x44, 0x46))
-"""C fields of nearly all telegrams that are heard: SND-NR and SND-IR."""
-
 WEAK: Final = frozenset(control for control, name in C_FIELDS.items() if name in ("ACK", "NACK"))
 """C fields that are heard so seldom that noise is the better guess where something else begins inside."""
-
-HIDDEN_WITHIN: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,9 +125,9 @@ class TelegramStream:
             # The C field may be the L field of a telegram behind a stray byte, and then is the likelier one.
             if len(buffer) <= HEAD_SIZE:
                 return None
-            if _is_unasked(buffer[1 : 1 + HEAD_SIZE]):
+            if is_unasked(buffer[1 : 1 + HEAD_SIZE]):
                 return 0
-        return 2 * around + 1 + length if _is_head(buffer[around : around + HEAD_SIZE]) else 0
+        return 2 * around + 1 + length if is_head(buffer[around : around + HEAD_SIZE]) else 0
 
     def _telegram(self, raw: bytes) -> Telegram | None:
         """The telegram that these bytes are, None when they cannot be one."""
@@ -167,29 +161,17 @@ class TelegramStream:
             yield Noise(noise)
 
 
-def _is_head(data: bytes | bytearray) -> bool:
-    """Say whether bytes begin as a telegram does: length, C field, letters of a manufacturer."""
-    if len(data) < HEAD_SIZE or data[0] < MIN_LENGTH or data[1] not in C_FIELDS:
-        return False
-    return not manufacturer_letters(int.from_bytes(data[2:4], "little") & LETTERS_MASK).startswith("0x")
-
-
-def _is_unasked(data: bytes | bytearray) -> bool:
-    """Say whether bytes begin as nearly all telegrams do that are heard."""
-    return _is_head(data) and data[1] in UNASKED
-
-
 def _hides_telegram(raw: bytes) -> bool:
     """Say whether what looked like a telegram is noise with another one soon behind its first byte."""
     ci_known = raw[HEADER_SIZE] in CI_FIELDS
     for start in range(1, min(len(raw), HIDDEN_WITHIN)):
         first = raw[start:]
-        if not _is_unasked(first):
+        if not is_unasked(first):
             continue
         if not ci_known and len(first) > HEADER_SIZE and first[HEADER_SIZE] in CI_FIELDS:
             return True
         if raw[1] in WEAK and first[0] + 1 > len(first):
             return True
-        if _is_unasked(first[first[0] + 1 :]):
+        if is_unasked(first[first[0] + 1 :]):
             return True
     return False

@@ -18,8 +18,7 @@ from protocols.captures.model import LINE, OBJECT, BadLine, CaptureItem
 
 STDIN = "-"
 _SNIFFED = 4096
-_UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
-
+UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 
 BLOCK_SIZE: Final = 1 << 16
 """Bytes read at a time, some 400 telegrams: what they become still fits into a processor's cache."""
@@ -200,7 +199,7 @@ def lines_of(file: BinaryIO, progress: Callable[[int], None] | None = None, limi
 
 
 def _refuse_binary(name: str, start: bytes) -> None:
-    if start.startswith(_UTF16_MARKS):
+    if start.startswith(UTF16_MARKS):
         raise InputError(f"{name} is UTF-16 text", "save it as UTF-8")
     if b"\0" in start:
         raise InputError(

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from fieldtool.errors import InputError
-from fieldtool.replay.capture import STDIN
+from fieldtool.replay.capture import STDIN, UTF16_MARKS
 from fieldtool.replay.golden_members import NoTelegram, parse_telegram
 
 LINE_LIMIT: Final = 1 << 20
@@ -23,7 +23,6 @@ LOOKED_AT: Final = 1 << 16
 HOW_TO_MAKE: Final = "make one with: fieldtool replay CAPTURE --json > GOLDEN"
 
 _MARK: Final = b"\xef\xbb\xbf"
-_UTF16_MARKS: Final = (b"\xff\xfe", b"\xfe\xff")
 
 
 class GoldenFile:
@@ -134,7 +133,7 @@ def _same(path: Path, other: Path) -> bool:
 
 def _refuse_other(path: Path, begin: bytes) -> None:
     """Refuse what holds no telegram in its first lines, and say what it looks like."""
-    if begin.startswith(_UTF16_MARKS):
+    if begin.startswith(UTF16_MARKS):
         raise InputError(f"{path} is UTF-16 text", "save it as UTF-8; Windows PowerShell: | Out-File -Encoding utf8")
     if b"\0" in begin:
         raise InputError(f"{path} is no text", f"unpack it if it is packed; {HOW_TO_MAKE}")

@@ -71,7 +71,7 @@ class Sums:
             for what in dict.fromkeys(map(_what, difference.changes)):
                 known = what in self.by_member or len(self.by_member) < NAMES
                 self.by_member[what if known else (Kind.CHANGED, _OTHERS)] += 1
-        name = kind_of_meter(difference.telegram)
+        name = _kind_of_meter(difference.telegram)
         if name not in self.by_meter and len(self.by_meter) >= NAMES:
             name = _OTHERS
         self.by_meter.setdefault(name, Counter())[kind] += 1
@@ -227,7 +227,7 @@ def _table(head: Iterable[str], rows: Iterable[tuple[int | str, ...]]) -> Iterat
         yield "  ".join(cells).rstrip()
 
 
-def kind_of_meter(telegram: Telegram) -> str:
+def _kind_of_meter(telegram: Telegram) -> str:
     """Name the profile; where there is none, maker, medium and version."""
     profile, meter = telegram.get("profile"), telegram.get("meter")
     if isinstance(profile, str):

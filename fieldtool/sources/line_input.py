@@ -65,15 +65,39 @@ class LineInput(ABC):
         """Close it; closing it twice is no error."""
 
 
-class StandardInput(LineInput):
+class DescriptorInput(LineInput):
+    """What is read by a file descriptor; `ended` is said at its end. `blocks` says that a read waits for bytes."""
+
+    blocks: ClassVar[bool] = False
+
+    def __init__(self, name: str, ended: str) -> None:
+        super().__init__(name)
+        self._ended = ended
+        self._number = -1
+
+    def read(self) -> bytes | None:
+        data = _read(self._number, blocks=self.blocks)
+        if data is None:
+            return b""
+        if not data:
+            raise Ended(self._ended)
+        return data
+
+    def close(self) -> None:
+        number, self._number = self._number, -1
+        if number >= 0:
+            os.close(number)
+
+
+class StandardInput(DescriptorInput):
     """What is piped into this program."""
 
+    blocks = True
     interruptible = _CAN_WAIT
 
     def __init__(self, example: str) -> None:
-        super().__init__("standard input")
+        super().__init__("standard input", "standard input has ended")
         self._example = example
-        self._number = -1
 
     def open(self) -> None:
         if self._number < 0:
@@ -92,43 +116,16 @@ class StandardInput(LineInput):
             what = "the standard input is the keyboard; the lines of a program should come there"
             raise UsageError(what, f"as in: {self._example}")
 
-    def read(self) -> bytes | None:
-        data = _read(self._number, blocks=True)
-        if data is None:
-            return b""
-        if not data:
-            raise Ended("standard input has ended")
-        return data
 
-    def close(self) -> None:
-        number, self._number = self._number, -1
-        if number >= 0:
-            os.close(number)
-
-
-class FileInput(LineInput):
+class FileInput(DescriptorInput):
     """A file of lines, read once, or the output of a command that a shell shows as a file."""
 
     def __init__(self, path: Path) -> None:
-        super().__init__(str(path))
+        super().__init__(str(path), f"end of {path}")
         self._path = path
-        self._number = -1
 
     def open(self) -> None:
         self._number = _open(self._path)
-
-    def read(self) -> bytes | None:
-        data = _read(self._number)
-        if data is None:
-            return b""
-        if not data:
-            raise Ended(f"end of {self._path}")
-        return data
-
-    def close(self) -> None:
-        number, self._number = self._number, -1
-        if number >= 0:
-            os.close(number)
 
 
 class PipeInput(FileInput):

@@ -4,20 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from fieldtool.export.lines import ALARM_GLYPH, measured_text, meter_text, outcome_text, sender_text
+from fieldtool.export.lines import ALARM_GLYPH, RUNG_GLYPHS, measured_text, meter_text, outcome_text, sender_text
 from protocols.lorawan.facts import LorawanFacts
-from protocols.model import Finding, Reading, Record, RungState, Span, Status, Telegram
+from protocols.model import Finding, Reading, Record, Span, Status, Telegram
 from protocols.plausibility.findings import NEXT
 from protocols.text import safe_text
 
 BYTES_A_LINE = 12
 _HEX_WIDTH = 3 * BYTES_A_LINE - 1
 _NAME_WIDTH = 16
-_RUNG_GLYPHS: dict[RungState, str] = {
-    RungState.PASSED: "✓",
-    RungState.FAILED: "✗",
-    RungState.NOT_REACHED: "·",
-}
 _MARKS = {"as received": " ", "decrypted": "*", "encrypted": "#"}
 """What stands before the bytes of a leaf."""
 
@@ -56,7 +51,7 @@ def _lines(telegram: Telegram) -> Iterator[str]:
     yield "verdict"
     for step in telegram.verdict:
         detail = safe_text(step.detail) or step.state.replace("_", " ")
-        yield f"  {_RUNG_GLYPHS[step.state]} {step.rung:13}{detail}".rstrip()
+        yield f"  {RUNG_GLYPHS[step.state]} {step.rung:13}{detail}".rstrip()
         if step.next is not None:
             yield f"  {'':15}next: {safe_text(step.next)}"
     for note in telegram.notes:

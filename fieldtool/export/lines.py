@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from fieldtool.pipeline.main_reading import alarms, readings_in_short
-from protocols.model import Address, Outcome, Quality, Reading, Telegram, Value
+from protocols.model import Address, Outcome, Quality, Reading, RungState, Telegram, Value
 from protocols.plausibility import doubts_in
 from protocols.text import safe_text
 from protocols.units import unit_symbol
@@ -19,8 +19,11 @@ OUTCOME_GLYPHS: dict[Outcome, str] = {
     Outcome.UNSUPPORTED: "◇",
     Outcome.DAMAGED: "≈",
 }
-"""The same signs as on the screens."""
-
+RUNG_GLYPHS: dict[RungState, str] = {
+    RungState.PASSED: "✓",
+    RungState.FAILED: "✗",
+    RungState.NOT_REACHED: "·",
+}
 ALARM_GLYPH = "▲"
 _METER_WIDTH = 16
 """A DevEUI; the letters and number of a meter are shorter."""

@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fieldtool.export.explain import explain, summary
-from fieldtool.export.lines import OUTCOME_GLYPHS, reading_text, telegram_line
-from fieldtool.tui.signs import OUTCOME_SIGNS
+from fieldtool.export.lines import ALARM_GLYPH, OUTCOME_GLYPHS, RUNG_GLYPHS, reading_text, telegram_line
+from fieldtool.tui import signs
+from fieldtool.tui.signs import OUTCOME_SIGNS, RUNG_SIGNS
 from protocols.decode import decode
 from protocols.learned import LearnedDecoder
 from protocols.model import Key, KeyLookup, Outcome, Quality, RawFrame, Reading, Status, Telegram
@@ -62,6 +63,8 @@ def test_a_line_says_what_is_wrong(key: str | None, words: tuple[str, str]) -> N
 
 def test_the_signs_are_those_of_the_screens() -> None:
     assert {outcome: sign.glyph for outcome, sign in OUTCOME_SIGNS.items()} == OUTCOME_GLYPHS
+    assert {state: sign.glyph for state, sign in RUNG_SIGNS.items()} == RUNG_GLYPHS
+    assert signs.ALARM_GLYPH == ALARM_GLYPH
 
 
 def test_every_byte_of_a_decrypted_telegram_once_and_in_plain() -> None:

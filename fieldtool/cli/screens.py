@@ -51,6 +51,7 @@ def open_screens(arguments: Namespace) -> ExitCode:
             touch=store.touch,
             lock_keystore=store.lock,
             unlock_keystore=store.unlock,
+            keystore_is_locked=lambda: store.is_locked,
             certificates=CertificateAccess(lambda: store.vault),
         )
         run(replace(own, start_simulator=lambda: _demo_beside(own)))
@@ -97,6 +98,7 @@ def listening_screens(
                     touch=store.touch,
                     lock_keystore=store.lock if store.is_open else None,
                     unlock_keystore=store.unlock if store.is_open else None,
+                    keystore_is_locked=lambda: store.is_locked,
                     certificates=CertificateAccess(lambda: store.vault) if store.is_open else None,
                     lend_port=listening.lent,
                 )

@@ -112,6 +112,11 @@ class LazyKeys:
         return self._vault is not None and not self._vault.is_locked
 
     @property
+    def is_locked(self) -> bool:
+        """True when there is a store and it waits for its passphrase."""
+        return self._vault is not None and self._vault.is_locked
+
+    @property
     def epoch(self) -> int:
         """A number that changes when answers may: who remembers keys, as plans do, forgets them then."""
         if self._vault is None:

@@ -9,14 +9,11 @@ from difflib import get_close_matches
 
 from fieldtool.pipeline.reception import MeterRow
 from fieldtool.tui.signs import OUTCOME_SIGNS
-from keystore.matching import NUMBER_DIGITS
+from keystore.matching import NUMBER_DIGITS, squeezed
 
 FILTER_EXAMPLES = "kam   medium:heat   -outcome:ok   rssi>-80   telegrams<3   alarm:low"
 
 _TERM = re.compile(r"(?P<not>-?)(?:(?P<field>[a-z_]+)(?P<sign>[:<>]))?(?P<word>.+)", re.IGNORECASE)
-
-
-_SEPARATORS = str.maketrans("", "", ".:_/-")
 _BYTES = re.compile(r"(?<!\S)[0-9a-f]{2}(?: [0-9a-f]{2}){3,}(?!\S)", re.IGNORECASE)
 """A hex dump's bytes, four or more, that stand apart."""
 
@@ -171,7 +168,7 @@ def _term(part: str) -> Term:
 
 def _number_spelling(word: str) -> str:
     """The digits that a word stands for, with the maker's letters where they stand before them."""
-    plain = word.translate(_SEPARATORS)
+    plain = squeezed(word)
     if not any(char.isdigit() for char in plain):
         return ""
     long = _LONG_NUMBER.fullmatch(plain)

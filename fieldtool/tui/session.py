@@ -24,6 +24,11 @@ def no_keystore() -> str:
     return "none"
 
 
+def nothing_locked() -> bool:
+    """Say that no keystore waits for its passphrase."""
+    return False
+
+
 def utc_now() -> datetime:
     """Return the computer's time as aware UTC."""
     return datetime.now(UTC)
@@ -42,10 +47,11 @@ def nothing_to_lend(target: str) -> AbstractContextManager[None]:
 class Session:
     """Everything the screens show; they only ever read it, at most five times a second.
 
-    `sources` gives the newest event of each source (`Listening.newest`); it and `keystore` are asked five times a
-    second and must return at once. `clock` gives aware UTC in the time of the telegrams. `start_simulator` opens
-    simulated meters and returns their session; it may take seconds and is called outside the UI's thread. `close` ends
-    what the session started; the screens call it only for sessions that `start_simulator` gave them.
+    `sources` gives the newest event of each source (`Listening.newest`), `keystore` the store's state in words; they
+    and `keystore_is_locked` are asked five times a second and must return at once. `clock` gives aware UTC in the time
+    of the telegrams. `start_simulator` opens simulated meters and returns their session; it may take seconds and is
+    called outside the UI's thread. `close` ends what the session started; the screens call it only for sessions that
+    `start_simulator` gave them.
 
     `touch` is told of every key and click, so that a keystore locks itself only when nobody is there. `lock_keystore`
     returns at once; `unlock_keystore` takes a second, is called outside the UI's thread, and raises errors with a
@@ -65,6 +71,7 @@ class Session:
     touch: Callable[[], None] = nothing_to_close
     lock_keystore: Callable[[], None] | None = None
     unlock_keystore: Callable[[str], None] | None = None
+    keystore_is_locked: Callable[[], bool] = nothing_locked
     certificates: CertificateAccess | None = None
     open_link: LinkOpener = open_link
     lend_port: PortLender = nothing_to_lend
@@ -73,4 +80,4 @@ class Session:
     @property
     def can_be_unlocked(self) -> bool:
         """Whether there is a keystore that waits for its passphrase."""
-        return self.unlock_keystore is not None and self.keystore().startswith("locked")
+        return self.unlock_keystore is not None and self.keystore_is_locked()

@@ -70,7 +70,9 @@ def test_simulated_meters_leave_the_own_store_open(
         assert beside.lock_keystore is not None
         assert beside.unlock_keystore is not None
         seen.append(beside.keystore())
+        offered = [beside.can_be_unlocked]
         beside.lock_keystore()
+        assert [*offered, beside.can_be_unlocked] == [False, True]
         seen.append(beside.keystore())
         beside.unlock_keystore(PASSPHRASE)
         assert not own.certificates.is_locked

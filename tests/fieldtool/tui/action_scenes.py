@@ -49,6 +49,7 @@ class Field:
             session_of(some_meters()),
             lock_keystore=vault.lock,
             unlock_keystore=vault.unlock,
+            keystore_is_locked=lambda: vault.is_locked,
             certificates=CertificateAccess(lambda: vault),
             open_link=self.open_link,
         )

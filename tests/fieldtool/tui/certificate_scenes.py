@@ -74,6 +74,7 @@ class Office:
             lock_keystore=self.vault.lock,
             unlock_keystore=self.vault.unlock,
             keystore=lambda: "locked" if self.vault.is_locked else "unlocked",
+            keystore_is_locked=lambda: self.vault.is_locked,
             certificates=CertificateAccess(lambda: self.vault),
         )
 

@@ -355,6 +355,7 @@ def test_screens_without_a_receiver_open_the_store_locked(office: Office) -> Non
         store.open_locked()
         assert store.vault is not None
         assert store.vault.is_locked
+        assert store.is_locked
         assert store.state_text == "locked"
         store.unlock(PASSPHRASE)
         assert store.is_open

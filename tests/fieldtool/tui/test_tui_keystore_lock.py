@@ -40,7 +40,7 @@ class Store:
 
     @property
     def text(self) -> str:
-        return "locked" if self.locked else "unlocked"
+        return "waits for its passphrase" if self.locked else "locked in 9 min"
 
 
 def app_over(store: Store) -> FieldToolApp:
@@ -48,6 +48,7 @@ def app_over(store: Store) -> FieldToolApp:
         Session(
             Reception(),
             keystore=lambda: store.text,
+            keystore_is_locked=lambda: store.locked,
             touch=store.touch,
             lock_keystore=store.lock,
             unlock_keystore=store.unlock,

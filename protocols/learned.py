@@ -270,7 +270,7 @@ class LearnedDecoder:
         if address is None:
             return
         plan = plan_of(telegram, self._profiles.find(address), self.formats)
-        if plan is None:
+        if plan is None or plan.addresses(telegram.data) != (address, telegram.link_address):
             return
         known = self._fitted(plan, telegram.data)
         if known is None or known.open(telegram.data) is None:
@@ -303,8 +303,6 @@ class LearnedDecoder:
         template = plan.template
         meter, link_address = plan.addresses(data)
         if (link_address is None) != (template.link_address is None):
-            return None
-        if self._profiles.find(meter) is not plan.profile:
             return None
         if not plan.needs_key:
             return MeterPlan.of(plan, data, meter, link_address)

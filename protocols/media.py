@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 MEDIA: dict[int, str] = {
     0x00: "other",
     0x01: "oil",
@@ -74,6 +76,7 @@ def medium_name(code: int, manufacturer: str = "") -> str:
     return MEDIA.get(code, "reserved")
 
 
+@lru_cache(maxsize=1024)
 def manufacturer_letters(code: int) -> str:
     """Return the three letters of a 16-bit manufacturer code, bit 15 ignored (EN 13757-3, 7.5.2).
 

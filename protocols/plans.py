@@ -123,12 +123,13 @@ class MeterPlan:
         cls, plan: Plan, data: bytes, meter: Address, link_address: Address | None, key: Key | None = None
     ) -> MeterPlan:
         """Fit a plan to the meter that sent `data`, whose addresses are those of `Plan.addresses`."""
-        if plan.ell_start is None:
-            return cls(
-                plan, meter, link_address, key, meter.to_wire(), None if key is None else aes_decryptor(key.value)
-            )
-        context = None if key is None else aes_encryptor(key.value)
-        return cls(plan, meter, link_address, key, (link_address or meter).to_wire(), context)
+        # Without a long header, and where the extended link layer encrypts, it is the address in the link header.
+        of_sender = plan.number_at is None or plan.ell_start is not None
+        iv_address = data[2:HEADER_SIZE] if of_sender else meter.to_wire()
+        if key is None:
+            return cls(plan, meter, link_address, None, iv_address, None)
+        context = aes_decryptor(key.value) if plan.ell_start is None else aes_encryptor(key.value)
+        return cls(plan, meter, link_address, key, iv_address, context)
 
     def open(self, data: bytes) -> bytes | None:
         """The plain bytes behind the clear part of a frame that this plan fits; None when it does not fit.

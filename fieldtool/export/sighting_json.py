@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from json.encoder import encode_basestring_ascii
 from operator import itemgetter
 from typing import Final, TypeAlias, cast
 
@@ -268,11 +269,11 @@ def _own(meter_plan: MeterPlan) -> tuple[str, str, str, str, str]:
     """What is the meter's own, as JSON; empty where the lines of its kind have none."""
     link_address, keyed = meter_plan.link_address, meter_plan.key is not None
     return (
-        value_json(meter_plan.address_detail),
-        value_json(meter_plan.key_detail) if keyed else "",
-        value_json(meter_plan.meter.number),
-        "" if link_address is None else value_json(link_address.number),
-        value_json(meter_plan.key_check_value) if keyed else "",
+        encode_basestring_ascii(meter_plan.address_detail),
+        encode_basestring_ascii(meter_plan.key_detail) if keyed else "",
+        encode_basestring_ascii(meter_plan.meter.number),
+        "" if link_address is None else encode_basestring_ascii(link_address.number),
+        encode_basestring_ascii(meter_plan.key_check_value) if keyed else "",
     )
 
 

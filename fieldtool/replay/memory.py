@@ -26,5 +26,8 @@ def settled() -> Iterator[None]:
     try:
         yield
     finally:
+        # What there is now goes among the old objects, which are seldom looked through: else, with the usual
+        # thresholds, all of it would be at once.
+        gc.freeze()
         gc.set_threshold(*thresholds)
         gc.unfreeze()

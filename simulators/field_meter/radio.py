@@ -18,7 +18,6 @@ from protocols.errors import ProtocolError
 from protocols.model import Address, FrameFormat
 from protocols.wmbus.control import control_name
 from protocols.wmbus.encode import with_crcs
-from protocols.wmbus.link import strip_crcs
 from protocols.wmbus.link_timing import (
     ACCESSIBLE,
     BIDIRECTIONAL,
@@ -39,6 +38,7 @@ from protocols.wmbus.two_way import (
     parse_header,
     parse_two_way,
 )
+from simulators.air import good_frame
 from simulators.air.two_way import Downlink, Uplink, time_on_air
 
 SEND_DATA: Final = frozenset({"SND-UD", "SND-UD2"})
@@ -194,7 +194,7 @@ class RadioMeter:
         if window is None or downlink.mode != self.settings.mode or not window[0] <= downlink.at <= window[1]:
             self.counters.unheard += 1
             return
-        frame = _without_crcs(downlink)
+        frame = good_frame(downlink)
         if frame is None:
             self.counters.damaged += 1
             return
@@ -311,13 +311,3 @@ class RadioMeter:
     def _next_acc(self) -> int:
         self._acc = (self._acc + 1) % 256
         return self._acc
-
-
-def _without_crcs(downlink: Downlink) -> bytes | None:
-    """The frame as sent; None when its CRCs say that it is damaged."""
-    try:
-        frame = strip_crcs(downlink.coded)
-    except ProtocolError:
-        return None
-    whole = frame.format is downlink.frame_format and frame.problem is None and not frame.missing
-    return frame.data if whole else None

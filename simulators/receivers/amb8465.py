@@ -8,7 +8,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
-from protocols.errors import ProtocolError
 from protocols.receivers.amb8465.envelope import (
     CONFIRMED,
     FROM_HOST,
@@ -20,9 +19,8 @@ from protocols.receivers.amb8465.envelope import (
 )
 from protocols.receivers.amb8465.settings import HEARD_MODES, Model, Parameter, Parameters, RadioMode
 from protocols.receivers.cc1101 import rssi_raw
-from protocols.wmbus.link import strip_crcs
-from simulators.air import Transmission
-from simulators.receivers.line_faults import LineFaults
+from simulators.air import Transmission, good_frame
+from simulators.receivers.line_faults import NO_FAULTS, LineFaults
 from simulators.receivers.serial_line import SerialLine
 
 DEFAULT_PARAMETERS: Final = Parameters(
@@ -44,7 +42,6 @@ KEYS_IN_BANK: Final = 128
 STALE_S: Final = 0.5
 """A request that stood still for so long is never finished: what comes next is another one."""
 
-NO_FAULTS: Final = LineFaults()
 MAX_WAITING: Final = 64
 """Telegrams that wait for the line; the oldest is dropped when there are more."""
 
@@ -125,16 +122,12 @@ class Amb8465Stick:
             return
         if self._quiet_until_s is None:
             return
-        try:
-            frame = strip_crcs(transmission.coded)
-        except ProtocolError:
-            frame = None
-        # A frame whose CRCs all fail looks like one without CRCs; the radio knows the format from the sync word.
-        if frame is None or frame.format is not transmission.frame_format or frame.problem is not None:
+        frame = good_frame(transmission)
+        if frame is None:
             self.counters.crc_errors += 1
             return
         self._last_rssi = rssi_raw(transmission.rssi_dbm)
-        payload = frame.data[1:] + bytes((self._last_rssi,)) * self.parameters.has_rssi
+        payload = frame[1:] + bytes((self._last_rssi,)) * self.parameters.has_rssi
         if len(payload) > MAX_PAYLOAD:
             self.counters.too_long += 1
             return
@@ -169,8 +162,7 @@ class Amb8465Stick:
         return self._line.next_due_s
 
     def _say(self, data: bytes, at_s: float) -> None:
-        for piece in self.faults.pieces(data, self._rng):
-            self._line.say(piece, at_s + self.faults.slow_s)
+        self.faults.write(data, self._line, at_s, self._rng)
 
     def _may_speak(self, now_s: float) -> bool:
         return self._quiet_until_s is not None and now_s >= self._quiet_until_s

@@ -16,7 +16,7 @@ from protocols.receivers.cul.settings import APPEND_SIGNAL, LETTERS, OFF, REPORT
 from protocols.receivers.text_lines import LineStream
 from protocols.wmbus.link import MIN_LENGTH, size_on_air
 from simulators.air import Transmission
-from simulators.receivers.line_faults import LineFaults
+from simulators.receivers.line_faults import NO_FAULTS, LineFaults
 from simulators.receivers.serial_line import SerialLine
 
 BANNER: Final = "V 1.67 nanoCUL868"
@@ -66,12 +66,12 @@ class CulStick:
         has_mode_c: bool = True,
         hears_t_in_c: bool = False,
         buffer_size: int | None = None,
-        faults: LineFaults | None = None,
+        faults: LineFaults = NO_FAULTS,
     ) -> None:
         self.counters = CulCounters()
         self.mode = ""
         self.report = 0
-        self.faults = faults or LineFaults()
+        self.faults = faults
         self._banner = banner
         self._letters = {letter for letter in LETTERS.values() if has_mode_c or letter != LETTERS["c1"]}
         self._heard = dict(HEARD)
@@ -153,8 +153,7 @@ class CulStick:
             line = self._with_wrong_digit(line)
         # What the others take for a checksum is the end of the line here.
         faults = replace(self.faults, bad_checksum=0.0)
-        for piece in faults.pieces(line.encode("ascii") + b"\r\n", self._rng):
-            self._line.say(piece, at_s + faults.slow_s)
+        faults.write(line.encode("ascii") + b"\r\n", self._line, at_s, self._rng)
 
     def _with_wrong_digit(self, line: str) -> str:
         """A telegram with another digit where its last CRC stands; any other line as it is."""

@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from protocols.model import FrameFormat
-from protocols.wmbus.link import BLOCK_B, blocks_a
+from protocols.wmbus.link import BLOCK_A, BLOCK_B, CRC_SIZE, FIRST_OF_A, blocks_a
 from simulators.air import Transmission
-
-BLOCK_1_A: Final = 12
-BLOCK_N_A: Final = 18
-"""Bytes of the first block of frame format A, and of any following whole one, with their CRCs."""
 
 
 def cut_crcs(transmission: Transmission) -> bytes:
@@ -23,5 +17,5 @@ def cut_crcs(transmission: Transmission) -> bytes:
 
 def _length_a(on_air: int) -> int:
     """The L field of a format A frame of so many bytes on the air."""
-    blocks = 1 + max(0, -(-(on_air - BLOCK_1_A) // BLOCK_N_A))
-    return on_air - 2 * blocks - 1
+    blocks = 1 + max(0, -(-(on_air - FIRST_OF_A) // (BLOCK_A + CRC_SIZE)))
+    return on_air - CRC_SIZE * blocks - 1

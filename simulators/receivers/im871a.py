@@ -16,8 +16,7 @@ from protocols.receivers.im871a.envelope import Envelope, EnvelopeStream, Stream
 from protocols.receivers.im871a.message import STATUS_FAILED, STATUS_OK, Message
 from protocols.receivers.im871a.messages import OtherMessage, parse_message
 from protocols.receivers.im871a.settings import HEARD_MODES, Config, DeviceInfo, DeviceType, LinkMode, rssi_raw
-from protocols.wmbus.link import strip_crcs
-from simulators.air import Transmission
+from simulators.air import Transmission, good_frame
 from simulators.air.two_way import Downlink
 from simulators.receivers.cut_crcs import cut_crcs
 from simulators.receivers.sending import Outbox
@@ -219,14 +218,10 @@ class Im871aStick:
 
     def _without_crcs(self, transmission: Transmission) -> bytes:
         """The frame from the C field on, empty when its CRCs say that it is damaged."""
-        try:
-            frame = strip_crcs(transmission.coded)
-        except ProtocolError:
-            frame = None
-        # A frame whose CRCs all fail looks like one without CRCs; the radio knows the format from the sync word.
-        if frame is not None and frame.format is transmission.frame_format and frame.problem is None:
-            return frame.data[1:]
-        return cut_crcs(transmission)[1:] if self._hand_over_damaged else b""
+        frame = good_frame(transmission)
+        if frame is None:
+            frame = cut_crcs(transmission) if self._hand_over_damaged else b""
+        return frame[1:]
 
     def _clock(self, now_s: float) -> int:
         """The module's clock; 0 while it is off."""

@@ -13,10 +13,9 @@ from protocols.model import FrameFormat
 from protocols.receivers.iu891a.codes import Device, Gateway, Service, Status, response
 from protocols.receivers.iu891a.indication import FIRST_FORMAT_B, ReceiveIndication
 from protocols.receivers.iu891a.settings import HEARD_MODES, Config, DeviceInfo, FirmwareInfo, LinkMode, Option
-from protocols.receivers.slip import END, Message, SlipStream
-from protocols.wmbus.link import strip_crcs
-from simulators.air import Transmission
-from simulators.receivers.line_faults import LineFaults
+from protocols.receivers.slip import Message, SlipStream
+from simulators.air import Transmission, good_frame
+from simulators.receivers.line_faults import NO_FAULTS, LineFaults
 from simulators.receivers.serial_line import SerialLine
 
 INFO: Final = DeviceInfo(0x6E, uid=0x00062DBE)
@@ -80,11 +79,11 @@ class Iu891aStick:
         config: Config = CONFIG,
         latency_s: tuple[float, float] = (0.005, 0.020),
         restarts_at_first_set: bool = False,
-        faults: LineFaults | None = None,
+        faults: LineFaults = NO_FAULTS,
     ) -> None:
         self.info = info
         self.config = config
-        self.faults = faults or LineFaults()
+        self.faults = faults
         self.counters = GatewayCounters()
         self.scans = False
         self._firmware = firmware
@@ -136,12 +135,8 @@ class Iu891aStick:
             return
         if now_s < self._quiet_until_s or self.scans or not self._hands_over():
             return
-        try:
-            frame = strip_crcs(transmission.coded)
-        except ProtocolError:
-            frame = None
-        # A frame whose CRCs all fail looks like one without CRCs; the radio knows the format from the sync word.
-        if frame is None or frame.format is not transmission.frame_format or frame.problem is not None:
+        frame = good_frame(transmission)
+        if frame is None:
             self.counters.crc_errors += 1
             return
         if self._line.waiting >= MAX_WAITING:
@@ -150,7 +145,7 @@ class Iu891aStick:
         self.counters.heard += 1
         code = FORMAT_B_CODE if transmission.frame_format is FrameFormat.B else FORMAT_A_CODE
         rssi_dbm = min(max(transmission.rssi_dbm, -128), 127)
-        indication = ReceiveIndication(frame.data, self._time_s(now_s), code, rssi_dbm, *DECRYPTION)
+        indication = ReceiveIndication(frame, self._time_s(now_s), code, rssi_dbm, *DECRYPTION)
         self._say(Message(Service.GATEWAY, Gateway.RECEIVED, indication.to_body()), now_s)
 
     def due(self, now_s: float) -> list[bytes]:
@@ -240,8 +235,4 @@ class Iu891aStick:
     def _say(self, message: Message, at_s: float) -> None:
         whole = message.to_bytes()
         # The CRC is what may go wrong, not the mark of the end, without which two messages were lost.
-        pieces = self.faults.pieces(whole[:-1], self._rng)
-        if pieces:
-            pieces[-1] += bytes((END,))
-        for piece in pieces:
-            self._line.say(piece, at_s + self.faults.slow_s)
+        self.faults.write(whole[:-1], self._line, at_s, self._rng, end=whole[-1:])

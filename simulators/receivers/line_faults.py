@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, Protocol, runtime_checkable
 
+from simulators.receivers.serial_line import SerialLine
+
 STRAYS: Final = (0xD5, 0xFE)
 """Bytes that real sticks were seen to write before a frame."""
 
@@ -37,6 +39,16 @@ class LineFaults:
         cuts = sorted(rng.sample(range(1, len(data)), min(len(data) - 1, 5)))
         return [data[start:end] for start, end in zip([0, *cuts], [*cuts, len(data)], strict=True)]
 
+    def write(self, data: bytes, line: SerialLine, at_s: float, rng: random.Random, *, end: bytes = b"") -> None:
+        """Write what becomes of one frame; `end` stands behind its checksum, and always arrives as it is."""
+        pieces = self.pieces(data, rng)
+        if pieces:
+            pieces[-1] += end
+        for piece in pieces:
+            line.say(piece, at_s + self.slow_s)
+
+
+NO_FAULTS: Final = LineFaults()
 
 FAULTS: Final[dict[str, LineFaults]] = {
     "bad-checksum": LineFaults(bad_checksum=0.2),

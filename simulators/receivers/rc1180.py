@@ -12,7 +12,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
-from protocols.errors import ProtocolError
 from protocols.receivers.rc1180.settings import (
     ENTER,
     HEARD_MODES,
@@ -27,9 +26,8 @@ from protocols.receivers.rc1180.settings import (
     rssi_raw,
 )
 from protocols.receivers.rc1180.stream import with_layout
-from protocols.wmbus.link import strip_crcs
-from simulators.air import Transmission
-from simulators.receivers.line_faults import LineFaults
+from simulators.air import Transmission, good_frame
+from simulators.receivers.line_faults import NO_FAULTS, LineFaults
 from simulators.receivers.serial_line import SerialLine
 
 LONGEST_TO_SEND: Final = 0xF6
@@ -105,9 +103,9 @@ class Rc1180Stick:
         speaks_unasked: bool = False,
         latency_s: float = 0.01,
         settle_s: float = SETTLE_S,
-        faults: LineFaults | None = None,
+        faults: LineFaults = NO_FAULTS,
     ) -> None:
-        self.faults = faults or LineFaults()
+        self.faults = faults
         self.counters = Rc1180Counters()
         self.memory = settings or memory()
         self._works = self.memory
@@ -157,15 +155,12 @@ class Rc1180Stick:
             return
         if self.configuring or self._quiet_until_s is None:
             return
-        try:
-            frame = strip_crcs(transmission.coded, transmission.frame_format)
-        except ProtocolError:
-            frame = None
-        if frame is None or frame.problem is not None:
+        frame = good_frame(transmission)
+        if frame is None:
             self.counters.crc_errors += 1
             return
         try:
-            piece = with_layout(frame.data, self.memory.layout or Layout(), rssi_raw(transmission.rssi_dbm))
+            piece = with_layout(frame, self.memory.layout or Layout(), rssi_raw(transmission.rssi_dbm))
         except ValueError:
             self.counters.too_long += 1
             return
@@ -263,8 +258,7 @@ class Rc1180Stick:
         self._write(answer, now_s + self._latency_s)
 
     def _write(self, data: bytes, at_s: float) -> None:
-        for piece in self.faults.pieces(data, self._rng):
-            self._line.say(piece, at_s + self.faults.slow_s)
+        self.faults.write(data, self._line, at_s, self._rng)
 
 
 class FramedRc1180Stick(Rc1180Stick):

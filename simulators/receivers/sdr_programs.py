@@ -12,11 +12,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import ClassVar, Final
 
-from protocols.errors import ProtocolError
 from protocols.media import manufacturer_letters
 from protocols.model import FrameFormat
-from protocols.wmbus.link import strip_crcs
-from simulators.air import Transmission
+from simulators.air import Transmission, good_frame
 from simulators.receivers.cut_crcs import cut_crcs
 
 PRINTED_TWICE: Final = 0.3
@@ -64,12 +62,9 @@ class _Program:
             self.counters.wrong_mode += 1
             return
         self.counters.heard += 1
-        try:
-            frame = strip_crcs(transmission.coded)
-            good = frame.format is transmission.frame_format and frame.problem is None
-            data = frame.data if good else cut_crcs(transmission)
-        except ProtocolError:
-            good, data = False, cut_crcs(transmission)
+        frame = good_frame(transmission)
+        good = frame is not None
+        data = cut_crcs(transmission) if frame is None else frame
         self.counters.crc_errors += not good
         for line in self._lines(transmission, signal, data, good):
             self.counters.written += 1

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from protocols.captures.plausible import is_whole, length_fits
+from protocols.wmbus.control import UNASKED
 
 KEY_BYTES: Final = 16
 SHORT_KEY_BYTES: Final = 8
@@ -27,8 +28,6 @@ _NUMBER: Final = re.compile(r"(?!0000)[0-9A-Fa-f]{4,20}")
 """A meter's number or a device's identifier; the offsets of a hex dump begin with zeros."""
 _METER_NUMBER: Final = re.compile(r"(?!0000)[0-9]{6,10}")
 _EIGHT_DIGITS: Final = re.compile(r"[0-9]{8}")
-_SENT_UNASKED: Final = frozenset({0x44, 0x46})
-"""C fields of meters' own telegrams; a number's digits look like others far too often."""
 
 _MIN_NAME: Final = 4
 """Characters of the shortest column that can say whose a key is."""
@@ -65,4 +64,5 @@ def _is_telegram(digits: str) -> bool:
     if len(digits) % 2:
         return False
     data = bytes.fromhex(digits)
-    return is_whole(data) and (data[1] in _SENT_UNASKED or not length_fits(data))
+    # A number's digits look like other C fields far too often.
+    return is_whole(data) and (data[1] in UNASKED or not length_fits(data))

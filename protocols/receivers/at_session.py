@@ -9,14 +9,12 @@ from typing import ClassVar, Final
 
 from protocols.model import Link
 from protocols.receivers.events import Damaged, Failed, Frame, HostEvent, Ready, ReceiverInfo, Send
-from protocols.receivers.lora_channel import BANDWIDTH_HZ, Channel
-from protocols.receivers.lora_radio import reception
+from protocols.receivers.lora_channel import Channel
 from protocols.receivers.open_request import OpenRequest, Patience
-from protocols.receivers.text_lines import LineStream
+from protocols.receivers.text_lines import LineStream, packet_in, to_line
 
 PATIENCE: Final = Patience()
 ONCE: Final = Patience(attempts=1)
-MAX_PACKET: Final = 255
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,15 +94,10 @@ class AtSession(ABC):
 
     def _packet(self, digits: str, rssi_dbm: int | None, snr_db: float | None) -> Frame | Damaged:
         """Return the packet that stands in a line in hex; `Damaged` when there is none."""
-        try:
-            packet = bytes.fromhex(digits)
-        except ValueError:
-            packet = b""
-        if not 0 < len(packet) <= MAX_PACKET:
+        packet = packet_in(digits)
+        if packet is None:
             return Damaged("a reception without a packet in hex", digits.encode())
-        channel = self._channel
-        lora = reception(channel.frequency_hz, channel.spreading_factor, BANDWIDTH_HZ, snr_db)
-        return Frame(packet, rssi_dbm, link=Link.LORAWAN, lora=lora)
+        return Frame(packet, rssi_dbm, link=Link.LORAWAN, lora=self._channel.reception(snr_db))
 
     def _answered(self, line: str) -> list[HostEvent]:
         exchange = self._script[self._place]
@@ -127,13 +120,9 @@ class AtSession(ABC):
     def _ask(self, place: int) -> Send:
         self._place, self._busy = place, False
         exchange = self._script[place]
-        return self._request.ask(_line(exchange.command), exchange.patience)
+        return self._request.ask(to_line(exchange.command), exchange.patience)
 
     def _fail(self, reason: str, hint: str) -> Failed:
         self._request.close()
         self._failed = True
         return Failed(reason, hint, identified=self._place >= self.IDENTIFIED_FROM)
-
-
-def _line(command: str) -> bytes:
-    return command.encode("ascii") + b"\r\n"

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
+from protocols.lorawan.facts import LoraReception
+from protocols.receivers.lora_radio import reception
+
 FREQUENCIES: Final = ("868.1", "868.3", "868.5", "869.525")
 """In MHz: the channels that every device of region EU868 has, and the one of the second receive window.
 
@@ -53,3 +56,7 @@ class Channel:
     def frequency_mhz(self) -> str:
         """The frequency in MHz, with every digit that it needs."""
         return f"{Decimal(self.frequency_hz) / 1_000_000:f}"
+
+    def reception(self, snr_db: float | None) -> LoraReception:
+        """Return what is known of a packet that was heard in it, with its signal-to-noise ratio."""
+        return reception(self.frequency_hz, self.spreading_factor, BANDWIDTH_HZ, snr_db)

@@ -6,13 +6,10 @@ from collections.abc import Container
 from typing import Final
 
 from protocols.media import LETTERS_MASK, manufacturer_letters
-from protocols.wmbus.control import C_FIELDS
+from protocols.wmbus.control import C_FIELDS, UNASKED
 from protocols.wmbus.link import MIN_LENGTH
 
 HEAD_SIZE: Final = 4
-UNASKED: Final = frozenset((0x44, 0x46))
-"""C fields of nearly all telegrams that are heard: SND-NR and SND-IR."""
-
 HIDDEN_WITHIN: Final = 16
 """How far into what looked like a telegram another one is looked for: where one is, the first was noise."""
 

@@ -7,7 +7,24 @@ from typing import Final
 MAX_LINE: Final = 640
 """Longest line that is kept: 255 bytes in hex and the words around them."""
 
+MAX_PACKET: Final = 255
+"""Bytes of the longest LoRa packet."""
+
 _PRINTABLE: Final = frozenset(range(0x20, 0x7F))
+
+
+def to_line(text: str) -> bytes:
+    """Return a command or an answer with its line end; `UnicodeError` when it is not ASCII."""
+    return text.encode("ascii") + b"\r\n"
+
+
+def packet_in(digits: str) -> bytes | None:
+    """Return the LoRa packet that stands in a line in hex; None when there is none."""
+    try:
+        packet = bytes.fromhex(digits)
+    except ValueError:
+        return None
+    return packet if 0 < len(packet) <= MAX_PACKET else None
 
 
 class LineStream:

@@ -53,6 +53,9 @@ C_MEANINGS: dict[str, str] = {
 FROM_PRIMARY = 0x40
 """PRM bit: set in messages of the side that starts the exchange."""
 
+UNASKED = frozenset({0x44, 0x46})
+"""C fields of nearly all telegrams that are heard: SND-NR and SND-IR."""
+
 DOWNLINK = frozenset({"SND-NKE", "SND-UD", "SND-UD2", "SND-UD3", "REQ-UD1", "REQ-UD2", "CNF-IR"})
 """Messages that only a gateway sends."""
 

@@ -10,8 +10,9 @@ from protocols.mbus.encode import encode_records
 from protocols.model import Address
 from protocols.wmbus.ci import Content
 from protocols.wmbus.encode import SYNCHRONOUS, TransportHeader, link_frame, transport_clear
+from protocols.wmbus.two_way import SND_NR
 from simulators.devices.model import EndDevice
-from simulators.meters.model import SND_NR, scaled
+from simulators.meters.model import scaled
 
 FPORT: Final = 1
 BATTERY_DAYS: Final = 16 * 365

@@ -10,8 +10,9 @@ from typing import ClassVar
 from protocols.mbus.encode import encode_records
 from protocols.wmbus.ci import Content
 from protocols.wmbus.encode import SYNCHRONOUS, TransportHeader, link_frame, transport_clear
+from protocols.wmbus.two_way import SND_NR
 from simulators.consumption import month_start, temperature
-from simulators.meters.model import SND_NR, Item, Meter, meter_date, scaled
+from simulators.meters.model import Item, Meter, meter_date, scaled
 
 
 class HeatCostAllocator(Meter):

@@ -8,7 +8,8 @@ from typing import ClassVar, Final
 from protocols.mbus.encode import compact_from_full, encode_records
 from protocols.wmbus.ci import Content
 from protocols.wmbus.encode import extended_link_session, link_frame, session_number, transport_clear
-from simulators.meters.model import SND_NR, SYNCHRONOUS_CC, Meter
+from protocols.wmbus.two_way import SND_NR
+from simulators.meters.model import SYNCHRONOUS_CC, Meter
 
 FULL_EVERY: Final = 8
 """One telegram in eight carries the record headers."""

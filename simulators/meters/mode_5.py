@@ -7,7 +7,8 @@ from datetime import datetime
 from protocols.mbus.encode import encode_records
 from protocols.wmbus.ci import Content
 from protocols.wmbus.encode import SYNCHRONOUS, TransportHeader, link_frame, transport_mode_5
-from simulators.meters.model import SND_NR, Meter
+from protocols.wmbus.two_way import SND_NR
+from simulators.meters.model import Meter
 
 
 class Mode5Meter(Meter):

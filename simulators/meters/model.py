@@ -15,7 +15,6 @@ from typing import ClassVar, Final, TypeAlias, cast
 from protocols.model import Address, FrameFormat, Key, Value
 from simulators.consumption import Consumption
 
-SND_NR: Final = 0x44
 SYNCHRONOUS_CC: Final = 0x20
 """Communication control field of a meter that only sends, at the times that its access number tells."""
 

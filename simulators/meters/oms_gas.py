@@ -9,7 +9,8 @@ from typing import ClassVar
 from protocols.mbus.encode import encode_records
 from protocols.wmbus.ci import Content
 from protocols.wmbus.encode import TransportHeader, extended_link, link_frame, transport_mode_7
-from simulators.meters.model import SND_NR, SYNCHRONOUS_CC, Item, Meter, SimulatedMeter, meter_time, scaled
+from protocols.wmbus.two_way import SND_NR
+from simulators.meters.model import SYNCHRONOUS_CC, Item, Meter, SimulatedMeter, meter_time, scaled
 
 
 class OmsGas(Meter):

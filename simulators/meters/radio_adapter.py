@@ -9,8 +9,9 @@ from typing import ClassVar
 from protocols.mbus.encode import encode_records
 from protocols.wmbus.ci import Content
 from protocols.wmbus.encode import TransportHeader, extended_link, link_frame, transport_mode_5
+from protocols.wmbus.two_way import SND_NR
 from simulators.consumption import month_start
-from simulators.meters.model import SND_NR, SYNCHRONOUS_CC, Item, Meter, meter_date, scaled
+from simulators.meters.model import SYNCHRONOUS_CC, Item, Meter, meter_date, scaled
 
 
 class RadioAdapter(Meter):

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
-from protocols.receivers.text_lines import LineStream
+from protocols.receivers.text_lines import LineStream, to_line
 from simulators.air import Transmission
 from simulators.receivers.serial_line import SerialLine
 
@@ -98,4 +98,4 @@ class AtModule(ABC):
         return self._line.next_due_s
 
     def _say(self, line: str, at_s: float) -> None:
-        self._line.say(line.encode("ascii") + b"\r\n", at_s)
+        self._line.say(to_line(line), at_s)

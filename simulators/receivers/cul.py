@@ -13,7 +13,7 @@ from typing import ClassVar, Final
 from protocols.receivers.cc1101 import rssi_raw
 from protocols.receivers.cul.line import CRC_OK, MARK, SIGNAL_SIZE, CulTelegram
 from protocols.receivers.cul.settings import APPEND_SIGNAL, LETTERS, OFF, REPORT, VERSION, confirmation
-from protocols.receivers.text_lines import LineStream
+from protocols.receivers.text_lines import LineStream, to_line
 from protocols.wmbus.link import MIN_LENGTH, size_on_air
 from simulators.air import Transmission
 from simulators.receivers.line_faults import NO_FAULTS, LineFaults
@@ -153,7 +153,7 @@ class CulStick:
             line = self._with_wrong_digit(line)
         # What the others take for a checksum is the end of the line here.
         faults = replace(self.faults, bad_checksum=0.0)
-        faults.write(line.encode("ascii") + b"\r\n", self._line, at_s, self._rng)
+        faults.write(to_line(line), self._line, at_s, self._rng)
 
     def _with_wrong_digit(self, line: str) -> str:
         """A telegram with another digit where its last CRC stands; any other line as it is."""

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
-from protocols.receivers.text_lines import LineStream
+from protocols.receivers.text_lines import LineStream, to_line
 from simulators.air import Transmission
 from simulators.receivers.serial_line import SerialLine
 
@@ -124,7 +124,7 @@ class Rn2483Stick:
         )
 
     def _say(self, line: str, at_s: float) -> None:
-        self._line.say(line.encode("ascii") + b"\r\n", at_s)
+        self._line.say(to_line(line), at_s)
 
     def _answer(self, line: str) -> str:
         words = tuple(line.split())

@@ -13,7 +13,7 @@ from protocols.receivers.damage_run import DamageRun
 from protocols.receivers.events import Damaged, Failed, Frame, HostEvent, Ready, ReceiverInfo, Send
 from protocols.receivers.open_request import OpenRequest, Patience
 from protocols.receivers.standstill import Standstill
-from protocols.receivers.text_lines import LineStream
+from protocols.receivers.text_lines import LineStream, to_line
 
 TITLE: Final = "CUL, nanoCUL"
 
@@ -105,7 +105,7 @@ class HostSession:
             events.append(self._frame(piece))
             if piece.rssi_raw is None and not piece.is_cut and self._step is Step.LISTENING:
                 # The setting that is never answered has not arrived.
-                events.append(Send(_line(REPORT_ALL)))
+                events.append(Send(to_line(REPORT_ALL)))
         return events
 
     def _frame(self, telegram: CulTelegram) -> Frame:
@@ -162,7 +162,7 @@ class HostSession:
 
     def _ask_version(self) -> Send:
         self._step = Step.VERSION
-        return self._request.ask(_line(VERSION), PROBE_PATIENCE)
+        return self._request.ask(to_line(VERSION), PROBE_PATIENCE)
 
     def _ask_mode(self) -> Send:
         # The setting comes first, so that the answer to the other says that the stick has come so far.
@@ -170,7 +170,7 @@ class HostSession:
         return self._request.ask(self._mode_request(), MODE_PATIENCE)
 
     def _mode_request(self) -> bytes:
-        return _line(REPORT_ALL) + _line(listen_command(self._letter))
+        return to_line(REPORT_ALL) + to_line(listen_command(self._letter))
 
     def _no_answer(self) -> list[HostEvent]:
         waited_s = self._request.patience.total_s
@@ -199,7 +199,3 @@ def _version(line: str) -> tuple[str, str] | None:
         return None
     firmware = f"{_A_CULFW} {found['version']}" if _A_CULFW in line else found["version"]
     return names[-1].strip("()[],"), firmware
-
-
-def _line(command: str) -> bytes:
-    return command.encode("ascii") + b"\r\n"

@@ -11,9 +11,9 @@ from typing import Final, TypeAlias
 
 from protocols.mbus.crc import crc16_en13757
 from protocols.receivers.rc1180.settings import PROMPT, Layout, rssi_dbm
-from protocols.receivers.telegram_head import HEAD_SIZE, HIDDEN_WITHIN, UNASKED, is_head, is_unasked
+from protocols.receivers.telegram_head import HEAD_SIZE, HIDDEN_WITHIN, is_head, is_unasked
 from protocols.wmbus.ci import CI_FIELDS
-from protocols.wmbus.control import C_FIELDS
+from protocols.wmbus.control import C_FIELDS, UNASKED
 from protocols.wmbus.link import HEADER_SIZE, MIN_LENGTH
 
 START: Final = 0x68

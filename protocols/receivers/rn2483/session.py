@@ -7,11 +7,10 @@ from typing import Final
 
 from protocols.model import Link
 from protocols.receivers.events import Damaged, Failed, Frame, HostEvent, Ready, ReceiverInfo, Send
-from protocols.receivers.lora_channel import BANDWIDTH_HZ, Channel
-from protocols.receivers.lora_radio import reception
+from protocols.receivers.lora_channel import Channel
 from protocols.receivers.open_request import OpenRequest, Patience
 from protocols.receivers.rn2483.settings import commands
-from protocols.receivers.text_lines import LineStream
+from protocols.receivers.text_lines import LineStream, packet_in, to_line
 
 VERSION: Final = "sys get ver"
 PAUSE: Final = "mac pause"
@@ -25,7 +24,6 @@ BUSY: Final = "busy"
 REFUSALS: Final = ("invalid_param", BUSY, "unknown_command")
 MODELS: Final = ("RN2483", "RN2903")
 
-MAX_PACKET: Final = 255
 PATIENCE: Final = Patience()
 QUALITY_PATIENCE: Final = Patience(deadline_s=1.0, attempts=1)
 """Strength is asked for once: the answers to a repeated question could be taken for those to the next."""
@@ -145,11 +143,8 @@ class HostSession:
             return [Damaged("the radio heard a packet whose CRC is wrong", b""), self._ask(Step.BEGIN, LISTEN)]
         if word != RECEIVED:
             return []
-        try:
-            packet = bytes.fromhex(digits)
-        except ValueError:
-            packet = b""
-        if not 0 < len(packet) <= MAX_PACKET:
+        packet = packet_in(digits)
+        if packet is None:
             return [Damaged("radio_rx without a packet in hex", line.encode()), self._ask(Step.BEGIN, LISTEN)]
         self._packet, self._snr_db = packet, None
         return [self._ask(Step.SNR, SNR)]
@@ -168,23 +163,17 @@ class HostSession:
         packet, self._packet = self._packet, b""
         if not packet:
             return []
-        channel = self._channel
-        lora = reception(channel.frequency_hz, channel.spreading_factor, BANDWIDTH_HZ, self._snr_db)
-        return [Frame(packet, rssi_dbm, link=Link.LORAWAN, lora=lora)]
+        return [Frame(packet, rssi_dbm, link=Link.LORAWAN, lora=self._channel.reception(self._snr_db))]
 
     def _ask(self, step: Step, command: str) -> Send:
         self._step, self._command = step, command
         patience = QUALITY_PATIENCE if step in (Step.SNR, Step.RSSI) else PATIENCE
-        return self._request.ask(_line(command), patience)
+        return self._request.ask(to_line(command), patience)
 
     def _fail(self, reason: str, hint: str) -> Failed:
         self._step, self._command = Step.FAILED, ""
         self._request.close()
         return Failed(reason, hint, identified=bool(self._version[0]))
-
-
-def _line(command: str) -> bytes:
-    return command.encode("ascii") + b"\r\n"
 
 
 def _number(line: str) -> int | None:

@@ -10,8 +10,7 @@ from protocols.model import Link
 from protocols.receivers.damage_run import DamageRun
 from protocols.receivers.events import Damaged, Failed, Frame, HostEvent, Ready, ReceiverInfo, Send
 from protocols.receivers.iu891a.codes import MODULES as GATEWAYS
-from protocols.receivers.lora_channel import BANDWIDTH_HZ, Channel
-from protocols.receivers.lora_radio import reception
+from protocols.receivers.lora_channel import Channel
 from protocols.receivers.open_request import LINE_END, OpenRequest
 from protocols.receivers.slip import WAKE_UP, Message, SlipStream
 from protocols.receivers.wimod.codes import STATUS_TEXTS, Device, Endpoint, Radio, RadioMode, Status, response
@@ -108,10 +107,8 @@ class HostSession:
         if message.code != Radio.RAW_RECEIVED:
             return []
         packet = RawPacket.from_payload(message.payload)
-        channel = self._channel
         snr_db = None if packet.snr_db is None else float(packet.snr_db)
-        lora = reception(channel.frequency_hz, channel.spreading_factor, BANDWIDTH_HZ, snr_db)
-        return [Frame(packet.data, packet.rssi_dbm, link=Link.LORAWAN, lora=lora)]
+        return [Frame(packet.data, packet.rssi_dbm, link=Link.LORAWAN, lora=self._channel.reception(snr_db))]
 
     def _managed(self, message: Message) -> list[HostEvent]:
         if message.code == Device.POWER_UP and self._step not in (Step.NEW, Step.PING):

@@ -2,25 +2,16 @@
 
 from __future__ import annotations
 
-from functools import reduce
-from operator import xor
 from typing import Final
 
 from protocols.captures.model import NotRecognised, Pasted
 from protocols.decode import decode
-from protocols.errors import BadChecksum, BadField
 from protocols.model import Outcome, RawFrame, Telegram
+from protocols.receivers.amb8465.envelope import Code, CommandFrame
 from protocols.receivers.cc1101 import rssi_dbm
 from protocols.wmbus.transport import TransportLayer
 
 KIND: Final = "AMB8465 envelope"
-LAYER: Final = "amb8465"
-
-START: Final = 0xFF
-TRANSMIT: Final = 0x00
-RECEIVED: Final = 0x03
-OVERHEAD: Final = 4
-"""Start, command, length and checksum."""
 
 BLOCK: Final = 16
 """Bytes of an AES block."""
@@ -31,15 +22,12 @@ def read(data: bytes) -> Pasted:
 
     `NotRecognised` says which other command it is.
     """
-    if len(data) < OVERHEAD or data[0] != START or data[2] + OVERHEAD != len(data):
-        raise BadField("length does not fit", layer=LAYER, offset=0)
-    if reduce(xor, data[:-1]) != data[-1]:
-        raise BadChecksum("its XOR checksum does not fit", layer=LAYER, offset=len(data) - 1)
-    command, payload = data[1], data[3:-1]
-    if command == TRANSMIT and payload:
+    command = CommandFrame.from_bytes(data)
+    payload = command.payload
+    if command.code == Code.TRANSMIT and payload:
         return Pasted(RawFrame(bytes((len(payload),)) + payload), KIND, ("sent by the host",))
-    if command != RECEIVED:
-        message = f"{KIND} with command {command:02X}, in which there is no telegram"
+    if command.code != Code.RECEIVED:
+        message = f"{KIND} with command {command.code:02X}, in which there is no telegram"
         raise NotRecognised(message, "paste a frame that starts FF 03")
     return _received(payload)
 

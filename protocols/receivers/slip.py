@@ -9,9 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
+from protocols.errors import BadChecksum, BadField, ProtocolError, Truncated
 from protocols.receivers.checksums import crc16_x25
 from protocols.receivers.events import Damaged
 
+LAYER: Final = "slip"
 END: Final = 0xC0
 ESCAPE: Final = 0xDB
 ESCAPED_END: Final = 0xDC
@@ -47,6 +49,17 @@ class Message:
         escaped = plain.replace(bytes((ESCAPE,)), bytes((ESCAPE, ESCAPED_ESCAPE)))
         escaped = escaped.replace(bytes((END,)), bytes((ESCAPE, ESCAPED_END)))
         return bytes((END,)) + escaped + bytes((END,))
+
+    @classmethod
+    def from_slip(cls, raw: bytes) -> Message:
+        """Read what stands between two ends; raises `BadField`, `Truncated` or `BadChecksum`."""
+        plain = _unescape(raw)
+        if len(plain) < HEAD_SIZE + CRC_SIZE:
+            raise Truncated("it is too short", layer=LAYER, offset=len(raw))
+        body, crc = plain[:-CRC_SIZE], int.from_bytes(plain[-CRC_SIZE:], "little")
+        if crc16_x25(body) != crc:
+            raise BadChecksum("its CRC does not fit", layer=LAYER, offset=len(raw) - CRC_SIZE)
+        return cls(body[0], body[1], body[HEAD_SIZE:])
 
     @property
     def name(self) -> str:
@@ -90,27 +103,28 @@ class SlipStream:
     def _ended(self, raw: bytes) -> StreamEvent:
         if self._too_long:
             return Damaged(f"more than {MAX_RAW} bytes without the end of a message", raw)
-        plain = _unescape(raw)
-        if plain is None or len(plain) < HEAD_SIZE + CRC_SIZE:
-            return Damaged("bytes outside any message", raw)
-        body, crc = plain[:-CRC_SIZE], int.from_bytes(plain[-CRC_SIZE:], "little")
-        if crc16_x25(body) != crc:
+        try:
+            return Message.from_slip(raw)
+        except BadChecksum:
             return Damaged("the CRC of a message does not match", raw)
-        return Message(body[0], body[1], body[HEAD_SIZE:])
+        except ProtocolError:
+            return Damaged("bytes outside any message", raw)
 
 
-def _unescape(raw: bytes) -> bytes | None:
-    """Undo SLIP's escapes; None when one is none."""
+def _unescape(raw: bytes) -> bytes:
+    """Undo SLIP's escapes."""
     plain = bytearray()
     escaped = False
-    for byte in raw:
+    for offset, byte in enumerate(raw):
         if escaped:
             if byte not in ESCAPED:
-                return None
+                raise BadField(f"{byte:02X} after the escape DB", layer=LAYER, offset=offset)
             plain.append(ESCAPED[byte])
             escaped = False
         elif byte == ESCAPE:
             escaped = True
         else:
             plain.append(byte)
-    return None if escaped else bytes(plain)
+    if escaped:
+        raise Truncated("it ends with the escape DB", layer=LAYER, offset=len(raw))
+    return bytes(plain)

@@ -6,10 +6,9 @@ import sys
 import time
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable
-from contextlib import ExitStack, closing, suppress
+from contextlib import ExitStack, closing
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TextIO
 
 from fieldtool.cli import output
 from fieldtool.cli.command import Command
@@ -19,8 +18,9 @@ from fieldtool.cli.mqtt_option import add_mqtt_option
 from fieldtool.cli.open_receivers import open_receivers
 from fieldtool.cli.options import seconds
 from fieldtool.cli.profiles_option import add_profiles_option, profiles_in_use
+from fieldtool.cli.recording import Recording
 from fieldtool.cli.standard_input import NO_KEYBOARD, NO_KEYBOARD_HINT, share_standard_input
-from fieldtool.errors import OutputError, ReceiverError
+from fieldtool.errors import ReceiverError
 from fieldtool.exit_codes import ExitCode
 from fieldtool.export.lines import outcome_text, telegram_line
 from fieldtool.export.telegram_json import telegram_json
@@ -29,7 +29,6 @@ from fieldtool.keys.lazy_keys import LazyKeys, follower_maker
 from fieldtool.pipeline.listening import Heard, Listening, News
 from fieldtool.sources.events import SourceEvent
 from fieldtool.sources.registry import SOURCES
-from protocols.captures.hex_lines import format_line
 from protocols.learned import LearnedDecoder
 from protocols.model import Telegram
 from protocols.plural import counted
@@ -72,7 +71,7 @@ def _run(arguments: Namespace) -> ExitCode:
 
         return listening_screens(arguments, sources, given, profiles, formats)
     with ExitStack() as stack:
-        record = stack.enter_context(_open_record(arguments.record)) if arguments.record else None
+        record = stack.enter_context(closing(Recording(arguments.record))) if arguments.record else None
         store = stack.enter_context(closing(LazyKeys(arguments.store, arguments.passphrase_file)))
         if not given:
             # Ask for the passphrase now, not in the middle of the first telegram.
@@ -98,16 +97,16 @@ def _wants_screens(arguments: Namespace) -> bool:
 
 
 def _asked_for_lines(arguments: Namespace) -> bool:
-    return bool(arguments.json or arguments.lines or arguments.seconds or arguments.record)
+    return bool(arguments.json or arguments.lines or arguments.seconds)
 
 
-def shower(*, json: bool, record: TextIO | None = None) -> Callable[[Heard], None]:
+def shower(*, json: bool, record: Recording | None = None) -> Callable[[Heard], None]:
     """Return what prints one telegram, and records it."""
     utc_offset = datetime.now().astimezone().utcoffset() or timedelta(0)
 
     def show(heard: Heard) -> None:
         if record is not None:
-            _write_record(record, format_line(heard.telegram.frame))
+            record.write(heard.telegram.frame)
         if not heard.duplicate:
             output.data(telegram_json(heard.telegram) if json else _line(heard.telegram, utc_offset), flush=True)
 
@@ -173,28 +172,6 @@ def sum_up(listening: Listening) -> None:
 def _line(telegram: Telegram, utc_offset: timedelta) -> str:
     word = outcome_text(telegram.outcome)
     return output.coloured(telegram_line(telegram, utc_offset), telegram.outcome, word)
-
-
-def _open_record(path: Path) -> TextIO:
-    try:
-        return path.open("a", encoding="ascii", newline="\n")
-    except OSError as error:
-        raise _no_record(str(path), error) from error
-
-
-def _write_record(record: TextIO, line: str) -> None:
-    try:
-        record.write(f"{line}\n")
-        record.flush()
-    except OSError as error:
-        # What is still waiting to be written must not fail once more when the file is closed.
-        with suppress(OSError):
-            record.close()
-        raise _no_record(record.name, error) from error
-
-
-def _no_record(name: str, error: OSError) -> OutputError:
-    return OutputError(f"{name} cannot be written: {error.strerror}", "choose another file for --record")
 
 
 LISTEN = Command(_configure, _run)

@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from fieldtool.access import IDLE_LOCK_S, choose_store
 from fieldtool.cli.formats_option import keep_formats
+from fieldtool.cli.recording import Recording
 from fieldtool.demo import Demo, running_demo
 from fieldtool.errors import UsageError
 from fieldtool.exit_codes import ExitCode
@@ -75,7 +76,10 @@ def listening_screens(
 ) -> ExitCode:
     """Open the screens over receivers; the passphrase is asked for before the first screen."""
     _need_terminal()
-    with closing(LazyKeys(arguments.store, arguments.passphrase_file, idle_lock_s=IDLE_LOCK_S)) as store:
+    with ExitStack() as stack:
+        recording = stack.enter_context(closing(Recording(arguments.record))) if arguments.record else None
+        lazy = LazyKeys(arguments.store, arguments.passphrase_file, idle_lock_s=IDLE_LOCK_S)
+        store = stack.enter_context(closing(lazy))
         if not given:
             store.open()
         keys = (lambda _: given) if given else store
@@ -87,13 +91,14 @@ def listening_screens(
             news_size=WITHOUT_NEWS,
             keys_epoch=lambda: store.epoch,
             session_book=None if given else SessionBook(store.documents),
+            subscribers=() if recording is None else (recording.write_beside,),
         )
         listening.start()
         try:
             run(
                 Session(
                     listening.reception,
-                    listening.newest,
+                    lambda: (*(() if recording is None else (recording.event,)), *listening.newest()),
                     lambda: "keys from the command line" if given else store.state_text,
                     touch=store.touch,
                     lock_keystore=store.lock if store.is_open else None,

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeAlias
 
-from fieldtool.pipeline.pipeline import KeysEpoch, Pipeline
+from fieldtool.pipeline.pipeline import KeysEpoch, Pipeline, Subscriber
 from fieldtool.pipeline.reception import Reception
 from fieldtool.sources.events import Lender, Source, SourceEvent, SourceState
 from fieldtool.sources.queue import BoundedQueue, FrameQueue
@@ -34,7 +34,8 @@ News: TypeAlias = Heard | SourceEvent
 class Listening:
     """Runs sources into one pipeline; `next` hands out telegrams and source events in the order in which they came.
 
-    Who does not call `next`, as screens do not, makes it with `news_size=0` and reads `reception` and `newest`.
+    Who does not call `next`, as screens do not, makes it with `news_size=0` and reads `reception` and `newest`;
+    `subscribers` are told of every telegram all the same.
     """
 
     def __init__(
@@ -45,12 +46,14 @@ class Listening:
         news_size: int = 10_000,
         keys_epoch: KeysEpoch = lambda: 0,
         session_book: SessionBook | None = None,
+        subscribers: Sequence[Subscriber] = (),
     ) -> None:
         self.reception = reception or Reception()
         self._sources = tuple(sources)
         self._frames = FrameQueue()
         self._news: BoundedQueue[News] | None = BoundedQueue(news_size) if news_size else None
-        self._pipeline = Pipeline(self._frames, decoder, self.reception, (self._hear,), keys_epoch, session_book)
+        hearers = (*subscribers, self._hear)
+        self._pipeline = Pipeline(self._frames, decoder, self.reception, hearers, keys_epoch, session_book)
         self._lock = threading.Lock()
         self._states: dict[str, SourceEvent | None] = {source.name: None for source in self._sources}
         self._connected: set[str] = set()

@@ -21,6 +21,8 @@ class SourceState(StrEnum):
     RECOVERED = "recovered"
     FAILED = "failed"
     ENDED = "ended"
+    RECORDING = "recording"
+    """No source: the capture that is written of all of them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,6 +44,7 @@ SOURCE_SIGNS: dict[SourceState, Sign] = {
     SourceState.LENT: Sign("◌", "in use by an action", "muted"),
     SourceState.FAILED: Sign("✗", "failed", "bad"),
     SourceState.ENDED: Sign("■", "ended", "muted"),
+    SourceState.RECORDING: Sign("●", "recording", "good"),
 }
 
 ALARM_GLYPH = "▲"

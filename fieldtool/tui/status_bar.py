@@ -40,7 +40,10 @@ _LOSSES = ("unusable", "dropped")
 _WHERE_THERE_ARE_ANY = ("unsupported", "not_permitted", "duplicates", "unusable")
 _ALWAYS = ("received", "shown")
 
-_WORKING = frozenset({SourceState.CONNECTED, SourceState.RECOVERED})
+_WORKING = frozenset({SourceState.CONNECTED, SourceState.RECOVERED, SourceState.RECORDING})
+
+_EXPLAINED = frozenset({SourceState.LOST, SourceState.FAILED})
+"""Shown with what happened, where there is room for it."""
 
 _SEPARATOR = " · "
 
@@ -98,13 +101,16 @@ class StatusBar(Widget):
 
 
 def _source_forms(sources: Sequence[SourceEvent]) -> list[list[Cell]]:
-    """The receivers in full, and shorter: a sign alone for what works, then a part of each name, troubles first."""
+    """The receivers in full, and shorter: without reasons, then a sign for what works, then a part of each name."""
     if not sources:
         return [[("○ no receiver", "muted")]]
     troubles_first = sorted(_briefly(sources), key=lambda named: named[0].state in _WORKING)
+    whole = [(source, source.source) for source in sources]
     return [
-        _source_cells([(source, source.source) for source in sources], frozenset()),
-        _source_cells([(source, source.source) for source in sources], _WORKING),
+        _source_cells(whole, frozenset(), explained=True),
+        _source_cells(whole, _WORKING, explained=True),
+        _source_cells(whole, frozenset()),
+        _source_cells(whole, _WORKING),
         _source_cells(troubles_first, _WORKING),
     ]
 
@@ -118,14 +124,17 @@ def _briefly(sources: Sequence[SourceEvent]) -> list[tuple[SourceEvent, str]]:
     return [(source, source.source) for source in sources]
 
 
-def _source_cells(named: Sequence[tuple[SourceEvent, str]], without_word: frozenset[SourceState]) -> list[Cell]:
+def _source_cells(
+    named: Sequence[tuple[SourceEvent, str]], without_word: frozenset[SourceState], *, explained: bool = False
+) -> list[Cell]:
     cells: list[Cell] = []
     for source, name in named:
         sign = SOURCE_SIGNS[source.state]
         if cells:
             cells.append((_SEPARATOR, "muted"))
         word = "" if source.state in without_word else f" {sign.word}"
-        cells += [(f"{sign.glyph} ", sign.style), (f"{safe_text(name)}{word}", "plain")]
+        why = f": {safe_text(source.detail)}" if explained and source.detail and source.state in _EXPLAINED else ""
+        cells += [(f"{sign.glyph} ", sign.style), (f"{safe_text(name)}{word}{why}", "plain")]
     return cells
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 from fieldtool.cli import screens
 from fieldtool.pipeline.reception import Reception
+from fieldtool.sources.events import SourceState
 from fieldtool.tui.session import Session
 from keystore.vault import Vault
 from tests.fieldtool.conftest import PASSPHRASE, Run
@@ -86,3 +88,41 @@ def test_simulated_meters_leave_the_own_store_open(
     with Vault.open(store) as vault:
         vault.unlock(PASSPHRASE)
         assert list(vault.records()) == [], "the simulated meters' keys are filed nowhere"
+
+
+@pytest.fixture
+def at_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody sits there: `listen` opens the screens."""
+    monkeypatch.setattr("fieldtool.cli.listen._wants_screens", lambda arguments: not arguments.lines)
+
+
+@pytest.mark.usefixtures("at_a_terminal")
+def test_what_the_screens_show_is_recorded_beside_them(
+    run: Run, capture: Path, opened: list[Session], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    recorded = tmp_path / "today.hex"
+    monkeypatch.setattr(screens, "run", lambda session: (opened.append(session), _all_of(capture, session)))
+    assert run("listen", f"file:{capture}", "--key", "00" * 16, "--record", recorded).code == 0
+    first = opened[0].sources()[0]
+    assert (first.source, first.state) == ("today.hex", SourceState.RECORDING)
+    assert recorded.read_text().splitlines() == capture.read_text().splitlines()[1:]
+
+
+@pytest.mark.usefixtures("at_a_terminal")
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+def test_a_recording_that_fails_is_seen_and_reception_goes_on(
+    run: Run, capture: Path, opened: list[Session], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(screens, "run", lambda session: (opened.append(session), _all_of(capture, session)))
+    assert run("listen", f"file:{capture}", "--key", "00" * 16, "--record", "/dev/full").code == 0
+    first = opened[0].sources()[0]
+    assert (first.state, first.detail) == (SourceState.FAILED, "/dev/full cannot be written: No space left on device")
+    assert opened[0].reception.counters.received == len(capture.read_text().splitlines()) - 1
+
+
+def _all_of(capture: Path, session: Session) -> None:
+    """Wait until all of a capture was received."""
+    expected, deadline = len(capture.read_text().splitlines()) - 1, time.monotonic() + 30
+    while session.reception.counters.received < expected:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)

@@ -72,6 +72,16 @@ def test_a_second_receiver_that_is_lost_is_seen_at_every_width(width: int) -> No
     assert "ttyUSB1 lost" in shown
 
 
+def test_what_happened_to_a_receiver_is_told_where_there_is_room() -> None:
+    assert "○ im871a /dev/ttyUSB1 lost: unplugged" in bottom_of(BUSY, 120, TWO)
+    assert "unplugged" not in bottom_of(BUSY, 60, TWO)
+
+
+def test_a_recording_is_shown_beside_the_receiver() -> None:
+    recording = SourceEvent("today.hex", SourceState.RECORDING, "recording to today.hex", NOW)
+    assert "● today.hex recording · ● im871a /dev/ttyUSB0 connected" in bottom_of(BUSY, 120, (recording, TWO[0]))
+
+
 def test_a_line_that_is_cut_says_so() -> None:
     many = tuple(replace(TWO[0], source=f"im871a /dev/ttyUSB{number}") for number in range(30))
     assert "…" in bottom_of(BUSY, 80, many).splitlines()[0]

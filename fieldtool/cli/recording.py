@@ -1,0 +1,57 @@
+"""The capture that `listen --record` appends to, beside lines and beside screens."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+
+from fieldtool.errors import OutputError
+from fieldtool.sources.events import SourceEvent, SourceState
+from protocols.captures.hex_lines import format_line
+from protocols.model import RawFrame, Telegram
+
+
+class Recording:
+    """A capture that grows by one line a frame, duplicates too; raises `OutputError` where it cannot be written."""
+
+    def __init__(self, path: Path) -> None:
+        self._name = str(path)
+        try:
+            self._file = path.open("a", encoding="ascii", newline="\n")
+        except OSError as error:
+            raise self._unwritable(error) from error
+        self._event = SourceEvent(path.name, SourceState.RECORDING, f"recording to {path}", datetime.now(UTC))
+
+    def write(self, frame: RawFrame) -> None:
+        """Append a frame, so that it is in the file whatever happens next."""
+        try:
+            self._file.write(f"{format_line(frame)}\n")
+            self._file.flush()
+        except OSError as error:
+            # What is still waiting to be written must not fail once more when the file is closed.
+            self.close()
+            raise self._unwritable(error) from error
+
+    def write_beside(self, telegram: Telegram, duplicate: bool) -> None:
+        """Append the frame of a telegram while screens are shown: reception goes on where that fails, see `event`."""
+        if self._file.closed:
+            return
+        try:
+            self.write(telegram.frame)
+        except OutputError as error:
+            failed, now = SourceState.FAILED, datetime.now(UTC)
+            self._event = SourceEvent(self._event.source, failed, error.message, now, error.hint, final=True)
+
+    @property
+    def event(self) -> SourceEvent:
+        """How it stands with the capture, for a status bar."""
+        return self._event
+
+    def close(self) -> None:
+        """Close the file."""
+        with suppress(OSError):
+            self._file.close()
+
+    def _unwritable(self, error: OSError) -> OutputError:
+        return OutputError(f"{self._name} cannot be written: {error.strerror}", "choose another file for --record")

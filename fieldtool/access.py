@@ -108,14 +108,22 @@ def open_with_credential(choice: StoreChoice) -> tuple[Vault, str]:
     return vault, credential
 
 
-def open_for_listening(choice: StoreChoice, *, idle_lock_s: float | None = None) -> tuple[Vault | None, str]:
+def somebody_would_be_asked(choice: StoreChoice) -> bool:
+    """Whether to open a store may mean to ask for its passphrase at the terminal."""
+    return choice.passphrase_file is None and sys.stdin.isatty()
+
+
+def open_for_listening(
+    choice: StoreChoice, *, idle_lock_s: float | None = None, may_ask: bool = True
+) -> tuple[Vault | None, str]:
     """Open the store for a command that can also do without: (None, reason) when there is none, or no one to ask.
 
-    A store that was named must be there; a passphrase that was given must fit.
+    A store that was named must be there; a passphrase that was given must fit. Without `may_ask` nobody is asked.
     """
     if not choice.path.exists() and not choice.chosen:
         return None, f"no keystore at {choice.path}; make one with `fieldtool store create`"
-    if choice.passphrase_file is None and not sys.stdin.isatty() and choice.path.exists():
+    may_ask = may_ask and somebody_would_be_asked(choice)
+    if choice.passphrase_file is None and not may_ask and choice.path.exists():
         vault = Vault.open(choice.path, settings=vault_settings(idle_lock_s))
         if _unlocked_by_keychain(vault):
             _tell_history(vault)

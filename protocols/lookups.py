@@ -1,4 +1,4 @@
-"""What a look-up of keys may offer besides keys: many at once, why it has none, and which ones were revoked.
+"""What a look-up of keys may offer besides keys: many at once, those at hand, why it has none, which were revoked.
 
 Neither `KeyLookup` nor `LorawanKeys` has to: a plain function is a look-up as well. Whoever wants to know asks here.
 """
@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
-from protocols.model import Address, Key
+from protocols.model import Address, Key, KeyLookup
 
 Whose_contra = TypeVar("Whose_contra", contravariant=True)
 
@@ -40,6 +40,13 @@ class LooksUpMany(Protocol):
         """The keys of each address as the look-up gives them; addresses may be missing, to be asked for singly."""
 
 
+class HasKeysAtHand(Protocol):
+    """A look-up that may have to ask a person before it gives keys, for a passphrase, and can tell which it has."""
+
+    def at_hand(self, address: Address, /) -> Sequence[Key]:
+        """The keys filed for an address that can be had without asking anybody, best first."""
+
+
 @dataclass(frozen=True, slots=True)
 class Unavailable:
     """Why no key can be looked up, and what to do."""
@@ -68,3 +75,9 @@ def keys_of_many(keys: object, addresses: Sequence[Address]) -> Mapping[Address,
     """Ask a look-up for the keys of many addresses; empty where it does not `LooksUpMany`."""
     of_many: Callable[[Sequence[Address]], Mapping[Address, Sequence[Key]]] | None = getattr(keys, "of_many", None)
     return {} if of_many is None or not addresses else of_many(addresses)
+
+
+def keys_at_hand(keys: KeyLookup, address: Address) -> Sequence[Key]:
+    """Ask a look-up for the keys of an address that are useful, not needed; all of them unless it `HasKeysAtHand`."""
+    at_hand: KeyLookup | None = getattr(keys, "at_hand", None)
+    return keys(address) if at_hand is None else at_hand(address)

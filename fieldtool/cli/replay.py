@@ -92,7 +92,7 @@ def _run(arguments: Namespace) -> ExitCode:
     formats = formats_in_use(arguments)
     with (
         settled(),
-        closing(LazyKeys(arguments.store, arguments.passphrase_file)) as store,
+        closing(LazyKeys(arguments.store, arguments.passphrase_file, all_at_hand=True)) as store,
         compared(arguments, files) as against,
     ):
         devices = FollowedDevices(store, arguments.key)

@@ -23,15 +23,24 @@ class LazyKeys:
 
     The first look-up raises what `fieldtool.access.open_for_listening` raises, and `reason` says why there is no store.
     Afterwards a store that was locked, or is in use elsewhere, gives no keys, and `unavailable` says why: telegrams go
-    on being received without them, and `how_to_unlock` what to do.
+    on being received without them, and `how_to_unlock` what to do. `all_at_hand` asks for the passphrase for what is
+    only useful to know as well, so that it does not depend on the order of the telegrams.
     """
 
-    def __init__(self, store: str | None, passphrase_file: str | None, *, idle_lock_s: float | None = None) -> None:
+    def __init__(
+        self,
+        store: str | None,
+        passphrase_file: str | None,
+        *,
+        idle_lock_s: float | None = None,
+        all_at_hand: bool = False,
+    ) -> None:
         self._store = store
         self._passphrase_file = passphrase_file
         self._idle_lock_s = idle_lock_s
+        self._all_at_hand = all_at_hand
         self._vault: Vault | None = None
-        self._opened = False
+        self._opened = self._tried = False
         self._faults = 0
         self.reason = ""
         self.unavailable = ""
@@ -41,6 +50,16 @@ class LazyKeys:
     def __call__(self, address: Address) -> Sequence[Key]:
         """Return the keys filed for an address, best first."""
         return self._asked(lambda vault: vault.keys_for(address))
+
+    def at_hand(self, address: Address) -> Sequence[Key]:
+        """Return the keys filed for an address, none where somebody would have to be asked for the passphrase."""
+        if not self._opened and not self._all_at_hand:
+            if not self._tried:
+                self._tried = True
+                self._open(may_ask=False)
+            if not self._opened:
+                return ()
+        return self(address)
 
     def of_many(self, addresses: Sequence[Address]) -> Mapping[Address, Sequence[Key]]:
         """Return the keys filed for each of some addresses."""
@@ -85,12 +104,16 @@ class LazyKeys:
 
     def open(self) -> None:
         """Open the store now."""
-        from fieldtool.access import HOW_TO_UNLOCK, choose_store, open_for_listening
+        self._open(may_ask=True)
 
-        self._opened = True
+    def _open(self, *, may_ask: bool) -> None:
+        from fieldtool.access import HOW_TO_UNLOCK, choose_store, open_for_listening, somebody_would_be_asked
+
         choice = choose_store(self._store, self._passphrase_file)
+        self._opened = may_ask or not somebody_would_be_asked(choice)
         self.has_passphrase_file = choice.passphrase_file is not None
-        self._vault, self.reason = open_for_listening(choice, idle_lock_s=self._idle_lock_s)
+        self._vault, self.reason = open_for_listening(choice, idle_lock_s=self._idle_lock_s, may_ask=may_ask)
+        self._opened = self._opened or self._vault is not None
         if self._vault is None and choice.path.exists():
             self.unavailable, self.how_to_unlock = LOCKED, HOW_TO_UNLOCK
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 
 from protocols.application import Opaque
 from protocols.crypto import BLOCK, key_check_value
 from protocols.decoding import Decoding
 from protocols.errors import BadChecksum, BadField, DecryptFailed, Unsupported
-from protocols.lookups import revoked_keys, why_unavailable
+from protocols.lookups import keys_at_hand, revoked_keys, why_unavailable
 from protocols.model import Address, Key, Outcome, Rung, Security
 from protocols.wmbus.clear_payload import reads_as_records, surely_in_clear
 from protocols.wmbus.diagnosis import extended_link_next_step, reads_whole, transport_next_step
@@ -283,10 +284,13 @@ def _accept_unscrambled(decoding: Decoding, base: Security) -> bool:
     return True
 
 
-def candidates(decoding: Decoding) -> list[Key]:
-    """Keys filed for the meter's identity, for the application's own address, then for the sender's."""
-    addresses = _addresses(decoding)
-    return list(dict.fromkeys(key for address in addresses if address is not None for key in decoding.keys(address)))
+def candidates(decoding: Decoding, *, at_hand: bool = False) -> list[Key]:
+    """Keys filed for the meter's identity, for the application's own address, then for the sender's.
+
+    `at_hand` leaves out those that somebody would be asked for: a passphrase is asked for where a key is needed.
+    """
+    addresses, look_up = _addresses(decoding), partial(keys_at_hand, decoding.keys) if at_hand else decoding.keys
+    return list(dict.fromkeys(key for address in addresses if address is not None for key in look_up(address)))
 
 
 def _addresses(decoding: Decoding) -> Sequence[Address | None]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import io
 import json
 import os
 import stat
@@ -20,6 +21,10 @@ from simulators.scenario import Scenario
 from tests.fieldtool.conftest import GAS_HEX, GAS_KEY, Run
 
 PASSPHRASE = "correct horse battery staple"
+MAC_KEY = bytes(range(16)).hex()
+CLEAR_WITH_MAC = "25449315785634123303900F002C25B30A0000ACA2438C008BEB987A2A0000000C1427048502"
+"""A volume in the clear, with a MAC of this key in its authentication layer."""
+
 KEM_PASSWORD = "Portal-1234"
 
 
@@ -134,20 +139,50 @@ def test_what_was_imported_decodes(
     assert next(step["next"] for step in refused["verdict"] if step["next"]).startswith("to use its keys, give")
 
 
-def test_a_command_that_needs_no_key_never_asks(
-    run: Run, store: Path, monkeypatch: pytest.MonkeyPatch, frames: tuple[object, ...]
-) -> None:
+def test_a_command_that_needs_no_key_never_asks(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from fieldtool.cli.main import main
+
     monkeypatch.delenv("FIELDTOOL_PASSPHRASE_FILE")
 
+    asked: list[str] = []
+
     def ask(prompt: str = "") -> str:
-        raise AssertionError(f"asked: {prompt}")
+        asked.append(prompt)
+        return PASSPHRASE
 
     monkeypatch.setattr(getpass, "getpass", ask)
-    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
-    assert run("decode", GAS_HEX, "--key", GAS_KEY).code == 0
-    assert run("simulate", "scenario").code == 0
-    assert run("receivers", "list").code == 0
-    assert run("store", "info").code == 0
+    monkeypatch.setattr(sys, "stdin", _Terminal())
+    assert main(["decode", GAS_HEX, "--key", GAS_KEY]) == 0
+    assert main(["simulate", "scenario"]) == 0
+    assert main(["receivers", "list"]) == 0
+    assert main(["store", "info"]) == 0
+    assert asked == []
+    assert main(["decode", GAS_HEX]) == 1
+    assert len(asked) == 1, "what needs one does ask"
+
+
+def test_a_mac_of_a_message_in_the_clear_is_checked_only_with_a_key_at_hand(
+    run: Run, store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    from fieldtool.cli.main import main
+
+    table = tmp_path / "keys.csv"
+    table.write_text(f"serial,key\n12345678,{MAC_KEY}\n")
+    assert run("keys", "import", table).code == 0
+
+    def decoded(*words: str) -> tuple[bool, str]:
+        assert main(["decode", CLEAR_WITH_MAC, "--json", *words]) == 0
+        told = json.loads(capfd.readouterr().out)
+        return told["security"]["authenticated"], next(s["detail"] for s in told["verdict"] if s["rung"] == "key")
+
+    assert decoded()[0], "a passphrase file asks nobody"
+    monkeypatch.delenv("FIELDTOOL_PASSPHRASE_FILE")
+    monkeypatch.setattr(getpass, "getpass", lambda prompt: pytest.fail(f"asked: {prompt}"))
+    for standard_input in (io.StringIO(), _Terminal()):
+        monkeypatch.setattr(sys, "stdin", standard_input)
+        assert decoded() == (False, "no key needed; MAC not checked: store locked")
+        assert decoded("--key", MAC_KEY)[0]
+        assert not decoded("--key", "00" * 16)[0]
 
 
 def test_a_wrong_passphrase(run: Run, store: Path, passphrase_file: Path) -> None:

@@ -11,10 +11,12 @@ from fieldtool.keys.lazy_keys import LazyKeys
 from fieldtool.keys.lorawan_keys import FiledLorawanKeys
 from protocols.decode import decode, no_keys
 from protocols.lookups import (
+    HasKeysAtHand,
     KnowsRevoked,
     Lockable,
     LooksUpMany,
     Unavailable,
+    keys_at_hand,
     keys_of_many,
     revoked_keys,
     why_unavailable,
@@ -88,3 +90,10 @@ def test_a_device_without_a_key_says_what_the_look_up_knows() -> None:
         "unlock the keystore",
     )
     assert why_no_key(FiledLorawanKeys(lambda _: ()), "8c83fc0500000001") is None
+
+
+def test_keys_at_hand_are_those_of_a_plain_look_up_or_what_a_store_can_give_unasked() -> None:
+    address = Address.of("SIM", "12345678", 1, 7)
+    assert keys_at_hand(lambda _: (Key(b"k" * 16),), address) == (Key(b"k" * 16),)
+    lazy: HasKeysAtHand = LazyKeys(None, None)
+    assert keys_at_hand(LazyKeys(None, None), address) == lazy.at_hand(address) == ()

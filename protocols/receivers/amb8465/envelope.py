@@ -16,6 +16,7 @@ from typing import Final, TypeAlias
 from construct import Bytes, Const, ConstructError, Int8ub, Rebuild, Struct, Terminated, len_, this
 
 from protocols.errors import BadChecksum, BadField, Truncated
+from protocols.receivers.frame_buffer import FrameBuffer
 from protocols.receivers.telegram_head import HEAD_SIZE, HIDDEN_WITHIN, is_head, is_unasked
 from protocols.wmbus.control import C_FIELDS
 from protocols.wmbus.link import MIN_LENGTH
@@ -182,48 +183,46 @@ class EnvelopeStream:
     def __init__(self, sizes: Sizes) -> None:
         self.bare = False
         self._sizes = sizes
-        self._buffer = bytearray()
-        self._noise = bytearray()
-        self._already_reported = 0
+        self._buffer = FrameBuffer(MAX_FRAME)
 
     @property
     def pending(self) -> int:
         """How many bytes wait for the rest of their frame, or to be told of."""
-        return len(self._buffer) + len(self._noise)
+        return len(self._buffer.data) + len(self._buffer.noise)
 
     def feed(self, data: bytes) -> Iterator[StreamEvent]:
         """Take bytes and yield what they complete, in order."""
         for start in range(0, len(data), MAX_FRAME):
-            self._buffer += data[start : start + MAX_FRAME]
+            self._buffer.data += data[start : start + MAX_FRAME]
             yield from self._drain()
 
     def resync(self) -> Iterator[StreamEvent]:
         """Give up on the frame that is pending, look for others behind its first byte, and tell of the noise."""
-        while self._buffer:
-            yield from self._drop(1)
+        while self._buffer.data:
+            yield from map(_noise, self._buffer.drop())
             yield from self._drain()
-        yield from self._flush_noise()
+        yield from map(_noise, self._buffer.flush())
 
     def _drain(self) -> Iterator[StreamEvent]:
-        while self._buffer:
+        while self._buffer.data:
             size = self._candidate_size()
             if size == 0:
-                yield from self._drop(1)
-            elif size is None or len(self._buffer) < size:
+                yield from map(_noise, self._buffer.drop())
+            elif size is None or len(self._buffer.data) < size:
                 return
             else:
-                yield from self._take(bytes(self._buffer[:size]))
+                yield from self._take(bytes(self._buffer.data[:size]))
 
     def _candidate_size(self) -> int | None:
         """Return how long the frame is that the buffer may begin with; 0 for none, None when more bytes must tell."""
-        if self._buffer[0] == START:
+        if self._buffer.data[0] == START:
             size = self._framed_size()
             if size != 0:
                 return size
         return self._bare_size() if self.bare else 0
 
     def _framed_size(self) -> int | None:
-        buffer = self._buffer
+        buffer = self._buffer.data
         if len(buffer) < 2:
             return None
         sizes = self._sizes.get(buffer[1])
@@ -234,7 +233,7 @@ class EnvelopeStream:
         return buffer[2] + HEADER_SIZE + 1 if buffer[2] in sizes else 0
 
     def _bare_size(self) -> int | None:
-        buffer = self._buffer
+        buffer = self._buffer.data
         if buffer[0] < MIN_LENGTH or (len(buffer) > 1 and buffer[1] not in C_FIELDS):
             return 0
         if len(buffer) < HEAD_SIZE:
@@ -244,33 +243,20 @@ class EnvelopeStream:
     def _take(self, raw: bytes) -> Iterator[StreamEvent]:
         framed = raw[0] == START and self._framed_size()
         if not framed and _hides_telegrams(raw):
-            yield from self._drop(1)
+            yield from map(_noise, self._buffer.drop())
             return
-        yield from self._flush_noise()
+        yield from map(_noise, self._buffer.flush())
         event: StreamEvent
         try:
             event = CommandFrame.from_bytes(raw) if framed else BareTelegram(raw[1:])
         except BadChecksum:
-            # A start byte in noise may have swallowed the head of a good frame: look again right behind it, but do
-            # not report the same bytes a second time.
-            del self._buffer[0]
-            self._already_reported = max(self._already_reported, len(raw)) - 1
+            # A start byte in noise may have swallowed the head of a good frame.
+            self._buffer.refuse(len(raw))
             yield Rejected(BadBytes.CHECKSUM, raw)
             return
-        del self._buffer[: len(raw)]
-        self._already_reported = max(0, self._already_reported - len(raw))
+        self._buffer.take(len(raw))
         yield event
 
-    def _drop(self, count: int) -> Iterator[StreamEvent]:
-        silent = min(count, self._already_reported)
-        self._already_reported -= silent
-        self._noise += self._buffer[silent:count]
-        del self._buffer[:count]
-        if len(self._noise) >= MAX_FRAME:
-            yield from self._flush_noise()
 
-    def _flush_noise(self) -> Iterator[StreamEvent]:
-        if self._noise:
-            noise = bytes(self._noise)
-            self._noise.clear()
-            yield Rejected(BadBytes.NOISE, noise)
+def _noise(raw: bytes) -> Rejected:
+    return Rejected(BadBytes.NOISE, raw)

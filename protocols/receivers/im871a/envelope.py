@@ -29,6 +29,7 @@ from construct import (
 
 from protocols.errors import BadChecksum, BadField, Truncated
 from protocols.receivers.checksums import crc16_x25
+from protocols.receivers.frame_buffer import FrameBuffer
 
 START: Final = 0xA5
 HEADER_SIZE: Final = 4
@@ -172,45 +173,44 @@ class EnvelopeStream:
 
     def __init__(self, *, require_fcs: bool) -> None:
         self._require_fcs = require_fcs
-        self._buffer = bytearray()
-        self._noise = bytearray()
-        self._already_reported = 0
+        self._buffer = FrameBuffer(MAX_FRAME)
 
     @property
     def pending(self) -> int:
         """How many bytes wait for the rest of their frame."""
-        return len(self._buffer)
+        return len(self._buffer.data)
 
     def feed(self, data: bytes) -> list[StreamEvent]:
         """Take bytes and return what they complete, in order."""
         events: list[StreamEvent] = []
         view = memoryview(data)
         for start in range(0, len(view), MAX_FRAME):
-            self._buffer += view[start : start + MAX_FRAME]
+            self._buffer.data += view[start : start + MAX_FRAME]
             self._drain(events)
         return events
 
     def resync(self) -> list[StreamEvent]:
         """Give up on the frame that is pending and look for another one behind its start byte."""
         events: list[StreamEvent] = []
-        if self._buffer:
-            self._drop(1, events)
+        if self._buffer.data:
+            events.extend(map(_noise, self._buffer.drop()))
             self._drain(events)
         return events
 
     def _drain(self, events: list[StreamEvent]) -> None:
-        while self._buffer:
+        data = self._buffer.data
+        while data:
             if not self._plausible():
-                following = self._buffer.find(START, 1)
-                self._drop(following if following > 0 else len(self._buffer), events)
+                following = data.find(START, 1)
+                events.extend(map(_noise, self._buffer.drop(following if following > 0 else len(data))))
                 continue
-            if len(self._buffer) < HEADER_SIZE or len(self._buffer) < frame_size(self._buffer):
+            if len(data) < HEADER_SIZE or len(data) < frame_size(data):
                 return
-            self._take(bytes(self._buffer[: frame_size(self._buffer)]), events)
+            self._take(bytes(data[: frame_size(data)]), events)
 
     def _plausible(self) -> bool:
         """Say whether the buffer may begin with a frame, as far as its bytes go."""
-        buffer = self._buffer
+        buffer = self._buffer.data
         if buffer[0] != START:
             return False
         if len(buffer) < 2:
@@ -222,30 +222,17 @@ class EnvelopeStream:
         return len(buffer) < 3 or 1 <= buffer[2] <= last_code
 
     def _take(self, raw: bytes, events: list[StreamEvent]) -> None:
-        self._flush_noise(events)
+        events.extend(map(_noise, self._buffer.flush()))
         try:
             envelope = Envelope.from_bytes(raw)
         except BadChecksum:
             events.append(Rejected(BadBytes.FCS, raw))
-            # A start byte in noise may have swallowed the head of a good frame: look again right behind it, but do
-            # not report the same bytes a second time.
-            del self._buffer[0]
-            self._already_reported = max(self._already_reported, len(raw)) - 1
+            # A start byte in noise may have swallowed the head of a good frame.
+            self._buffer.refuse(len(raw))
             return
         events.append(envelope)
-        del self._buffer[: len(raw)]
-        self._already_reported = max(0, self._already_reported - len(raw))
+        self._buffer.take(len(raw))
 
-    def _drop(self, count: int, events: list[StreamEvent]) -> None:
-        silent = min(count, self._already_reported)
-        self._already_reported -= silent
-        for byte in self._buffer[silent:count]:
-            self._noise.append(byte)
-            if len(self._noise) == MAX_FRAME:
-                self._flush_noise(events)
-        del self._buffer[:count]
 
-    def _flush_noise(self, events: list[StreamEvent]) -> None:
-        if self._noise:
-            events.append(Rejected(BadBytes.NOISE, bytes(self._noise)))
-            self._noise.clear()
+def _noise(raw: bytes) -> Rejected:
+    return Rejected(BadBytes.NOISE, raw)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from protocols.mbus.crc import crc16_en13757
+from protocols.receivers.frame_buffer import FrameBuffer
 from protocols.receivers.rc1180.settings import PROMPT, Layout, rssi_dbm
 from protocols.receivers.telegram_head import HEAD_SIZE, HIDDEN_WITHIN, is_head, is_unasked
 from protocols.wmbus.ci import CI_FIELDS
@@ -66,19 +67,18 @@ class TelegramStream:
     def __init__(self, layout: Layout) -> None:
         self._layout = layout
         self._around = 1 if layout.marks else 0
-        self._buffer = bytearray()
-        self._noise = bytearray()
+        self._buffer = FrameBuffer(MAX_SIZE)
         self._checks_crc = False
 
     @property
     def pending(self) -> int:
         """How many bytes wait for the rest of their telegram, or to be told of."""
-        return len(self._buffer) + len(self._noise)
+        return len(self._buffer.data) + len(self._buffer.noise)
 
     def take_prompt(self) -> bool:
         """Say whether the prompt is what waits last, and drop it then; noise before it is told of later."""
-        waiting = self._buffer or self._noise
-        if not waiting.endswith(PROMPT) or len(self._buffer) > len(PROMPT):
+        waiting = self._buffer.data or self._buffer.noise
+        if not waiting.endswith(PROMPT) or len(self._buffer.data) > len(PROMPT):
             return False
         del waiting[-len(PROMPT) :]
         return True
@@ -86,32 +86,32 @@ class TelegramStream:
     def feed(self, data: bytes) -> Iterator[StreamEvent]:
         """Take bytes and yield what they complete, in order."""
         for start in range(0, len(data), MAX_SIZE):
-            self._buffer += data[start : start + MAX_SIZE]
+            self._buffer.data += data[start : start + MAX_SIZE]
             yield from self._drain()
 
     def resync(self) -> Iterator[StreamEvent]:
         """Give up on the telegram that is pending, look for others behind its first byte, and tell of the noise."""
-        while self._buffer:
-            yield from self._drop()
+        while self._buffer.data:
+            yield from map(Noise, self._buffer.drop())
             yield from self._drain()
-        yield from self._flush_noise()
+        yield from map(Noise, self._buffer.flush())
 
     def _drain(self) -> Iterator[StreamEvent]:
-        while self._buffer:
+        while self._buffer.data:
             size = self._candidate_size()
-            if size is None or len(self._buffer) < size:
+            if size is None or len(self._buffer.data) < size:
                 return
-            telegram = self._telegram(bytes(self._buffer[:size])) if size else None
+            telegram = self._telegram(bytes(self._buffer.data[:size])) if size else None
             if telegram is None:
-                yield from self._drop()
+                yield from map(Noise, self._buffer.drop())
                 continue
-            yield from self._flush_noise()
-            del self._buffer[:size]
+            yield from map(Noise, self._buffer.flush())
+            self._buffer.take(size)
             yield telegram
 
     def _candidate_size(self) -> int | None:
         """Return the size of what the buffer may begin with; 0 for no telegram, None when more bytes must tell."""
-        around, buffer = self._around, self._buffer
+        around, buffer = self._around, self._buffer.data
         if around and buffer[0] != START:
             return 0
         length = buffer[around] if len(buffer) > around else None
@@ -147,18 +147,6 @@ class TelegramStream:
         if self._layout.rssi:
             return Telegram(bytes((raw[0] - 1,)) + raw[1:-1], rssi_dbm(raw[-1]))
         return Telegram(raw)
-
-    def _drop(self) -> Iterator[StreamEvent]:
-        self._noise.append(self._buffer[0])
-        del self._buffer[0]
-        if len(self._noise) >= MAX_SIZE:
-            yield from self._flush_noise()
-
-    def _flush_noise(self) -> Iterator[StreamEvent]:
-        if self._noise:
-            noise = bytes(self._noise)
-            self._noise.clear()
-            yield Noise(noise)
 
 
 def _hides_telegram(raw: bytes) -> bool:

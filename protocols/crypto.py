@@ -209,12 +209,20 @@ def _doubled(block: bytes) -> bytes:
 def kdf_a(key: bytes, derivation: int, counter: bytes, number: bytes) -> bytes:
     """Key derivation function A: CMAC(key, DC || C || ID || 07 x 7) (OMS Vol. 2, 9.5.4; EN 13757-7, 9.5.4).
 
+    Arguments and errors as those of `kdf_a_input`.
+    """
+    return aes_cmac(key, kdf_a_input(derivation, counter, number))
+
+
+def kdf_a_input(derivation: int, counter: bytes, number: bytes) -> bytes:
+    """What KDF-A takes the CMAC of.
+
     `derivation` is 0x00 Kenc or 0x01 Kmac for messages of the meter, 0x10 Lenc or 0x11 Lmac for those to it;
-    `counter` and `number` are 4 bytes each, as transmitted.
+    `counter` and `number` are 4 bytes each, as transmitted, `ValueError` otherwise.
     """
     if len(counter) != 4 or len(number) != 4:
         raise ValueError("KDF-A takes a counter and an identification number of 4 bytes each")
-    return aes_cmac(key, bytes((derivation,)) + counter + number + b"\x07" * 7)
+    return bytes((derivation,)) + counter + number + b"\x07" * 7
 
 
 @lru_cache(maxsize=CACHED_KEYS)

@@ -18,8 +18,9 @@ from protocols.errors import ProtocolError
 from protocols.lookups import keys_of_many
 from protocols.mbus.compact import FormatLibrary, shipped_formats
 from protocols.mbus.values import Result
+from protocols.meter_plans import MeterPlan, meter_plan
 from protocols.model import Address, Key, KeyLookup, Link, Outcome, RawFrame, Status, Telegram
-from protocols.plans import LINK_NUMBER, MeterPlan, Plan, plan_of
+from protocols.plans import LINK_NUMBER, Plan, plan_of
 from protocols.profiles.registry import ProfileRegistry, shipped_profiles
 from protocols.wmbus.fragments import Fragments
 from protocols.wmbus.link import HEADER_SIZE, FrameFormat, has_crc_of_b, strip_crcs
@@ -305,13 +306,13 @@ class LearnedDecoder:
         if (link_address is None) != (template.link_address is None):
             return None
         if not plan.needs_key:
-            return MeterPlan.of(plan, data, meter, link_address)
+            return meter_plan(plan, data, meter, link_address)
         addresses = (meter, link_address) if plan.ell_start is None else (link_address or meter,)
         for address in addresses:
             keys: Sequence[Key] = self._keys_of(address) if address is not None else ()
             usable = [key for key in keys if len(key.value) == BLOCK]
             if usable:
-                return MeterPlan.of(plan, data, meter, link_address, usable[0])
+                return meter_plan(plan, data, meter, link_address, usable[0])
         return None
 
     def _keys_of(self, address: Address) -> Sequence[Key]:

@@ -2,27 +2,27 @@
 
 A `Plan` is made from a telegram that the general decoder has read: its fixed bytes as comparisons, the places of
 access number, status and identification numbers, and one reader a record. It holds for every meter that sends this
-way. A `MeterPlan` is a plan with the addresses and the key of one meter.
+way; `protocols.meter_plans` fits it to each.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Final
 
 from protocols.application import COMPACT_HEADER_SIZE, Application, decode_application
-from protocols.crypto import BLOCK, BlockCipher, aes_decryptor, aes_encryptor, key_check_value
+from protocols.crypto import BLOCK, key_check_value
 from protocols.mbus.compact import FormatLibrary
-from protocols.mbus.crc import crc16_en13757
 from protocols.mbus.layouts import Layout, learn_layout
 from protocols.model import Address, Key, Security, Telegram
 from protocols.profiles.apply import Recipe, recipe_of
 from protocols.profiles.model import Profile, Where
+from protocols.wmbus.afl import AFL_HEADER, KI_SIZE, MCL_SIZE, MCR_SIZE, ML_SIZE, AuthenticationLayer
 from protocols.wmbus.ci import Content, Header
-from protocols.wmbus.decoder import address_detail
-from protocols.wmbus.decryption import key_detail
-from protocols.wmbus.ell import CC_CHANGED_BY_REPEATERS, ENCRYPTION_NONE, PAYLOAD_CRC_SIZE, ExtendedLinkLayer
+from protocols.wmbus.control import DOWNLINK
+from protocols.wmbus.ell import ENCRYPTION_NONE, ExtendedLinkLayer
 from protocols.wmbus.link import BLOCK_B, HEADER_SIZE, LinkLayer
+from protocols.wmbus.security.cbc_derived import KDF_A, is_cmac, key_derivation
 from protocols.wmbus.security.model import CHECK_BYTES
 from protocols.wmbus.transport import TransportLayer
 
@@ -30,10 +30,10 @@ LINK_NUMBER = slice(4, 8)
 """The identification number in the link header."""
 
 NUMBER_SIZE = 4
-_IV_NUMBER = slice(2, 6)
 _ADDRESS_SIZE = 8
-_MODE_CLEAR, _MODE_5 = 0, 5
-_ELL_ACC, _ELL_SN, _ELL_PAYLOAD_CRC = 2, 3, 7
+_MODE_CLEAR, _MODE_5, _MODE_7 = 0, 5, 7
+_MODES: Final = (_MODE_CLEAR, _MODE_5, _MODE_7)
+_ELL_ACC, ELL_SN, ELL_PAYLOAD_CRC = 2, 3, 7
 """Offsets from the CI field of extended link layer II."""
 
 _ENCRYPTION_BITS = 0xE0
@@ -44,12 +44,32 @@ _BLOCK_COUNTERS = tuple(bytes((0, 0, block)) for block in range(256 // BLOCK))
 
 
 @dataclass(frozen=True, slots=True)
+class Message:
+    """Where a message that has keys of its own (security mode 7) keeps what these are made of, and its MAC.
+
+    The MAC covers the fields of the authentication layer `before_mac` and `behind_mac` and all from the transport layer
+    on; `mac` is None where there is none.
+    """
+
+    counter: slice
+    transport: int
+    mac: slice | None
+    before_mac: slice
+    behind_mac: slice
+
+    def counter_of(self, data: bytes) -> int:
+        """The message counter."""
+        return int.from_bytes(data[self.counter], "little")
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """What the telegrams of one kind of meter and one layout have in common.
 
     `template` is the telegram that taught it. Of a frame of `size` bytes the first `start` are in the clear and
     compared under `clear_mask`; the rest, decrypted where `needs_key`, must match `layout`. `encrypted` is the length
-    of the encrypted region of security mode 5, `ell_start` the offset of an extended link layer that encrypts.
+    of the encrypted region of security modes 5 and 7, `ell_start` the offset of an extended link layer that encrypts;
+    only mode 7 has a `message`.
     `access_at` and `status_at` are offsets of access number and status byte, `number_at` that of the identification
     number in a long header. `order` is the record that each reading is read from; `as_recorded` says that no rule of
     the profile changes what a record says. `may_be_b` says that a frame that fits as one without CRCs may all the same
@@ -67,6 +87,7 @@ class Plan:
     needs_key: bool
     encrypted: int
     ell_start: int | None
+    message: Message | None
     access_at: int | None
     status_at: int | None
     number_at: int | None
@@ -98,91 +119,6 @@ class Plan:
         return replace(security, key_check_value=check_value, tried=(check_value,))
 
 
-@dataclass(slots=True, eq=False)
-class MeterPlan:
-    """A plan for the telegrams of one meter; no two are equal, so that more can be remembered by them.
-
-    `meter` and `link_address` are as in `Telegram`. `iv_address` is the address as it enters the initial vector,
-    `aes` the context of the key, `other` the next plan of the same meter. `watch` and `line` are for whoever judges and
-    writes down its telegrams: of thousands of meters, what is remembered is found quickest where the next telegram
-    looks anyway.
-    """
-
-    plan: Plan
-    meter: Address
-    link_address: Address | None
-    key: Key | None
-    iv_address: bytes
-    aes: BlockCipher | None = field(repr=False)
-    other: MeterPlan | None = field(default=None, repr=False)
-    watch: Any = field(default=None, repr=False)
-    line: Any = field(default=None, repr=False)
-
-    @classmethod
-    def of(
-        cls, plan: Plan, data: bytes, meter: Address, link_address: Address | None, key: Key | None = None
-    ) -> MeterPlan:
-        """Fit a plan to the meter that sent `data`, whose addresses are those of `Plan.addresses`."""
-        # Without a long header, and where the extended link layer encrypts, it is the address in the link header.
-        of_sender = plan.number_at is None or plan.ell_start is not None
-        iv_address = data[2:HEADER_SIZE] if of_sender else meter.to_wire()
-        if key is None:
-            return cls(plan, meter, link_address, None, iv_address, None)
-        context = aes_decryptor(key.value) if plan.ell_start is None else aes_encryptor(key.value)
-        return cls(plan, meter, link_address, key, iv_address, context)
-
-    def open(self, data: bytes) -> bytes | None:
-        """The plain bytes behind the clear part of a frame that this plan fits; None when it does not fit.
-
-        The link header is not compared: `data` has that of this meter.
-        """
-        plan = self.plan
-        start = plan.start
-        if len(data) != plan.size or int.from_bytes(data[:start], "big") & plan.clear_mask != plan.clear_fixed:
-            return None
-        number_at, context = plan.number_at, self.aes
-        # With a long header the IV has the number of that header.
-        if number_at is not None and data[number_at : number_at + NUMBER_SIZE] != self.iv_address[_IV_NUMBER]:
-            return None
-        if context is None:
-            plain: bytes | None = data[start:]
-        elif plan.ell_start is None:
-            # The layout's fixed bytes begin with the check bytes, so what a wrong key gives does not match it.
-            access_at, end = plan.access_at or 0, start + plan.encrypted
-            chained = self.iv_address + data[access_at : access_at + 1] * 8 + data[start : end - BLOCK]
-            number = int.from_bytes(context.update(data[start:end]), "big") ^ int.from_bytes(chained, "big")
-            plain = number.to_bytes(plan.encrypted, "big") + data[end:]
-        else:
-            plain = self._open_session(context, data, plan.ell_start)
-        return plain if plain is not None and plan.layout.matches(plain) else None
-
-    def _open_session(self, context: BlockCipher, data: bytes, ell_start: int) -> bytes | None:
-        """What an extended link layer encrypts by AES-CTR, without its CRC; None when that does not fit."""
-        crc_start = ell_start + _ELL_PAYLOAD_CRC
-        cc = data[ell_start + 1] & ~CC_CHANGED_BY_REPEATERS & 0xFF
-        session = self.iv_address + bytes((cc,)) + data[ell_start + _ELL_SN : crc_start]
-        size = len(data) - crc_start
-        stream = int.from_bytes(context.update(session.join(self.plan.counters))[:size], "big")
-        region = (int.from_bytes(data[crc_start:], "big") ^ stream).to_bytes(size, "big")
-        plain = region[PAYLOAD_CRC_SIZE:]
-        return plain if region[0] | region[1] << 8 == crc16_en13757(plain) else None
-
-    @property
-    def address_detail(self) -> str:
-        """What the rung "address" says."""
-        return address_detail(self.meter, self.link_address)
-
-    @property
-    def key_detail(self) -> str:
-        """What the rung "key" says; empty where no key is needed."""
-        return "" if self.key is None else key_detail(self.key)
-
-    @property
-    def key_check_value(self) -> str:
-        """That of the key; empty where no key is needed."""
-        return "" if self.key is None else key_check_value(self.key.value)
-
-
 def plan_of(telegram: Telegram, profile: Profile | None, formats: FormatLibrary) -> Plan | None:
     """Return a plan for telegrams like this one; None when they need the general decoder.
 
@@ -196,7 +132,7 @@ def plan_of(telegram: Telegram, profile: Profile | None, formats: FormatLibrary)
         return None
     recipe = recipe_of(telegram.records, profile)
     transport, start = shape.transport, shape.start
-    access = transport.end - 4 if transport.configuration is not None else None
+    access = _access_at(transport)
     mask = int.from_bytes(_clear_mask(telegram, shape), "big")
     return Plan(
         template=telegram,
@@ -210,6 +146,7 @@ def plan_of(telegram: Telegram, profile: Profile | None, formats: FormatLibrary)
         needs_key=shape.encrypted,
         encrypted=transport.encrypted_blocks * BLOCK if shape.ell is None else 0,
         ell_start=None if shape.ell is None else shape.ell.start,
+        message=shape.message,
         access_at=access if shape.ell is None else shape.ell.start + _ELL_ACC,
         status_at=None if access is None else access + 1,
         number_at=None if transport.address is None else transport.start + 1,
@@ -222,12 +159,13 @@ def plan_of(telegram: Telegram, profile: Profile | None, formats: FormatLibrary)
 
 @dataclass(frozen=True, slots=True)
 class _Shape:
-    """The layers of a telegram that can be learned; `ell` only when it encrypts."""
+    """The layers of a telegram that can be learned; `ell` only when it encrypts, `message` only in mode 7."""
 
     transport: TransportLayer
     application: Application
     ell: ExtendedLinkLayer | None
     plain_ells: tuple[ExtendedLinkLayer, ...]
+    message: Message | None
 
     @property
     def start(self) -> int:
@@ -237,29 +175,64 @@ class _Shape:
     @property
     def encrypted(self) -> bool:
         """Whether a key is needed."""
-        return self.ell is not None or (self.transport.security_mode == _MODE_5 and self.transport.encrypted_blocks > 0)
+        by_mode = self.transport.security_mode in (_MODE_5, _MODE_7)
+        return self.ell is not None or (by_mode and self.transport.encrypted_blocks > 0)
 
 
 def _shape(telegram: Telegram) -> _Shape | None:
-    """Link layer, at most one extended link layer, transport, application, all well and nothing remarkable."""
+    """Link layer, extended link layer, in mode 7 authentication, transport, application, nothing remarkable in them."""
     layers = telegram.layers
-    if not telegram.ok or telegram.notes or telegram.identity is not None or len(layers) not in (3, 4):
+    if not telegram.ok or telegram.notes or telegram.identity is not None or not 3 <= len(layers) <= 5:
         return None
-    link, *ells, transport, application = layers
+    link, *between, transport, application = layers
     if not isinstance(link, LinkLayer) or not isinstance(transport, TransportLayer) or transport.ci_field.downlink:
         return None
     if not isinstance(application, Application) or application.content not in (Content.RECORDS, Content.COMPACT):
         return None
     security = telegram.security
-    if security is None or security.already_decrypted or transport.security_mode not in (_MODE_CLEAR, _MODE_5):
+    if security is None or security.already_decrypted or transport.security_mode not in _MODES:
         return None
-    extended = tuple(ell for ell in ells if isinstance(ell, ExtendedLinkLayer))
+    extended = tuple(layer for layer in between if isinstance(layer, ExtendedLinkLayer))
     encrypting = next((ell for ell in extended if ell.encryption != ENCRYPTION_NONE), None)
-    if len(extended) != len(ells) or (encrypting is None and any(ell.session_number is not None for ell in extended)):
+    if len(extended) > 1 or (encrypting is None and any(ell.session_number is not None for ell in extended)):
         return None
     if encrypting is not None and (transport.ci_field.header is not Header.NONE or encrypting.receiver is not None):
         return None
-    return _Shape(transport, application, encrypting, extended)
+    afl = next((layer for layer in between if isinstance(layer, AuthenticationLayer)), None)
+    if len(between) != len(extended) + (afl is not None) or (afl is None) != (transport.security_mode != _MODE_7):
+        return None
+    message = None
+    if afl is not None:
+        message = _message(telegram, afl, transport)
+        if message is None:
+            return None
+    return _Shape(transport, application, encrypting, extended, message)
+
+
+def _message(telegram: Telegram, afl: AuthenticationLayer, transport: TransportLayer) -> Message | None:
+    """Where an encrypted message of mode 7 keeps its counter and MAC; None where its keys come about in another way."""
+    if telegram.message in DOWNLINK or not transport.encrypted_blocks or key_derivation(transport) != KDF_A:
+        return None
+    if afl.mcl is None or afl.mcr is None or transport.counter is not None or (afl.mac and not is_cmac(afl)):
+        return None
+    fields = afl.start + AFL_HEADER.sizeof()
+    counter_at = fields + MCL_SIZE + (0 if afl.ki is None else KI_SIZE)
+    mac_at = counter_at + MCR_SIZE
+    behind_mac = mac_at + len(afl.mac or b"")
+    return Message(
+        slice(counter_at, mac_at),
+        transport.start,
+        slice(mac_at, behind_mac) if afl.mac else None,
+        slice(fields, mac_at),
+        slice(behind_mac, behind_mac + (0 if afl.ml is None else ML_SIZE)),
+    )
+
+
+def _access_at(transport: TransportLayer) -> int | None:
+    """Where the access number stands, with the status behind it; None without a transport header."""
+    if transport.configuration is None:
+        return None
+    return transport.start + 1 + (0 if transport.address is None else _ADDRESS_SIZE)
 
 
 def _may_hold_payload(telegram: Telegram, profile: Profile | None) -> bool:
@@ -280,12 +253,14 @@ def _clear_mask(telegram: Telegram, shape: _Shape) -> bytes:
     for ell in shape.plain_ells:
         mask[ell.start + _ELL_ACC] = 0
     if shape.ell is not None:
-        first = shape.ell.start + _ELL_SN
+        first = shape.ell.start + ELL_SN
         mask[first : shape.start] = bytes(shape.start - first)
         mask[first + 3] = _ENCRYPTION_BITS
-    elif shape.transport.configuration is not None:
-        # Access number and status stand before the configuration word, which ends the header of modes 0 and 5.
-        mask[shape.transport.end - 4 : shape.transport.end - 2] = bytes(2)
+    elif (access_at := _access_at(shape.transport)) is not None:
+        mask[access_at : access_at + 2] = bytes(2)
+    for part in () if shape.message is None else (shape.message.counter, shape.message.mac):
+        if part is not None:
+            mask[part] = bytes(part.stop - part.start)
     return bytes(mask)
 
 
@@ -306,7 +281,7 @@ def _counters(telegram: Telegram, shape: _Shape) -> tuple[bytes, ...]:
     """The ends of the counter blocks, of which the beginning stands between two of them."""
     if shape.ell is None:
         return ()
-    size = len(telegram.data) - shape.ell.start - _ELL_PAYLOAD_CRC
+    size = len(telegram.data) - shape.ell.start - ELL_PAYLOAD_CRC
     return (b"", *_BLOCK_COUNTERS[: (size + BLOCK - 1) // BLOCK])
 
 

@@ -23,6 +23,7 @@ from fieldtool.export.telegram_json import (
 from protocols.decode import plausibility
 from protocols.learned import Sighting, readings_of, status_of
 from protocols.mbus.layouts import PlainNumber, Slot
+from protocols.meter_plans import MeterPlan
 from protocols.model import (
     Finding,
     FindingKind,
@@ -34,7 +35,7 @@ from protocols.model import (
     Telegram,
     VerdictStep,
 )
-from protocols.plans import MeterPlan, Plan
+from protocols.plans import Plan
 from protocols.plausibility.findings import judged_step, with_findings
 from protocols.profiles.apply import PlannedReading
 
@@ -57,6 +58,7 @@ MEMO_LIMIT: Final = 4096
 
 _MARK_TEXT: Final = "mark-6b1d0e94"
 _MARK_NUMBER: Final = 6_170_014_494_611_317
+_MARK_COUNTER: Final = 6_170_014_494_611_318
 _MARK_BYTES: Final = bytes.fromhex("6b1d0e94c2a7f35881d46e907b2f1ca3")
 _MARK_FRAME: Final = RawFrame(_MARK_BYTES, source=_MARK_TEXT)
 _MARK_STEP: Final = VerdictStep(Rung.PLAUSIBILITY, RungState.PASSED, _MARK_TEXT)
@@ -228,7 +230,8 @@ class SightingWriter:
         if status is None:
             status = self._status(template, key, data, plain)
         access = _NULL if access_at is None else _BYTES[data[access_at]]
-        before = (number, link_number, key_check_value, access, key_check_value, status)
+        counter = _NULL if plan.message is None else str(plan.message.counter_of(data))
+        before = (number, link_number, key_check_value, access, counter, key_check_value, status)
         noticed = findings_json(findings) if findings else _NO_FINDINGS
         if _NOT_GOOD in texts:
             results = readings_of(plan, plain)
@@ -292,6 +295,7 @@ _MARKS: Final = (
     f'"{_MARK_METER["link_number"]}"',
     f'"{_MARK_METER["key_check_value"]}"',
     str(_MARK_NUMBER),
+    str(_MARK_COUNTER),
     f'"{_MARK_METER["key_check_value"]}"',
     status_json(_MARK_STATUS),
 )
@@ -303,7 +307,7 @@ def _marked(plan: Plan) -> Telegram:
     telegram, security = plan.template, plan.template.security
     details = {Rung.ADDRESS: _MARK_METER["address_detail"]}
     if security is not None:
-        security = replace(security, access_number=_MARK_NUMBER)
+        security = replace(security, access_number=_MARK_NUMBER, message_counter=_MARK_COUNTER)
         if plan.needs_key:
             details[Rung.KEY] = _MARK_METER["key_detail"]
             check_value = _MARK_METER["key_check_value"]

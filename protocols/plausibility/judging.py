@@ -9,8 +9,8 @@ from itertools import pairwise
 from typing import Any, Final
 
 from protocols.learned import Sighting
+from protocols.meter_plans import MeterPlan
 from protocols.model import Address, Finding, Telegram
-from protocols.plans import MeterPlan
 from protocols.plausibility.history import NO_HISTORY, RECENT, LaneState, MeterHistory, Total, weigh
 from protocols.plausibility.observation import Lane, Observation, observe, total_of
 from protocols.plausibility.sightings import Places, Watched
@@ -158,6 +158,11 @@ def _only_forward(newest_first: Sequence[int | None]) -> bool:
     )
 
 
+def _counts_on(lane: Lane, highest: int, counter: int) -> bool:
+    """Whether a counter is one that may come after the highest so far."""
+    return counter > highest or (counter == highest and not lane.unique)
+
+
 class Watch:
     """What a `Judge` knows of one plan of a meter, as `Judge.watch` gives it."""
 
@@ -183,7 +188,7 @@ class Watch:
             usual = (
                 lane is meter.lane
                 and _went_forward(meter.access_number, access_number)
-                and (counter is None or meter.highest is None or counter >= meter.highest)
+                and (counter is None or meter.highest is None or _counts_on(lane, meter.highest, counter))
                 and not places.remarkable(data, plain, received_at)
                 and meter.goes_on_with(places, plain)
             )

@@ -13,8 +13,9 @@ from protocols.crypto import key_check_value
 from protocols.learned import status_of
 from protocols.mbus.layouts import Slot
 from protocols.mbus.values import Result
+from protocols.meter_plans import MeterPlan
 from protocols.model import Address, Finding, Reading
-from protocols.plans import MeterPlan, Plan
+from protocols.plans import Plan
 from protocols.plausibility.limits import CLOCK_TOLERANCE
 from protocols.plausibility.observation import (
     SESSION_TIME,
@@ -118,7 +119,10 @@ class Places:
         )
 
     def counter(self, data: bytes) -> int | None:
-        """The minute of an extended link layer's session."""
+        """The message counter, or the minute of an extended link layer's session."""
+        message = self.plan.message
+        if message is not None:
+            return message.counter_of(data)
         at = self.numbers.session_at
         if at is None:
             return None

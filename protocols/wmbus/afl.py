@@ -20,6 +20,9 @@ MAC_PRESENT = 0x0400
 KI_PRESENT = 0x0200
 FRAGMENT_ID = 0x00FF
 
+MCL_SIZE, KI_SIZE, MCR_SIZE, ML_SIZE = 1, 2, 4, 2
+"""Bytes of the message control field, key information, message counter and message length."""
+
 MAC_TYPES: dict[int, tuple[str, int]] = {
     0: ("no MAC", 0),
     3: ("AES-CMAC", 2),
@@ -77,7 +80,7 @@ class AuthenticationLayer:
     @property
     def authenticated_prefix(self) -> bytes:
         """MCL, KI, MCR and ML as transmitted (EN 13757-7, 6.3.6)."""
-        parts = ((self.mcl, 1), (self.ki, 2), (self.mcr, 4), (self.ml, 2))
+        parts = ((self.mcl, MCL_SIZE), (self.ki, KI_SIZE), (self.mcr, MCR_SIZE), (self.ml, ML_SIZE))
         return b"".join(value.to_bytes(size, "little") for value, size in parts if value is not None)
 
     def spans(self, plain: bytes) -> tuple[Span, ...]:
@@ -149,7 +152,12 @@ def parse_afl(data: bytes, start: int) -> AuthenticationLayer:
     )
 
 
-_FIELD_SIZES = ((MCL_PRESENT, 1), (KI_PRESENT, 2), (MCR_PRESENT, 4), (ML_PRESENT, 2))
+_FIELD_SIZES = (
+    (MCL_PRESENT, MCL_SIZE),
+    (KI_PRESENT, KI_SIZE),
+    (MCR_PRESENT, MCR_SIZE),
+    (ML_PRESENT, ML_SIZE),
+)
 
 
 def _mac_length(fcl: int, body: bytes, start: int) -> int:

@@ -15,82 +15,39 @@ from hypothesis import strategies as st
 
 from fieldtool.export.sighting_json import SightingWriter
 from fieldtool.export.telegram_json import telegram_json
-from protocols.crypto import aes_cbc_encrypt, aes_ctr
+from protocols.crypto import aes_cbc_encrypt, aes_cmac, aes_ctr
 from protocols.decode import decode
 from protocols.learned import LearnedDecoder, Sighting
 from protocols.mbus.crc import crc16_en13757
-from protocols.mbus.encode import compact_from_full
+from protocols.meter_plans import MeterPlan
 from protocols.model import Address, FrameFormat, Key, KeyLookup, Outcome, RawFrame, Telegram
-from protocols.plans import MeterPlan
+from protocols.plans import Plan
 from protocols.wmbus.ci import Content
 from protocols.wmbus.encode import (
     TransportHeader,
-    extended_link,
-    extended_link_session,
     link_frame,
-    session_number,
-    transport_clear,
     transport_mode_5,
+    transport_mode_7,
     with_crcs,
 )
+from protocols.wmbus.security.cbc_derived import message_keys
 from protocols.wmbus.security.ctr_extended_link import counter_block
-
-KEY = bytes(range(1, 17))
-HEAT = Address.of("EFE", "20480057", 0x00, 0x04)
-WATER = Address.of("KAM", "63001468", 0x1B, 0x16)
-ADAPTER = Address.of("QDS", "11223344", 0x55, 0x37)
-
-# Energy, volume, volume at the due date, power, flow temperature, clock, due date, error flags, a real number.
-HEAT_RECORDS = bytes.fromhex(
-    "0406 10270000 0C13 27048502 4413 FFFFFFFF 042B 00000080 0A5A 1F03 046D 0F08342B 426C 9F2C 01FD17 81 055B 0000C041"
+from tests.fieldtool.fast_path_frames import (
+    HEAT,
+    HEAT_RECORDS,
+    IDS,
+    KEY,
+    MODE_7,
+    SHAPES,
+    Shape,
+    clear,
+    compact,
+    full,
+    keys,
+    mode_5,
+    other_meter,
+    own_keys,
 )
-# A text, numbers in BCD (one negative) and in binary of variable length, bytes of a maker, an empty text.
-VARIABLE_RECORDS = bytes.fromhex(
-    "0406 10270000 0D78 08 3837363534333231 0D13 C3 452301 0D5A D2 4523 0D3B E3 040506 0DFD0F 05 352E302E31 0D7F F0"
-    "000102030405060708090A0B0C0D0E0F 0DFD0C 00 02FD17 0000"
-)
-WATER_RECORDS = bytes.fromhex("02FF20 7100 0413 09190000 4413 09190000 615B 7F 6167 16")
-
-
-def keys(address: Address) -> tuple[Key, ...]:
-    return (Key(KEY, "test"),)
-
-
-def mode_5(acc: int, status: int, records: bytes = HEAT_RECORDS, clear: bytes = b"") -> bytes:
-    header = TransportHeader(acc, status)
-    return link_frame(0x44, HEAT, transport_mode_5(Content.RECORDS, records, header, key=KEY, sender=HEAT, clear=clear))
-
-
-def behind_adapter(acc: int, status: int, records: bytes = HEAT_RECORDS) -> bytes:
-    header = TransportHeader(acc, status, HEAT)
-    payload = transport_mode_5(Content.RECORDS, records, header, key=KEY, sender=ADAPTER)
-    return link_frame(0x44, ADAPTER, extended_link(0x20, acc, payload))
-
-
-def clear(acc: int, status: int, records: bytes = HEAT_RECORDS) -> bytes:
-    return link_frame(0x44, HEAT, transport_clear(Content.RECORDS, records, TransportHeader(acc, status)))
-
-
-def session(acc: int, minute: int, payload: bytes) -> bytes:
-    number = session_number(acc & 15, minute, encrypted=True)
-    return link_frame(0x44, WATER, extended_link_session(0x20, acc, number, payload, sender=WATER, key=KEY))
-
-
-def full(acc: int, minute: int, records: bytes = WATER_RECORDS) -> bytes:
-    return session(acc, minute, b"\x78" + records)
-
-
-def compact(acc: int, minute: int, records: bytes = WATER_RECORDS) -> bytes:
-    return session(acc, minute, b"\x79" + compact_from_full(records))
-
-
-def variable(acc: int, status: int, records: bytes = VARIABLE_RECORDS) -> bytes:
-    return mode_5(acc, status, records)
-
-
-Shape = Callable[[int, int], bytes]
-SHAPES: list[Shape] = [mode_5, behind_adapter, clear, variable, full, compact]
-IDS = ["mode 5", "behind an adapter", "clear", "variable lengths", "full frame", "compact frame"]
 
 
 def both(decoder: LearnedDecoder, frame: RawFrame, lookup: KeyLookup = keys) -> tuple[str, str, bool]:
@@ -159,11 +116,28 @@ def refilled(known: MeterPlan, data: bytes, rng: random.Random) -> bytes:
         address = Address.from_wire(known.iv_address)
         region = crc16_en13757(bytes(plain)).to_bytes(2, "little") + plain
         return bytes(head[:-2]) + aes_ctr(key, counter_block(address, head[plan.ell_start + 1], number), region)
+    if plan.message is not None:
+        return refilled_message(plan, key, head, bytes(plain), rng)
     if plan.needs_key and plan.access_at is not None:
         iv = known.iv_address + bytes((head[plan.access_at],)) * 8
         encrypted = aes_cbc_encrypt(key, iv, bytes(plain[: plan.encrypted]))
         return bytes(head) + encrypted + bytes(plain[plan.encrypted :])
     return bytes(head + plain)
+
+
+def refilled_message(plan: Plan, key: bytes, head: bytearray, plain: bytes, rng: random.Random) -> bytes:
+    """The same under a message counter of its own."""
+    message, number_at = plan.message, 4 if plan.number_at is None else plan.number_at
+    assert message is not None
+    head[message.counter] = rng.randbytes(4)
+    number = bytes(head[number_at : number_at + 4])
+    encryption_key, mac_key = message_keys(key, bytes(head[message.counter]), number, downlink=False)
+    encrypted = aes_cbc_encrypt(encryption_key, bytes(16), bytes(plain[: plan.encrypted]))
+    body = encrypted + bytes(plain[plan.encrypted :])
+    if message.mac is not None:
+        signed = head[message.before_mac] + head[message.behind_mac] + head[message.transport :] + body
+        head[message.mac] = aes_cmac(mac_key, bytes(signed))[: message.mac.stop - message.mac.start]
+    return bytes(head) + body
 
 
 def check_refilled(data: bytes, lookup: KeyLookup, rounds: int, seed: int) -> int:
@@ -249,6 +223,35 @@ def test_a_wrong_key_a_cut_and_a_flipped_bit_are_seen() -> None:
             assert seen.outcome is outcome
 
 
+@pytest.mark.parametrize("shape", MODE_7.values(), ids=MODE_7)
+def test_a_message_that_was_altered_is_no_message_of_its_plan(shape: Shape) -> None:
+    decoder = LearnedDecoder(keys)
+    decoder.decode(RawFrame(shape(1, 0)))
+    sent = shape(2, 0)
+    seen = decoder.sight(RawFrame(sent))
+    assert isinstance(seen, Sighting)
+    message = seen.plan.plan.message
+    assert message is not None
+    places = [message.counter.start, seen.plan.plan.start, message.transport + 2]
+    for place in [*places, *([] if message.mac is None else [message.mac.start, message.mac.stop - 1, len(sent) - 1])]:
+        altered = bytearray(sent)
+        altered[place] ^= 0x04
+        general, fast, planned = both(decoder, RawFrame(bytes(altered)))
+        assert general == fast
+        assert not planned or message.mac is None
+
+
+def test_what_a_gateway_sends_under_mode_7_teaches_nothing() -> None:
+    decoder = LearnedDecoder(keys)
+    for acc in (1, 2):
+        header = TransportHeader(acc, 0)
+        message = transport_mode_7(
+            Content.RECORDS, HEAT_RECORDS, header, key=KEY, counter=acc, sender=HEAT, downlink=True
+        )
+        general, fast, planned = both(decoder, RawFrame(link_frame(0x53, HEAT, message)))
+        assert (general == fast, planned) == (True, False)
+
+
 def test_forgetting_drops_the_plans() -> None:
     decoder = LearnedDecoder(keys)
     decoder.decode(RawFrame(mode_5(1, 0)))
@@ -275,23 +278,6 @@ def test_the_makers_bytes_behind_the_records_may_differ() -> None:
         general, fast, planned = both(decoder, RawFrame(mode_5(acc, 0, HEAT_RECORDS + tail)))
         assert general == fast
         assert planned is (acc == 2)
-
-
-OTHER_KEY = bytes(range(101, 117))
-
-
-def own_keys(address: Address) -> tuple[Key, ...]:
-    return (Key(OTHER_KEY if address.number.endswith("99") else KEY, f"order {address.number}"),)
-
-
-def other_meter(shape: Shape, acc: int) -> bytes:
-    """What another meter of the same kind sends, under a key of its own."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(globals(), "KEY", OTHER_KEY)
-        patch.setitem(globals(), "HEAT", replace(HEAT, number="20480099"))
-        patch.setitem(globals(), "WATER", replace(WATER, number="63001499"))
-        patch.setitem(globals(), "ADAPTER", replace(ADAPTER, number="11223399"))
-        return shape(acc, 0)
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=IDS)

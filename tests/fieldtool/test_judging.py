@@ -28,6 +28,7 @@ from protocols.wmbus.encode import (
     session_number,
     transport_clear,
     transport_mode_5,
+    transport_mode_7,
 )
 
 START = datetime(2026, 11, 20, 8, 0, tzinfo=UTC)
@@ -58,6 +59,12 @@ def adapted(acc: int, status: int, records: bytes, hop: int) -> bytes:
     return link_frame(0x44, ADAPTER, extended_link(0x20 | hop << 4, acc, payload))
 
 
+def mode_7(acc: int, status: int, records: bytes, hop: int) -> bytes:
+    header, counter = TransportHeader(acc, status), 1000 + acc // 2
+    message = transport_mode_7(Content.RECORDS, records, header, key=KEY, counter=counter, sender=HEAT)
+    return link_frame(0x44, HEAT, extended_link(0x20 | hop << 4, acc, message))
+
+
 def clear(acc: int, status: int, records: bytes, hop: int) -> bytes:
     units = bytes.fromhex("0B6E") + (int.from_bytes(records[2:6], "little") % 90).to_bytes(3, "little")
     header = TransportHeader(acc, status, configuration=hop)
@@ -79,7 +86,7 @@ def compact(acc: int, status: int, records: bytes, hop: int) -> bytes:
     return water(acc, records[2:6], 1000 + acc // 4, hop, compact=True)
 
 
-SHAPES = {"mode 5": mode_5, "adapted": adapted, "clear": clear, "full": full, "compact": compact}
+SHAPES = {"mode 5": mode_5, "mode 7": mode_7, "adapted": adapted, "clear": clear, "full": full, "compact": compact}
 
 CLOCKS = st.one_of(
     st.integers(-3000, 3000).map(lambda minutes: (START + timedelta(minutes=minutes)).replace(tzinfo=None)),

@@ -10,6 +10,7 @@ from protocols.errors import BadChecksum, DecryptFailed, Unsupported
 from protocols.wmbus.afl import MAC_TYPES, AuthenticationLayer
 from protocols.wmbus.security.blocks import encrypted_region, starts_with_check_bytes
 from protocols.wmbus.security.model import CHECK_BYTES, CHECK_BYTES_FIT, Opened, Protected
+from protocols.wmbus.transport import TransportLayer
 
 KENC, KMAC, LENC, LMAC = 0x00, 0x01, 0x10, 0x11
 """Derivation constants: encryption and MAC of messages of the meter, and of those to it."""
@@ -59,10 +60,15 @@ class CbcDerived:
         )
 
 
+def key_derivation(transport: TransportLayer) -> int:
+    """How the configuration field extension says that keys are derived; KDF-A without one."""
+    return (transport.extension[0] >> 4) & 3 if transport.extension else KDF_A
+
+
 def _keys(protected: Protected, key: bytes) -> tuple[bytes, bytes]:
     """Keys for encryption and MAC as the configuration field extension selects them."""
     transport = protected.transport
-    selection = (transport.extension[0] >> 4) & 3 if transport.extension else KDF_A
+    selection = key_derivation(transport)
     if selection == PERSISTENT_KEY:
         return key, key
     if selection != KDF_A:
@@ -90,13 +96,14 @@ def mac_fits(protected: Protected, key: bytes) -> bool | None:
 def _verify(protected: Protected, mac_key: bytes) -> bool | None:
     """Whether the MAC fits; None when there is none (or a kind that is not a CMAC)."""
     afl = protected.afl
-    if afl is None or afl.mac is None or not _is_cmac(afl):
+    if afl is None or afl.mac is None or not is_cmac(afl):
         return None
     message = afl.authenticated_prefix + protected.data[protected.transport.start :]
     return hmac.compare_digest(aes_cmac(mac_key, message)[: len(afl.mac)], afl.mac)
 
 
-def _is_cmac(afl: AuthenticationLayer) -> bool:
+def is_cmac(afl: AuthenticationLayer) -> bool:
+    """Whether the MAC is one that can be verified."""
     return MAC_TYPES.get((afl.mcl or 0) & 0x0F, ("", 0))[0] == "AES-CMAC"
 
 

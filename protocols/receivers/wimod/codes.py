@@ -46,7 +46,7 @@ class Status(IntEnum):
     WRONG_PARAMETER = 3
 
 
-STATUS_TEXTS: Final = {
+STATUS_TEXTS: Final[dict[int, str]] = {
     Status.ERROR: "it failed",
     Status.UNSUPPORTED: "its firmware does not know that",
     Status.WRONG_PARAMETER: "it takes none of these values",

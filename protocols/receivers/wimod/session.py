@@ -180,7 +180,7 @@ class HostSession:
         return [event, self._fail(reason, hint)]
 
     def _refused(self, status: int) -> Failed:
-        said = STATUS_TEXTS.get(Status(status)) if status in set(Status) else f"status {status}"
+        said = STATUS_TEXTS.get(status, f"status {status}")
         firmware = f" (firmware {self._firmware.text})" if self._firmware else ""
         return self._fail(
             f"the module refuses to give {self._step.value}: {said}{firmware}",

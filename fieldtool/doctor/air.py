@@ -10,6 +10,9 @@ from protocols.model import RungState
 from protocols.plural import counted
 from protocols.receivers.registry import Receiver
 
+MODES_NAMED: Final = 12
+"""Of a receiver with more modes than that, one is named."""
+
 SENT_IN: Final = ("c1", "t1", "s1")
 """The modes in which meters send without being asked (EN 13757-4)."""
 
@@ -30,6 +33,13 @@ def other_mode(family: type[Receiver], heard: Sequence[str]) -> str:
     covered = {part for mode in heard for part in mode.split(",")}
     left = [mode for mode in family.MODES if not covered & set(mode.split(","))]
     return f"mode={left[0]}" if left else ""
+
+
+def modes_text(family: type[Receiver]) -> str:
+    """Return the modes of a family in a few words."""
+    if len(family.MODES) <= MODES_NAMED:
+        return " or ".join(sorted(family.MODES))
+    return f"{family.DEFAULT_MODE} or {len(family.MODES) - 1} others like it"
 
 
 def air_step(air: AirSum, modes: Sequence[str] = (), another: str = "") -> PortStep:

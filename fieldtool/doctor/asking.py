@@ -12,8 +12,8 @@ from typing import Final, Protocol
 from protocols.receivers.events import Failed, Ready, ReceiverInfo, Send
 from protocols.receivers.registry import Receiver
 
-PATIENCE_S: Final = 12.0
-"""Longer than any handshake, with all its repetitions."""
+HANDSHAKE_S: Final = 12.0
+"""Longer than any handshake, with all its repetitions: what fails is told by the receiver's session itself."""
 
 KEPT: Final = 512
 """As many of the bytes that came are kept."""
@@ -59,7 +59,7 @@ def ask(port: Port, family: type[Receiver], mode: str, clock: Callable[[], float
 def _ask_once(port: Port, family: type[Receiver], mode: str, clock: Callable[[], float]) -> Answer:
     session = family.host_session(mode)
     heard = bytearray()
-    deadline_s = clock() + PATIENCE_S
+    deadline_s = clock() + HANDSHAKE_S
     port.write(session.start())
     while clock() < deadline_s:
         data = port.read()

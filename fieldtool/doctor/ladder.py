@@ -6,9 +6,8 @@ import shlex
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Final
 
-from fieldtool.doctor.air import air_step, modes_to_hear, other_mode
+from fieldtool.doctor.air import air_step, modes_text, modes_to_hear, other_mode
 from fieldtool.doctor.asking import Answer, other_device
 from fieldtool.doctor.hearing import hear
 from fieldtool.doctor.likely import described, likely_kinds
@@ -22,8 +21,6 @@ from fieldtool.sources.serial_port import is_network, lost_hint
 from protocols.model import RungState
 from protocols.plural import counted
 from protocols.receivers.registry import Receiver, receiver
-
-MODES_NAMED: Final = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +167,7 @@ def _answered(
         model = f"{info.model} {info.serial}".rstrip()
         firmware = f"firmware {info.firmware}" if info.firmware else ""
         detail = ", ".join(filter(None, [family.TITLE, "" if model in family.TITLE else model, firmware]))
-    report = replace(report, kind=family.NAME, title=family.TITLE, info=info, modes=tuple(family.MODES))
+    report = replace(report, kind=family.NAME, info=info)
     mode = target.mode_of(family)
     if target.kind and target.kind != family.NAME:
         url = target.url_of(family.NAME, mode)
@@ -185,13 +182,6 @@ def _answered(
     can = f"listens to {info.mode}{note}; can be asked for {modes_text(family)}"
     steps.append(PortStep(PortRung.MODE, RungState.PASSED, can))
     return replace(report, url=target.url_of(family.NAME, mode))
-
-
-def modes_text(family: type[Receiver]) -> str:
-    """Return the modes of a family in a few words."""
-    if len(family.MODES) <= MODES_NAMED:
-        return " or ".join(sorted(family.MODES))
-    return f"{family.DEFAULT_MODE} or {len(family.MODES) - 1} others like it"
 
 
 def _failed(steps: list[PortStep]) -> bool:

@@ -50,7 +50,7 @@ def no_port_step(machine: Machine, named: str = "") -> PortStep:
         if without[0] in TAKEN_BY_BRLTTY:
             step += "; where brltty runs, it takes such ports away: `sudo apt remove brltty`"
     else:
-        step = _NO_PORT.get(machine.surroundings().kind) or _NO_PORT.get(machine.system) or _PLUG_IN
+        step = _NO_PORT.get(machine.surroundings()) or _NO_PORT.get(machine.system) or _PLUG_IN
     return PortStep(PortRung.PORT, RungState.FAILED, detail, step)
 
 

@@ -55,13 +55,6 @@ class LockFile:
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What this system runs in: `wsl`, `container`, `virtual machine`, or empty for a computer of its own."""
-
-    kind: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class Machine:
     """The looks at a machine; what a system does not tell is None or empty."""
 
@@ -70,7 +63,7 @@ class Machine:
     exists: Callable[[str], bool]
     is_device: Callable[[str], bool]
     usb_devices: Callable[[], list[tuple[int, int]]]
-    surroundings: Callable[[], Surroundings]
+    surroundings: Callable[[], str]
     driver: Callable[[str], str]
     by_id: Callable[[str], str]
     access: Callable[[str], Access | None]
@@ -216,15 +209,15 @@ def runs(name: str, proc: Path = Path("/proc")) -> bool:
     return any(_text(process / "comm") == name for process in _processes(proc))
 
 
-def surroundings(root: Path = Path("/")) -> Surroundings:
-    """Say what this system runs in, as far as Linux tells."""
+def surroundings(root: Path = Path("/")) -> str:
+    """Say what this system runs in, as far as Linux tells: `wsl`, `container`, `virtual machine`, empty for neither."""
     if "microsoft" in _text(root / "proc/sys/kernel/osrelease").lower():
-        return Surroundings("wsl")
+        return "wsl"
     if (root / ".dockerenv").exists() or (root / "run/.containerenv").exists():
-        return Surroundings("container")
+        return "container"
     dmi = root / "sys/class/dmi/id"
     maker = f"{_text(dmi / 'sys_vendor')} {_text(dmi / 'product_name')}"
-    return Surroundings("virtual machine" if _VIRTUAL.search(maker) else "")
+    return "virtual machine" if _VIRTUAL.search(maker) else ""
 
 
 def usb_devices(folder: Path = Path("/sys/bus/usb/devices")) -> list[tuple[int, int]]:

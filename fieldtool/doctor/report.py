@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from protocols.model import RungState
 from protocols.receivers.events import ReceiverInfo
+from protocols.receivers.registry import receiver
 
 
 class PortRung(StrEnum):
@@ -73,11 +74,19 @@ class PortReport:
     manufacturer: str = ""
     serial_number: str = ""
     kind: str = ""
-    title: str = ""
     info: ReceiverInfo | None = None
-    modes: tuple[str, ...] = ()
     url: str = ""
     air: AirSum | None = None
+
+    @property
+    def title(self) -> str:
+        """The name on the box of the receiver that answered, empty when none did."""
+        return receiver(self.kind).TITLE if self.kind else ""
+
+    @property
+    def modes(self) -> tuple[str, ...]:
+        """The radio modes that it can be asked for."""
+        return receiver(self.kind).MODES if self.kind else ()
 
     @property
     def well(self) -> bool:

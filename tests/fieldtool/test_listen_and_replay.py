@@ -17,6 +17,9 @@ from fieldtool.doctor.asking import Answer
 from fieldtool.doctor.target import Target
 from fieldtool.replay.capture import lines_of
 from fieldtool.replay.run import paced
+from fieldtool.sources.registry import OPTIONS
+from fieldtool.sources.serial_port import PortDescription
+from fieldtool.sources.url import parse_url
 from protocols.captures.lines import parse_lines
 from protocols.model import RawFrame
 from protocols.receivers.im871a.settings import DeviceInfo, DeviceType
@@ -273,14 +276,27 @@ def test_a_receiver_that_cannot_do_what_is_asked_is_named_all_the_same(
 
 
 def test_ports_are_listed(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    from fieldtool.sources.serial_port import PortDescription
-
     ports = [PortDescription("/dev/ttyUSB0", "CP2102", (0x10C4, 0xEA60)), PortDescription("/dev/ttyS0", "n/a", None)]
     monkeypatch.setattr("fieldtool.cli.receivers.list_ports", lambda: ports)
     ran = run("receivers", "list")
     assert "maybe IMST iM871A-USB: im871a:///dev/ttyUSB0" in ran.lines[0]
     assert ran.lines[1] == "/dev/ttyS0            n/a"
     assert json.loads(run("receivers", "list", "--json").lines[0])["receivers"] == ["im871a:///dev/ttyUSB0"]
+
+
+def test_an_address_in_the_list_can_be_taken_as_it_stands(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    port = PortDescription("/dev/cu.SLAB #2?", "CP2102", (0x10C4, 0xEA60))
+    monkeypatch.setattr("fieldtool.cli.receivers.list_ports", lambda: [port])
+    (address,) = json.loads(run("receivers", "list", "--json").out)["receivers"]
+    assert parse_url(address, tuple(REGISTRY), OPTIONS).target == port.path
+    assert run("receivers", "list").lines[0].endswith(f": {address}")
+
+
+def test_what_another_program_writes_is_not_probed(run: Run) -> None:
+    ran = run("receivers", "probe", "rtlwmbus:-")
+    assert ran.code == 2
+    assert "rtlwmbus:- is what another program writes" in ran.err
+    assert "fieldtool listen" in ran.err
 
 
 def test_the_capture_of_these_tests_begins_when_they_say(frames: tuple[RawFrame, ...]) -> None:

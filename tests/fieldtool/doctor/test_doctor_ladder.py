@@ -17,7 +17,7 @@ import pytest
 from fieldtool.doctor.air import air_step, modes_to_hear, other_mode
 from fieldtool.doctor.asking import other_device
 from fieldtool.doctor.ladder import Doctor
-from fieldtool.doctor.machine import Access, Holder, LockFile, Machine, Surroundings
+from fieldtool.doctor.machine import Access, Holder, LockFile, Machine
 from fieldtool.doctor.report import AirSum, PortReport, PortRung, PortStep
 from fieldtool.doctor.target import Target
 from fieldtool.export.port_text import port_json
@@ -35,7 +35,7 @@ MACHINE = Machine(
     exists=lambda _: False,
     is_device=lambda _: True,
     usb_devices=lambda: [(0x10C4, 0xEA60)],
-    surroundings=Surroundings,
+    surroundings=str,
     driver=lambda _: "cp210x",
     by_id=lambda _: "/dev/serial/by-id/usb-IMST",
     access=lambda _: MINE,
@@ -83,7 +83,7 @@ def test_a_port_is_described() -> None:
     ],
 )
 def test_without_any_port_the_surroundings_say_what_to_do(kind: str, system: str, words: str) -> None:
-    machine = replace(MACHINE, system=system, ports=list, usb_devices=list, surroundings=lambda: Surroundings(kind))
+    machine = replace(MACHINE, system=system, ports=list, usb_devices=list, surroundings=lambda: kind)
     report = Doctor(machine).no_port()
     step = failure(report)
     assert step.rung is PortRung.PORT

@@ -109,7 +109,7 @@ def test_what_a_system_runs_in(tmp_path: Path, file: str, text: str, kind: str) 
     path = tmp_path / file
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text)
-    assert surroundings(tmp_path).kind == kind
+    assert surroundings(tmp_path) == kind
 
 
 def test_usb_devices_with_a_driver_or_without(tmp_path: Path) -> None:

@@ -117,7 +117,7 @@ def test_a_password_in_an_address_is_refused_and_never_repeated(run: Run, addres
 
 
 def test_the_password_is_shown_nowhere(run: Run, password_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with broker(rules=Rules(users={"ann": PASSWORD}), speed=200.0) as bench:
+    with broker(rules=Rules(users={"ann": PASSWORD}), speed=50.0) as bench:
         url = f"mqtt://ann@{bench.at}"
         ran = run("--verbose", "listen", url, "--json", "--seconds", "3", "--mqtt-password-file", password_file)
         monkeypatch.setenv(PASSWORD_FILE_VARIABLE, str(password_file))

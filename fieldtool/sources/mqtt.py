@@ -16,6 +16,7 @@ from typing import Final
 from paho.mqtt.client import MQTTMessage
 
 from fieldtool.errors import ConfigError
+from fieldtool.sources.back_off import BackOff
 from fieldtool.sources.events import SourceEvent, SourceState, Tell
 from fieldtool.sources.mqtt_address import MqttAddress, parse_address, read_password
 from fieldtool.sources.mqtt_link import CONNECT_S, Ending, MqttLink
@@ -26,7 +27,7 @@ from protocols.captures.model import NotRecognised
 from protocols.captures.network_joins import Joined
 from protocols.text import safe_text
 
-BACK_OFF_S: Final = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
+PAUSES_S: Final = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 """Pauses between attempts to reach a broker again; the last one repeats."""
 
 JOIN_S: Final = 2 * CONNECT_S
@@ -75,7 +76,7 @@ class MqttSource:
             self._thread.join(JOIN_S)
 
     def _run(self, tls: ssl.SSLContext | None, frames: FrameQueue, tell: Tell) -> None:
-        attempt = 0
+        back_off = BackOff(PAUSES_S)
         while True:
             link = MqttLink(
                 self._address,
@@ -88,11 +89,10 @@ class MqttSource:
             if ending is None or self._stop.is_set():
                 return
             if self._reported is SourceState.CONNECTED:
-                attempt = 0
+                back_off.begin_anew()
             self._tell_ending(ending, tell)
-            if ending.final or self._stop.wait(BACK_OFF_S[min(attempt, len(BACK_OFF_S) - 1)]):
+            if ending.final or self._stop.wait(back_off.next_s()):
                 return
-            attempt += 1
 
     def _tell_ready(self, detail: str, tell: Tell) -> None:
         state = SourceState.RECOVERED if self._was_ready else SourceState.CONNECTED

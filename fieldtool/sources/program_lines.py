@@ -15,6 +15,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from fieldtool.errors import FieldToolError, UsageError
+from fieldtool.sources.back_off import PORT_PAUSES_S, BackOff
 from fieldtool.sources.events import SourceEvent, SourceState, Tell
 from fieldtool.sources.line_input import Ended, LineInput, NetworkInput, StandardInput, input_of
 from fieldtool.sources.queue import FrameQueue
@@ -23,9 +24,6 @@ from fieldtool.sources.url import ReceiverUrl
 from protocols.model import RawFrame
 from protocols.plural import counted
 from protocols.receivers.sdr_lines import PROGRAMS, Heard, LineEvent, LineStream, Program, Useless
-
-BACK_OFF_S: Final = (0.2, 0.4, 0.8, 1.5)
-"""Pauses between attempts to open what was lost; the last one repeats until a line came."""
 
 STANDS_S: Final = 1.0
 """How long a connection must last without a line before it counts as one again."""
@@ -61,7 +59,7 @@ class ProgramLines:
         self._told: set[bool] = set()
         self._silence_told = False
         self._lines = self._useless = 0
-        self._attempt = 0
+        self._back_off = BackOff(PORT_PAUSES_S)
 
     @property
     def name(self) -> str:
@@ -114,9 +112,7 @@ class ProgramLines:
                         return
                     self._tell_lost(tell, detail, "")
                 is_open = False
-                pause_s = BACK_OFF_S[min(self._attempt, len(BACK_OFF_S) - 1)]
-                self._attempt += 1
-                self._stop.wait(pause_s)
+                self._stop.wait(self._back_off.next_s())
         finally:
             self._input.close()
 
@@ -132,7 +128,7 @@ class ProgramLines:
                     self._stop.wait(READ_TIMEOUT_S)
                 elif data:
                     self._tell_recovered(tell)
-                    self._attempt = 0
+                    self._back_off.begin_anew()
                     self._take(lines.feed(data), frames, tell)
                 elif since_s >= STANDS_S:
                     self._tell_recovered(tell)

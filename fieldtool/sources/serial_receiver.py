@@ -12,6 +12,7 @@ from datetime import datetime
 from itertools import chain
 
 from fieldtool.errors import ReceiverError, ReceiverSilent, ReceiverUnfit, UsageError
+from fieldtool.sources.back_off import PORT_PAUSES_S, BackOff
 from fieldtool.sources.events import SourceEvent, SourceState, Tell
 from fieldtool.sources.queue import FrameQueue
 from fieldtool.sources.serial_port import SerialPort, is_network, lost_hint, open_port
@@ -20,9 +21,6 @@ from protocols.model import RawFrame
 from protocols.receivers.events import Damaged, Failed, Frame, HostEvent, HostSession, Ready, ReceiverInfo, Send
 from protocols.receivers.lora_radio import mode_text
 from protocols.receivers.registry import Receiver, receiver
-
-BACK_OFF_S = (0.2, 0.4, 0.8, 1.5)
-"""Pauses between attempts to open a lost port; the last one repeats until something was heard."""
 
 JOIN_S = 5.0
 DEFAULT_MODE = "c1,t1"
@@ -46,7 +44,7 @@ class SerialReceiver:
         self._sinks: tuple[FrameQueue, Tell] | None = None
         self._thread: threading.Thread | None = None
         self._was_ready = False
-        self._attempt = 0
+        self._back_off = BackOff(PORT_PAUSES_S)
         self._reported = SourceState.CONNECTED
         family.host_session(self._mode)
 
@@ -119,9 +117,7 @@ class SerialReceiver:
                 lost = f"{self._url.target}: the connection was lost ({_reason(error, self._url.target)})"
                 self._report(tell, lost, lost_hint(self._url.target))
             port = None
-            pause_s = BACK_OFF_S[min(self._attempt, len(BACK_OFF_S) - 1)]
-            self._attempt += 1
-            self._stop.wait(pause_s)
+            self._stop.wait(self._back_off.next_s())
 
     def _listen(self, port: SerialPort, frames: FrameQueue, tell: Tell) -> None:
         """Run one session; it ends by `stop`, an `OSError` of the port, `ReceiverSilent` or `ReceiverUnfit`."""
@@ -135,7 +131,7 @@ class SerialReceiver:
 
     def _take(self, event: HostEvent, port: SerialPort, session: HostSession, frames: FrameQueue, tell: Tell) -> None:
         if isinstance(event, Frame):
-            self._attempt = 0
+            self._back_off.begin_anew()
             frames.put(self._raw(event))
         elif isinstance(event, Send):
             port.write(event.data)

@@ -84,7 +84,7 @@ def test_topics_that_the_broker_refuses() -> None:
 
 
 def test_a_broker_that_goes_is_told_of_once_and_picked_up_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("fieldtool.sources.mqtt.BACK_OFF_S", (0.05, 0.1))
+    monkeypatch.setattr("fieldtool.sources.mqtt.PAUSES_S", (0.05, 0.1))
     with broker() as bench, Ear(bench.url()) as ear:
         ear.until(lambda: ear.states == [SourceState.CONNECTED])
         bench.unplug()

@@ -195,7 +195,7 @@ def test_a_simulated_program_behind_a_named_pipe(tmp_path: Path) -> None:
 
 
 def test_a_simulated_program_behind_tcp_that_goes_and_comes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(program_lines, "BACK_OFF_S", (0.05,))
+    monkeypatch.setattr(program_lines, "PORT_PAUSES_S", (0.05,))
     with Bench.of(Scenario.load(), "rtlwmbus", "tcp:0", speed=50) as bench, Ear(bench.url()) as ear:
         ear.until(lambda: len(ear.telegrams) > 5)
         bench.unplug()
@@ -213,7 +213,7 @@ def test_a_simulated_program_behind_tcp_that_goes_and_comes(monkeypatch: pytest.
 
 
 def test_a_server_that_hangs_up_at_once_is_told_of_once(server: socket.socket, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(program_lines, "BACK_OFF_S", (0.01,))
+    monkeypatch.setattr(program_lines, "PORT_PAUSES_S", (0.01,))
     with Ear(address(server)) as ear:
         for _ in range(5):
             server.accept()[0].close()

@@ -8,8 +8,9 @@ from typing import ClassVar
 
 import pytest
 
+from fieldtool.sources.back_off import PORT_PAUSES_S
 from fieldtool.sources.queue import FrameQueue
-from fieldtool.sources.serial_receiver import BACK_OFF_S, SerialReceiver
+from fieldtool.sources.serial_receiver import SerialReceiver
 from fieldtool.sources.url import ReceiverUrl
 from protocols.receivers.events import Frame, HostEvent, Ready, ReceiverInfo
 
@@ -81,8 +82,8 @@ class Family:
 @pytest.mark.parametrize(
     ("data", "pauses"),
     [
-        (b"frame", [BACK_OFF_S[0]] * LOSSES),
-        (b".", [*BACK_OFF_S, *[BACK_OFF_S[-1]] * (LOSSES - len(BACK_OFF_S))]),
+        (b"frame", [PORT_PAUSES_S[0]] * LOSSES),
+        (b".", [*PORT_PAUSES_S, *[PORT_PAUSES_S[-1]] * (LOSSES - len(PORT_PAUSES_S))]),
     ],
     ids=["after it heard something", "without anything heard"],
 )

@@ -19,11 +19,11 @@ from protocols.lookups import keys_of_many
 from protocols.mbus.compact import FormatLibrary, shipped_formats
 from protocols.mbus.values import Result
 from protocols.meter_plans import MeterPlan, meter_plan
-from protocols.model import Address, Key, KeyLookup, Link, Outcome, RawFrame, Status, Telegram
+from protocols.model import Address, FrameFormat, Key, KeyLookup, Link, Outcome, RawFrame, Status, Telegram
 from protocols.plans import LINK_NUMBER, Plan, plan_of
 from protocols.profiles.registry import ProfileRegistry, shipped_profiles
 from protocols.wmbus.fragments import Fragments
-from protocols.wmbus.link import HEADER_SIZE, FrameFormat, has_crc_of_b, strip_crcs
+from protocols.wmbus.link import HEADER_SIZE, has_crc_of_b, strip_crcs
 from protocols.wmbus.transport import status_flags
 
 if TYPE_CHECKING:

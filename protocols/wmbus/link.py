@@ -8,8 +8,7 @@ from construct import Bytes, Int8ul, Struct
 
 from protocols.errors import BadChecksum, BadField, ProtocolError, Truncated
 from protocols.mbus.crc import crc16_en13757, ends_with_crc
-from protocols.model import Address, Span
-from protocols.model import FrameFormat as FrameFormat
+from protocols.model import Address, FrameFormat, Span
 from protocols.wmbus.control import C_MEANINGS, control_name
 
 HEADER_SIZE = 10

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import ClassVar, TypeVar
 
 from textual import on
@@ -15,14 +15,14 @@ from textual.widgets import Input, Static
 
 from fieldtool.errors import FieldToolError
 from fieldtool.tui.cells import Line, wrap
-from fieldtool.tui.line_view import LineView
+from fieldtool.tui.made_view import MadeView
 from protocols.text import safe_text
 
 _Answer = TypeVar("_Answer")
 _INDENT = 10
 
 
-class ResultView(LineView):
+class ResultView(MadeView):
     """What is planned, or what came of it."""
 
     HELP: ClassVar[str] = (
@@ -34,32 +34,19 @@ class ResultView(LineView):
         super().__init__(id=id)
         self._texts: tuple[str, ...] = ()
         self._style = "plain"
-        self._lines: list[Line] = []
-        self._made_for = -1
 
     def show_texts(self, texts: Sequence[str], style: str = "plain") -> None:
         """Show other lines, from the first one on; the first has the style."""
-        self._texts, self._style, self._made_for = tuple(texts), style, -1
+        self._texts, self._style = tuple(texts), style
         self.scroll_to(y=0, animate=False)
-        self.show_lines()
+        self.make_anew()
 
-    def line_count(self) -> int:
-        """How many lines it takes at this width."""
-        width = self.line_width
-        if width != self._made_for:
-            self._lines = []
-            for place, text in enumerate(self._texts):
-                pieces = wrap(text, max(20, width - _INDENT - 1))
-                style = "plain" if place else self._style
-                self._lines += [
-                    ((" " + " " * _INDENT * bool(count) + piece, style),) for count, piece in enumerate(pieces)
-                ]
-            self._made_for = width
-        return len(self._lines)
-
-    def line_at(self, index: int, width: int) -> Line:
-        """One line."""
-        return self._lines[index]
+    def make_lines(self, width: int) -> Iterator[Line]:
+        """The texts, each with its further lines indented."""
+        for place, text in enumerate(self._texts):
+            pieces = wrap(text, max(20, width - _INDENT - 1))
+            style = "plain" if place else self._style
+            yield from (((" " + " " * _INDENT * bool(count) + piece, style),) for count, piece in enumerate(pieces))
 
     def empty_lines(self) -> Sequence[str]:
         """Nothing was planned yet."""

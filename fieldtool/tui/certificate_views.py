@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import ClassVar
 
 from textual import events
@@ -12,41 +12,31 @@ from textual.widgets import Input
 
 from fieldtool.tui.cells import Line, wrap
 from fieldtool.tui.certificate_access import CertificatesSeen
-from fieldtool.tui.line_view import LineView
+from fieldtool.tui.made_view import MadeView
 from fieldtool.tui.signs import ALARM_GLYPH
 
 _INDENT = 3
 
 
-class SeenView(LineView):
-    """Base of the two views: lines made from what was seen, for the width there is."""
+class SeenView(MadeView):
+    """Base of the two views: lines made from what was seen."""
 
     def __init__(self, *, id: str) -> None:  # noqa: A002 - Textual's own name
         super().__init__(id=id)
         self._seen: CertificatesSeen | None = None
-        self._lines: tuple[Line, ...] = ()
-        self._made_for = -1
 
     def show_seen(self, seen: CertificatesSeen | None) -> None:
         """Show what was seen, None while nothing can be."""
-        self._seen, self._made_for = seen, -1
-        self.show_lines()
+        self._seen = seen
+        self.make_anew()
 
-    def make_lines(self, seen: CertificatesSeen, width: int) -> Iterator[Line]:
+    def lines_of(self, seen: CertificatesSeen, width: int) -> Iterator[Line]:
         """The lines of what was seen."""
         raise NotImplementedError
 
-    def line_count(self) -> int:
-        """How many lines it takes at this width."""
-        width = self.line_width
-        if width != self._made_for:
-            self._lines = () if self._seen is None else tuple(self.make_lines(self._seen, width))
-            self._made_for = width
-        return len(self._lines)
-
-    def line_at(self, index: int, width: int) -> Line:
-        """One line."""
-        return self._lines[index]
+    def make_lines(self, width: int) -> Iterable[Line]:
+        """The lines, when something was seen."""
+        return () if self._seen is None else self.lines_of(self._seen, width)
 
     def empty_lines(self) -> Sequence[str]:
         """Nothing: the list says why."""
@@ -61,7 +51,7 @@ class LevelView(SeenView):
         "revocation lists. ✗ says what lowers it, ▲ what soon will; below are the actions it allows."
     )
 
-    def make_lines(self, seen: CertificatesSeen, width: int) -> Iterator[Line]:
+    def lines_of(self, seen: CertificatesSeen, width: int) -> Iterator[Line]:
         """Level, reasons, warnings, actions."""
         whose = f"  {seen.organisation}, {seen.scope}" if seen.organisation else ""
         for count, piece in enumerate(wrap(f"{seen.level}{whose}", width - _INDENT)):
@@ -81,7 +71,7 @@ class TrustView(SeenView):
         "number, date, and when the next one is due. Press r to import a revocation list."
     )
 
-    def make_lines(self, seen: CertificatesSeen, width: int) -> Iterator[Line]:
+    def lines_of(self, seen: CertificatesSeen, width: int) -> Iterator[Line]:
         """Anchors, then lists."""
         if not seen.anchors:
             yield from _wrapped(

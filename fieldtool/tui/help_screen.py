@@ -13,7 +13,7 @@ from textual.dom import DOMNode
 from textual.screen import ModalScreen, Screen
 
 from fieldtool.tui.cells import Line, wrap
-from fieldtool.tui.line_view import LineView
+from fieldtool.tui.made_view import MadeView
 
 _KEYS_WIDTH = 16
 _DESCRIPTION_WIDTH = 18
@@ -58,7 +58,7 @@ def help_text(node: DOMNode | None) -> str:
     return (node.HELP or "") if node is not None else ""
 
 
-class HelpView(LineView):
+class HelpView(MadeView):
     """The text of the help, to scroll through."""
 
     HELP: ClassVar[str] = "Scroll with the arrows; escape closes the help."
@@ -67,20 +67,10 @@ class HelpView(LineView):
         super().__init__(id="help-text")
         self._text = text
         self._entries = entries
-        self._lines: list[Line] = []
-        self._made_for = -1
 
-    def line_count(self) -> int:
-        """How many lines the help takes at this width."""
-        width = self.line_width
-        if width != self._made_for:
-            self._lines = list(_help_lines(self._text, self._entries, width))
-            self._made_for = width
-        return len(self._lines)
-
-    def line_at(self, index: int, width: int) -> Line:
-        """One line of the help."""
-        return self._lines[index]
+    def make_lines(self, width: int) -> list[Line]:
+        """The text, then the keys."""
+        return _help_lines(self._text, self._entries, width)
 
     def empty_lines(self) -> Sequence[str]:
         """What is said where no key does anything."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import ClassVar
 
 from fieldtool.tui.cells import Line, words, wrap
-from fieldtool.tui.line_view import LineView
+from fieldtool.tui.made_view import MadeView
 from fieldtool.tui.signs import ALARM_GLYPH, RUNG_SIGNS
 from protocols.model import RungState, Telegram, VerdictStep
 from protocols.text import safe_text
@@ -15,7 +15,7 @@ _WORD_WIDTH = 14
 _NEXT_GLYPH = "→"
 
 
-class VerdictLadder(LineView):
+class VerdictLadder(MadeView):
     """Rung by rung: how far the telegram came, why not further, and what to do about it."""
 
     HELP: ClassVar[str] = (
@@ -26,26 +26,15 @@ class VerdictLadder(LineView):
     def __init__(self, *, id: str) -> None:  # noqa: A002 - Textual's own name
         super().__init__(id=id)
         self._telegram: Telegram | None = None
-        self._lines: tuple[Line, ...] = ()
-        self._made_for = -1
 
     def show_telegram(self, telegram: Telegram) -> None:
         """Show the verdict of another telegram."""
         self._telegram = telegram
-        self._made_for = -1
-        self.show_lines()
+        self.make_anew()
 
-    def line_count(self) -> int:
-        """How many lines the verdict takes at this width."""
-        width = self.line_width
-        if self._telegram is not None and width != self._made_for:
-            self._lines = tuple(verdict_lines(self._telegram, width))
-            self._made_for = width
-        return len(self._lines)
-
-    def line_at(self, index: int, width: int) -> Line:
-        """One line of the verdict."""
-        return self._lines[index]
+    def make_lines(self, width: int) -> Iterable[Line]:
+        """The verdict, when there is a telegram."""
+        return () if self._telegram is None else verdict_lines(self._telegram, width)
 
     def empty_lines(self) -> Sequence[str]:
         """What is said before there is a telegram."""

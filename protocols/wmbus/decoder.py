@@ -20,10 +20,10 @@ from protocols.wmbus.control import DOWNLINK
 from protocols.wmbus.decryption import (
     CUT_NEXT,
     has_two_bytes_more,
-    open_diehl_payload,
     open_extended_link,
     open_transport,
 )
+from protocols.wmbus.diehl_payload import open_diehl_payload
 from protocols.wmbus.ell import parse_ell
 from protocols.wmbus.link import LinkFrame, LinkLayer, parse_link, size_before_last_crc, strip_crcs
 from protocols.wmbus.message_mac import check_mac

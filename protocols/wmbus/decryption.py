@@ -16,15 +16,6 @@ from protocols.wmbus.clear_payload import reads_as_records, surely_in_clear
 from protocols.wmbus.diagnosis import extended_link_next_step, reads_whole, transport_next_step
 from protocols.wmbus.ell import ENCRYPTION_AES_CTR, ENCRYPTION_NONE, ExtendedLinkLayer
 from protocols.wmbus.security import EXTENDED_LINK, MODES, Opened, Protected, SecurityMode
-from protocols.wmbus.security.diehl import KEY_SIZE as DIEHL_KEY_SIZE
-from protocols.wmbus.security.diehl import (
-    PUBLIC_KEYS,
-    DiehlFrame,
-    DiehlKind,
-    as_received,
-    open_diehl,
-    reads_as_volumes,
-)
 from protocols.wmbus.security.makers import MakerProtection, default_key, maker_protection
 from protocols.wmbus.security.model import CHECK_BYTES
 from protocols.wmbus.transport import SECURITY_NAMES, TransportLayer
@@ -54,13 +45,13 @@ def open_extended_link(decoding: Decoding, ell: ExtendedLinkLayer) -> bool:
     base = Security(mode=None, name=name, access_number=ell.acc)
     if ell.encryption != ENCRYPTION_AES_CTR:
         decoding.security = base
-        _leave_encrypted(decoding, name)
+        leave_encrypted(decoding, name)
         raise Unsupported(f"{name} is reserved and cannot be decrypted", layer="ell", offset=ell.start)
     link_address = decoding.link_address
     if link_address is None:
         raise BadField("an encrypted frame without a sender", layer="ell", offset=ell.start)
     keys = [key for key in decoding.keys(link_address) if len(key.value) in EXTENDED_LINK.key_sizes]
-    reason = _open_with_first(decoding, base, keys, lambda key: EXTENDED_LINK.open(data, link_address, ell, key))
+    reason = open_with_first(decoding, base, keys, lambda key: EXTENDED_LINK.open(data, link_address, ell, key))
     if reason is None:
         return True
     # One encrypted payload in 65,536 fits its CRC as received: a key that opens it is the better proof.
@@ -68,19 +59,19 @@ def open_extended_link(decoding: Decoding, ell: ExtendedLinkLayer) -> bool:
         _accept_clear(decoding, base, "payload CRC fits the bytes as received: the payload is already decrypted")
         return True
     next_step = extended_link_next_step(decoding, ell, link_address, keys)
-    _refuse(decoding, base, keys, reason, next_step=next_step)
+    refuse(decoding, base, keys, reason, next_step=next_step)
     return False
 
 
 def _try_keys(decoding: Decoding, base: Security, keys: Sequence[Key], open_with: Callable[[bytes], Opened]) -> bool:
     """Take the first key that fits; when none does, say so and leave the payload encrypted."""
-    reason = _open_with_first(decoding, base, keys, open_with)
+    reason = open_with_first(decoding, base, keys, open_with)
     if reason is not None:
-        _refuse(decoding, base, keys, reason)
+        refuse(decoding, base, keys, reason)
     return reason is None
 
 
-def _open_with_first(
+def open_with_first(
     decoding: Decoding, base: Security, keys: Sequence[Key], open_with: Callable[[bytes], Opened]
 ) -> str | None:
     """Open with the first key that fits; why the last one did not when none does, empty when there is no key."""
@@ -97,7 +88,7 @@ def _open_with_first(
             decoding.ladder.passed(Rung.KEY, _tried(tried))
             raise
         decoding.replace_plain(opened)
-        _accept_key(decoding, base, key, keys, opened)
+        accept_key(decoding, base, key, keys, opened)
         return None
     return reason
 
@@ -139,7 +130,7 @@ def open_transport(decoding: Decoding, transport: TransportLayer) -> bool:
         _accept_clear(decoding, base, "records are in the clear: taken as already decrypted")
         return True
     if handler is None:
-        _leave_encrypted(decoding, f"security mode {mode}")
+        leave_encrypted(decoding, f"security mode {mode}")
         raise Unsupported(
             f"security mode {mode} ({base.name}) cannot be decrypted", layer="security", offset=transport.end
         )
@@ -154,12 +145,12 @@ def open_transport(decoding: Decoding, transport: TransportLayer) -> bool:
     keys = [key for key in candidates(decoding) if len(key.value) in handler.key_sizes]
     if not keys and _opens_with_default_key(decoding, base, protected, handler):
         return True
-    reason = _open_with_first(decoding, base, keys, lambda key: handler.open(protected, key))
+    reason = open_with_first(decoding, base, keys, lambda key: handler.open(protected, key))
     if reason is not None:
         next_step = None if clear else transport_next_step(decoding, protected, handler, keys)
         if next_step is None and has_two_bytes_more(decoding, transport):
             next_step = _DAMAGED_OR_WRONG
-        _refuse(decoding, base, keys, reason, clear=clear, next_step=next_step)
+        refuse(decoding, base, keys, reason, clear=clear, next_step=next_step)
     return reason is None
 
 
@@ -181,7 +172,7 @@ def _opens_with_default_key(decoding: Decoding, base: Security, protected: Prote
     if opened.cut or not reads_whole(decoding, protected.transport, opened):
         return False
     decoding.replace_plain(opened)
-    _accept_key(decoding, base, key, (key,), opened)
+    accept_key(decoding, base, key, (key,), opened)
     return True
 
 
@@ -226,64 +217,6 @@ def _clear_under_mode_6(decoding: Decoding, transport: TransportLayer) -> bool:
     return not payload or payload.startswith(CHECK_BYTES) or surely_in_clear(decoding, transport)
 
 
-def open_diehl_payload(decoding: Decoding, transport: TransportLayer, diehl: DiehlFrame) -> bool:
-    """Take off a maker's own protection: with a key, public or filed, or none where the payload is not scrambled.
-
-    A check byte fits by chance once in 128 or 256 telegrams: what can be read beyond it comes first. Where a public key
-    gives volumes that a water meter can show, no filed key is asked for: a keystore may stay locked.
-    """
-    data = decoding.plain[: decoding.size]
-    base = Security(mode=None, name=str(diehl.kind), access_number=transport.access_number)
-    if diehl.kind is DiehlKind.SCRAMBLED:
-        decoding.security = base
-        _leave_encrypted(decoding, base.name)
-        raise Unsupported(f"how {diehl.kind} is read is not published", layer="security", offset=transport.end)
-    clear = as_received(data, diehl.kind)
-    if clear is not None and decoding.already_decrypted:
-        return _accept_unscrambled(decoding, base)
-    keys = [Key(value, "the maker's public key") for value in PUBLIC_KEYS]
-    real_data = diehl.kind is DiehlKind.REAL_DATA
-
-    def proves(opened: Opened) -> bool:
-        return reads_whole(decoding, transport, opened) if real_data else reads_as_volumes(opened.plaintext)
-
-    def certain(key: bytes) -> Opened:
-        opened = open_diehl(data, diehl.kind, key)
-        if not proves(opened):
-            raise DecryptFailed("only the check byte fits", layer="security", offset=opened.start)
-        return opened
-
-    if real_data:
-        keys = [*_diehl_keys(decoding), *keys]
-    unproved = _open_with_first(decoding, base, keys, certain)
-    if unproved is None:
-        return True
-    if clear is not None and proves(clear):
-        return _accept_unscrambled(decoding, base)
-    filed = _diehl_keys(decoding)
-    if not real_data:
-        keys = [*filed, *keys]
-    # Only records prove a key for real data: where they are damaged, only a filed key is accepted.
-    believed = filed if real_data else keys
-    reason = _open_with_first(decoding, base, believed, lambda key: open_diehl(data, diehl.kind, key))
-    if reason is not None and clear is not None and not real_data:
-        return _accept_unscrambled(decoding, base)
-    if reason is not None:
-        _refuse(decoding, base, keys, reason or unproved)
-    return reason is None
-
-
-def _diehl_keys(decoding: Decoding) -> list[Key]:
-    return [key for key in candidates(decoding) if len(key.value) == DIEHL_KEY_SIZE]
-
-
-def _accept_unscrambled(decoding: Decoding, base: Security) -> bool:
-    decoding.security = base
-    decoding.ladder.passed(Rung.KEY, "no key needed")
-    decoding.ladder.passed(Rung.DECRYPTION, "payload is not scrambled, check byte fits")
-    return True
-
-
 def candidates(decoding: Decoding, *, at_hand: bool = False) -> list[Key]:
     """Keys filed for the meter's identity, for the application's own address, then for the sender's.
 
@@ -313,7 +246,7 @@ def _not_encrypted(decoding: Decoding, security: Security | None) -> None:
     decoding.ladder.passed(Rung.DECRYPTION, "payload is not encrypted")
 
 
-def _accept_key(decoding: Decoding, base: Security, key: Key, keys: Sequence[Key], opened: Opened) -> None:
+def accept_key(decoding: Decoding, base: Security, key: Key, keys: Sequence[Key], opened: Opened) -> None:
     check_value = key_check_value(key.value)
     decoding.ladder.passed(Rung.KEY, key_detail(key))
     if opened.cut:
@@ -336,7 +269,7 @@ def _accept_clear(decoding: Decoding, base: Security, detail: str) -> None:
     decoding.security = replace(base, already_decrypted=True)
 
 
-def _refuse(
+def refuse(
     decoding: Decoding,
     base: Security,
     keys: Sequence[Key],
@@ -366,7 +299,7 @@ def _refuse(
             f"{_tried(tried)} does not decrypt: {reason}" if len(tried) == 1 else f"none of {_tried(tried)}: {reason}",
             next_step or f"compare the key check value with the supplier's, or import the key of {number} again",
         )
-    _leave_encrypted(decoding, base.name)
+    leave_encrypted(decoding, base.name)
 
 
 def _why_no_key(decoding: Decoding, protection: str, number: str) -> tuple[str, str]:
@@ -391,6 +324,6 @@ def _tried(check_values: Sequence[str]) -> str:
     return ("key " if len(check_values) == 1 else "keys ") + ", ".join(check_values)
 
 
-def _leave_encrypted(decoding: Decoding, name: str) -> None:
+def leave_encrypted(decoding: Decoding, name: str) -> None:
     if decoding.position < decoding.size:
         decoding.layers.append(Opaque("encrypted", decoding.position, decoding.size, f"encrypted payload ({name})"))

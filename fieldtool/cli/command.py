@@ -26,6 +26,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "decode": ("fieldtool.cli.decode:DECODE", "decode telegrams given as hex"),
     "listen": ("fieldtool.cli.listen:LISTEN", "receive and decode telegrams from the air"),
     "replay": ("fieldtool.cli.replay:REPLAY", "decode captures from files"),
+    "report": ("fieldtool.cli.report:REPORT", "hold a list of meters against captures: read, failing, not heard"),
     "receivers list": ("fieldtool.cli.receivers:LIST", "list serial ports and the receivers that may be on them"),
     "receivers probe": ("fieldtool.cli.receivers:PROBE", "ask a port which receiver is on it"),
     "receivers doctor": (

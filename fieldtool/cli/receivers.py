@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 from argparse import ArgumentParser, Namespace
-from dataclasses import replace
 
 from fieldtool.cli import output
 from fieldtool.cli.command import Command
 from fieldtool.cli.mqtt_option import add_mqtt_option, receiver_defaults
 from fieldtool.doctor.air import modes_text
 from fieldtool.doctor.hearing import connected
-from fieldtool.doctor.likely import described, likely_kinds
+from fieldtool.doctor.likely import likely_kinds, with_likely
 from fieldtool.doctor.search import search
 from fieldtool.doctor.target import Target, target_of
 from fieldtool.errors import PortGone, ReceiverError, ReceiverUnfit
@@ -53,8 +52,7 @@ def _configure_probe(parser: ArgumentParser) -> None:
 def _probe(arguments: Namespace) -> ExitCode:
     target = target_of(arguments.receiver)
     if target.port and not target.kind:
-        likely = likely_kinds(described(target.port, list_ports())) if target.is_local else ()
-        url, answer = _search(replace(target, likely=likely))
+        url, answer = _search(with_likely(target, list_ports()))
     else:
         url = arguments.receiver
         with connected(url, receiver_defaults(arguments)) as (_, answer):

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from fieldtool.doctor.air import air_step, modes_text, modes_to_hear, other_mode
 from fieldtool.doctor.asking import Answer, other_device
 from fieldtool.doctor.hearing import hear
-from fieldtool.doctor.likely import described, likely_kinds
+from fieldtool.doctor.likely import described, with_likely
 from fieldtool.doctor.local_port import LOCAL_RUNGS, MODEM_MANAGER, busy_cure, no_port_step, port_step
 from fieldtool.doctor.machine import Machine, this_machine
 from fieldtool.doctor.report import PortReport, PortRung, PortStep
@@ -84,9 +84,8 @@ class Doctor:
         """Open the port and ask for one kind of receiver after the other, until one answers."""
         asked: list[type[Receiver]] = []
         heard = bytearray()
-        likely = likely_kinds(described(target.port, self.machine.ports())) if target.is_local else ()
         try:
-            for family, answer in search(replace(target, likely=likely), self.tell, self.clock):
+            for family, answer in search(with_likely(target, self.machine.ports()), self.tell, self.clock):
                 if answer.identified:
                     steps.append(PortStep(PortRung.OPENS, RungState.PASSED, f"at {family.BAUD} baud"))
                     return _answered(target, report, family, answer, steps)

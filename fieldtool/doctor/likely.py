@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 
+from fieldtool.doctor.target import Target
 from fieldtool.sources.serial_port import PortDescription
 from protocols.receivers.registry import REGISTRY, receiver
 
@@ -17,6 +19,12 @@ def described(path: str, ports: Sequence[PortDescription]) -> PortDescription | 
     device = os.path.realpath(path)
     wanted = {path.lower(), device.lower()}
     return next((port for port in ports if port.path.lower() in wanted), None)
+
+
+def with_likely(target: Target, ports: Sequence[PortDescription]) -> Target:
+    """Return a target with the kinds that its port may be of, which are asked for first."""
+    likely = likely_kinds(described(target.port, ports)) if target.is_local else ()
+    return replace(target, likely=likely)
 
 
 def likely_kinds(port: PortDescription | None) -> tuple[str, ...]:

@@ -7,10 +7,9 @@ import shlex
 from collections.abc import Iterator
 
 from fieldtool.doctor.report import PortReport
-from protocols.model import RungState
+from fieldtool.export.lines import RUNG_GLYPHS
 from protocols.text import safe_text
 
-_GLYPHS: dict[RungState, str] = {RungState.PASSED: "✓", RungState.FAILED: "✗", RungState.NOT_REACHED: "·"}
 _NAME_WIDTH = 12
 _LIMIT = 500
 
@@ -20,7 +19,7 @@ def port_lines(report: PortReport) -> Iterator[str]:
     yield safe_text(report.port, _LIMIT) or "no port"
     for step in report.steps:
         follow = f" → {safe_text(step.next, _LIMIT)}" if step.next else ""
-        yield f"  {_GLYPHS[step.state]} {step.rung:{_NAME_WIDTH}}{safe_text(step.detail, _LIMIT)}{follow}"
+        yield f"  {RUNG_GLYPHS[step.state]} {step.rung:{_NAME_WIDTH}}{safe_text(step.detail, _LIMIT)}{follow}"
     if report.url and report.well:
         yield f"    {'listen':{_NAME_WIDTH}}fieldtool listen {safe_text(shlex.quote(report.url), _LIMIT)}"
 

@@ -17,23 +17,21 @@ ELECTRICITY = 2
 
 @binary_decoder
 def decode_loramod(draft: Draft) -> None:
-    """Registers now (protocol 1), or rows of them with their times (protocol 2)."""
+    """Registers now (protocol 1), or rows of them with their times (protocol 2).
+
+    The number stands in the same place whatever the registers count.
+    """
     if draft.byte(0) == 0:
         draft.take(1)
     first = draft.next_byte()
     if first >> 6 == 1:
-        _medium(draft, first >> 3 & 7)
-        names = _names(draft, first & 7)
-        draft.next_field(Field(0, NUMBER, "fabrication_number", "fabrication_number"))
-        _row(draft, names, 0)
+        _row(draft, _names(draft, medium=first >> 3 & 7, registers=first & 7), 0)
         _end(draft)
         return
     head = draft.next_byte()
     if head >> 6 != 2:
         raise draft.unsupported("neither protocol 1 nor protocol 2 of this module")
-    _medium(draft, head & 7)
-    names = _names(draft, first)
-    draft.next_field(Field(0, NUMBER, "fabrication_number", "fabrication_number"))
+    names = _names(draft, medium=head & 7, registers=first)
     number = 0
     while draft.left:
         if head & CLOCK_FLAG:
@@ -43,17 +41,16 @@ def decode_loramod(draft: Draft) -> None:
         number += 1
 
 
-def _medium(draft: Draft, code: int) -> None:
+def _names(draft: Draft, *, medium: int, registers: int) -> tuple[str, ...]:
+    """Take the number, and say which registers follow."""
     at = draft.position - draft.start - 1
-    draft.text("medium", medium_name(code), at)
-    if code != ELECTRICITY:
-        raise draft.unsupported(f"the unit of registers of medium {medium_name(code)} is not known", at)
-
-
-def _names(draft: Draft, qualifier: int) -> tuple[str, ...]:
-    if qualifier not in REGISTER_SETS:
-        raise draft.unsupported(f"register set {qualifier} is not decoded", draft.position - draft.start - 1)
-    return REGISTER_SETS[qualifier]
+    draft.text("medium", medium_name(medium), at)
+    draft.next_field(Field(0, NUMBER, "fabrication_number", "fabrication_number"))
+    if medium != ELECTRICITY:
+        raise draft.unsupported(f"the unit of registers of medium {medium_name(medium)} is not known", at)
+    if registers not in REGISTER_SETS:
+        raise draft.unsupported(f"register set {registers} is not decoded", at)
+    return REGISTER_SETS[registers]
 
 
 def _row(draft: Draft, names: tuple[str, ...], number: int) -> None:

@@ -15,7 +15,7 @@ from protocols.wmbus.security.diehl import PUBLIC_KEYS
 MIN_LENGTH: Final = 8
 """Shorter secrets (a claim token) have patterns by chance."""
 
-_ONE_FOR_ALL: Final = frozenset({KeyRole.PRIOS64})
+ONE_FOR_ALL: Final = frozenset({KeyRole.PRIOS64})
 """Roles whose makers used one key for all meters: sharing it is no mistake of the file."""
 
 _PUBLISHED: Final = frozenset(PUBLIC_KEYS) | frozenset(
@@ -84,7 +84,7 @@ def lint(records: Iterable[KeyRecord] | Callable[[], Iterable[KeyRecord]]) -> tu
 def _lint(records: Callable[[], Iterable[KeyRecord]]) -> tuple[LintFinding, ...]:
     meters_of_key: dict[int, int | None] = {}
     for record in records():
-        if _is_judged(record) and record.role not in _ONE_FOR_ALL:
+        if _is_judged(record) and record.role not in ONE_FOR_ALL:
             key, meter = hash(record.value), hash(record.number or record.dev_eui)
             if meters_of_key.setdefault(key, meter) != meter:
                 meters_of_key[key] = None
@@ -98,7 +98,7 @@ def _lint(records: Callable[[], Iterable[KeyRecord]]) -> tuple[LintFinding, ...]
         rule = _rule(record)
         if rule is not None:
             own.append(_finding(rule, record, _TEXTS[rule]))
-        if record.role not in _ONE_FOR_ALL and hash(record.value) in shared:
+        if record.role not in ONE_FOR_ALL and hash(record.value) in shared:
             sharing[record.value].setdefault(record.number or record.dev_eui, record)
     for meters in sharing.values():
         if len(meters) > 1:

@@ -167,10 +167,7 @@ class KeyRecord:
     ownership: Ownership = Ownership.UNKNOWN
 
     def __post_init__(self) -> None:
-        if self.value:
-            if self.no_key:
-                raise ValueError("a key record has either a key or the no_key flag")
-        elif not self.no_key and self.ownership not in KEYLESS_OWNERSHIPS:
+        if bool(self.value) == self.no_key and not (self.is_listing and self.ownership in KEYLESS_OWNERSHIPS):
             raise ValueError("a key record has either a key or the no_key flag")
         if not (self.number or self.dev_eui):
             raise ValueError("a key record needs a meter number or a DevEUI")

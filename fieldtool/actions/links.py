@@ -11,7 +11,7 @@ from typing import Final, Protocol, cast
 
 from fieldtool.errors import UsageError
 from fieldtool.sources.url import ReceiverUrl, parse_url
-from keystore.matching import NUMBER_DIGITS, normal_number, split_manufacturer
+from keystore.matching import NUMBER_DIGITS, RADIO_NUMBER, normal_number, split_manufacturer
 from protocols.decode import no_keys
 from protocols.media import manufacturer_code
 from protocols.model import Address, KeyLookup
@@ -32,7 +32,6 @@ OPTIONS: Final[dict[str, tuple[str, ...]]] = {
 """What may stand behind the `?`; `timeout` is in seconds."""
 
 _PRIMARY: Final = re.compile(r"p(\d{1,3})", re.IGNORECASE)
-_NUMBER: Final = re.compile(r"[0-9a-f]{8}")
 LAST_PRIMARY: Final = 250
 
 
@@ -105,7 +104,7 @@ def parse_meter(text: str) -> MeterChoice:
     number = normal_number(text)
     if number.isascii() and number.isdigit():
         number = number.zfill(NUMBER_DIGITS)
-    if not _NUMBER.fullmatch(number) or not _is_maker(manufacturer):
+    if not RADIO_NUMBER.fullmatch(number) or not _is_maker(manufacturer):
         raise UsageError(f"{shown} names no meter", "give its eight digits, as in 63001468 or KAM63001468, or p5")
     return MeterChoice(number, manufacturer)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import quote
@@ -10,10 +9,9 @@ from urllib.parse import quote
 from fieldtool.errors import UsageError
 from fieldtool.sources.registry import OPTIONS, SOURCES
 from fieldtool.sources.serial_port import is_network
-from fieldtool.sources.url import parse_url
+from fieldtool.sources.url import WINDOWS_DRIVE, parse_url
 from protocols.receivers.registry import REGISTRY, Receiver, receiver
 
-_WINDOWS_DRIVE: Final = re.compile(r"[A-Za-z]:[\\/]")
 _NO_RECEIVER: Final = frozenset({"file"})
 
 
@@ -60,7 +58,7 @@ def target_of(text: str) -> Target:
     """
     if not text.strip():
         raise UsageError("the name of the port is empty", "as in /dev/ttyUSB0, or leave it out for all ports on USB")
-    if is_network(text) or ":" not in text or text.startswith("/") or _WINDOWS_DRIVE.match(text):
+    if is_network(text) or ":" not in text or text.startswith("/") or WINDOWS_DRIVE.match(text):
         return Target(text)
     url = parse_url(text, tuple(SOURCES), OPTIONS)
     if url.kind in _NO_RECEIVER:

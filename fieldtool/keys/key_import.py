@@ -15,8 +15,8 @@ from fieldtool.errors import InputError
 from fieldtool.keys.quarantine_file import QuarantineFile
 from keystore.errors import PasswordNeeded
 from keystore.formats import ImportRow, ImportStream, ReadOptions, open_export
-from keystore.lint import LintRule, lint
-from keystore.model import KeyRecord, KeyRole, Provenance
+from keystore.lint import ONE_FOR_ALL, LintRule, lint
+from keystore.model import KeyRecord, Provenance
 from keystore.vault import PutResult, PutVerdict, Vault
 
 ODD_ROWS_KEPT: Final = 50
@@ -26,8 +26,6 @@ FILE_LIMIT: Final = 512 * 1024 * 1024
 """Bytes of a key file; a table of a million keys has a fifth of it. A device file or a disk image has no end."""
 
 LINT_BATCH: Final = 500
-ONE_FOR_ALL: Final = frozenset({KeyRole.PRIOS64})
-"""Roles whose makers used one key for all meters."""
 
 Progress = Callable[[float | None], None]
 """Told of every row: how much of the file has been read, 0 to 1, when that is known."""

@@ -14,7 +14,7 @@ from itertools import islice
 from typing import Final
 
 from fieldtool.kept.session_book import SessionBook
-from fieldtool.keys.key_check import SYSTEM, CheckState
+from fieldtool.keys.key_check import SYSTEM, CheckState, Progress
 from fieldtool.keys.lorawan_keys import FiledLorawanKeys
 from keystore.model import LORAWAN_ROLES, KeyRecord, KeyRole, KeyStatus, Provenance
 from keystore.vault import Vault
@@ -28,8 +28,6 @@ from protocols.lorawan.phy import DATA, MType, parse_data, parse_join_request
 from protocols.model import Link, Outcome, RawFrame, Rung, Telegram
 from protocols.plural import counted
 from protocols.trial import of_wrong_keys
-
-Progress = Callable[[int], None]
 
 FRAMES_AN_ADDRESS: Final = 8
 """Data messages of an address that are looked at."""

@@ -13,7 +13,7 @@ from protocols.receivers.registry import REGISTRY
 from protocols.text import safe_text
 
 _URL = re.compile(r"(?P<kind>[A-Za-z0-9_-]+)(?:\+(?P<transport>[A-Za-z0-9]+))?:(?P<rest>.*)", re.DOTALL)
-_WINDOWS_DRIVE = re.compile(r"[A-Za-z]:[\\/]")
+WINDOWS_DRIVE = re.compile(r"[A-Za-z]:[\\/]")
 _PASSWORD = re.compile(r"(?<=//)(?P<user>[^/?:]*):(?!\d{1,5}(?:[/?]|$))[^@]*@", re.DOTALL)
 """A password where URLs may have one; a port number followed by a topic with an `@` is not one."""
 _SECRET_OPTION = re.compile(r"([?&][^=&]*(?:pass|pw|secret|token|key)[^=&]*=)[^&]*", re.IGNORECASE)
@@ -64,7 +64,7 @@ def parse_url(text: str, kinds: tuple[str, ...], options: dict[str, tuple[str, .
             "remove it, write it into a file, and name that with --mqtt-password-file",
         )
     found = _URL.fullmatch(text)
-    if found is None or _WINDOWS_DRIVE.match(text):
+    if found is None or WINDOWS_DRIVE.match(text):
         raise UsageError(f"{shown!r} is not a receiver address", _whole_address(text, shown, kinds))
     kind = found["kind"].lower()
     if kind not in kinds:

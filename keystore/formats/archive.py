@@ -11,6 +11,7 @@ from pathlib import PurePosixPath
 from typing import IO, Final
 
 from keystore.errors import ImportReason, ImportRejected
+from keystore.formats.safe_xml import dtd_refused
 from protocols.text import safe_text
 
 MAX_MEMBERS: Final = 64
@@ -122,11 +123,7 @@ def _measure(stream: IO[bytes], limit: int, thing: str) -> int:
         if size > limit:
             raise ImportRejected(ImportReason.TOO_LARGE, f"{thing} unpacks to more than a key file can have", _CHECK_IT)
         if any(mark in tail + chunk for mark in _DTD_MARKS):
-            raise ImportRejected(
-                ImportReason.FORBIDDEN_XML,
-                f"{thing} declares a DTD or entities",
-                "no key file needs them: do not trust it",
-            )
+            raise dtd_refused(thing)
         tail = chunk[-max(map(len, _DTD_MARKS)) :]
     return size
 

@@ -44,7 +44,7 @@ MAX_DOCUMENT_BYTES: Final = 64 * 1024 * 1024
 MAX_NESTING: Final = 2
 """A portal's ZIP, and one that somebody zipped again."""
 
-_SUFFIXES: Final = (".kem", ".kem2")
+SUFFIXES: Final = (".kem", ".kem2")
 _PRINTED_NUMBER: Final = re.compile(rf"\d{{{NUMBER_DIGITS}}}")
 _SHORT_NUMBER: Final = re.compile(rf"\d{{1,{NUMBER_DIGITS - 1}}}")
 _MAKER: Final = re.compile(r"[A-Z]{3}")
@@ -181,7 +181,7 @@ def _unpack(data: bytes, thing: str) -> tuple[str, bytes]:
     for _ in range(MAX_NESTING):
         if not is_zip(data):
             break
-        member, data = read_member(data, thing, _SUFFIXES, MAX_DOCUMENT_BYTES)
+        member, data = read_member(data, thing, SUFFIXES, MAX_DOCUMENT_BYTES)
     if is_zip(data):
         raise ImportRejected(ImportReason.UNKNOWN_FORMAT, f"{thing} is a ZIP in a ZIP in a ZIP", "unpack it first")
     if len(data) > MAX_DOCUMENT_BYTES:

@@ -11,14 +11,19 @@ from defusedxml.ElementTree import fromstring
 from keystore.errors import ImportReason, ImportRejected
 
 
+def dtd_refused(thing: str) -> ImportRejected:
+    """Return the error of XML with a DTD: it could make the reader open other files, or grow without bounds."""
+    return ImportRejected(
+        ImportReason.FORBIDDEN_XML, f"{thing} declares a DTD or entities", "no key file needs them: do not trust it"
+    )
+
+
 def parse_xml(data: bytes, thing: str) -> Element:
     """Return the root element; `ImportRejected` with FORBIDDEN_XML for a DTD, with DAMAGED for anything unreadable."""
     try:
         root: Element = fromstring(data, forbid_dtd=True)
     except DefusedXmlException:
-        raise ImportRejected(
-            ImportReason.FORBIDDEN_XML, f"{thing} declares a DTD or entities", "no key file needs them: do not trust it"
-        ) from None
+        raise dtd_refused(thing) from None
     # LookupError and ValueError: an encoding that Python does not know, or that expat cannot take.
     except (ParseError, LookupError, ValueError):
         raise ImportRejected(ImportReason.DAMAGED, f"{thing} is not readable XML", "fetch the file again") from None

@@ -7,10 +7,10 @@ from dataclasses import replace
 from typing import Final
 
 from keystore.errors import ImportReason, ImportRejected
+from keystore.formats import kem
 from keystore.formats.archive import is_by_product, is_zip, member_names, read_member
 from keystore.formats.batch import MAX_FILE_BYTES, ExportFile
 
-KEM_SUFFIXES: Final = (".kem", ".kem2")
 TABLES: Final = (".csv", ".tsv", ".json", ".xlsx")
 SUFFIXES: Final = (*TABLES, ".txt")
 
@@ -18,7 +18,7 @@ SUFFIXES: Final = (*TABLES, ".txt")
 def sniff(data: bytes) -> bool:
     """True for a ZIP with such a member; one with a key file of Kamstrup is that file's."""
     names = [name.lower() for name in member_names(data) if not is_by_product(name)]
-    return any(name.endswith(SUFFIXES) for name in names) and not any(name.endswith(KEM_SUFFIXES) for name in names)
+    return any(name.endswith(SUFFIXES) for name in names) and not any(name.endswith(kem.SUFFIXES) for name in names)
 
 
 def unpack(file: ExportFile) -> ExportFile:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from keystore.audit import AuditAction
-from keystore.errors import AlreadyExists, Damaged, StorageFailed
+from keystore.errors import Damaged, StorageFailed
 from keystore.vault import database, primitives
 from keystore.vault.header import check_header
 from keystore.vault.kdf import KdfParameters
@@ -110,7 +110,7 @@ def restore_backup(
     `WrongPassphrase`, `Damaged`, `StorageFailed`; nothing is left at `path` then.
     """
     if path.exists():
-        raise AlreadyExists(f"{path} exists already", "a store is never overwritten: choose another path")
+        raise database.exists_already(path)
     fresh = path.with_name(f"{path.name}.restoring")
     database.create_file(fresh)
     try:
@@ -213,7 +213,7 @@ def _put_in_place(fresh: Path, path: Path) -> None:
     try:
         path.hardlink_to(fresh)
     except FileExistsError:
-        raise AlreadyExists(f"{path} exists already", "a store is never overwritten: choose another path") from None
+        raise database.exists_already(path) from None
     except (OSError, NotImplementedError):
         # No links on this file system: Windows refuses to rename over a file, others were asked before.
         with suppress(FileNotFoundError):

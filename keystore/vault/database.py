@@ -112,13 +112,18 @@ def fault_of(error: sqlite3.Error, path: Path) -> KeystoreError:
     return kind(f"keystore {path} {text}", hint)
 
 
+def exists_already(path: Path) -> AlreadyExists:
+    """Return the error of a store that would be made where something is."""
+    return AlreadyExists(f"{path} exists already", "a store is never overwritten: choose another path")
+
+
 def create_file(path: Path) -> None:
     """Make an empty file with mode 0600; `AlreadyExists` when something is there, `StorageFailed` when it cannot be."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=PRIVATE_FOLDER_MODE)
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, PRIVATE_MODE))
     except FileExistsError:
-        raise AlreadyExists(f"{path} exists already", "a store is never overwritten: choose another path") from None
+        raise exists_already(path) from None
     except OSError as error:
         raise StorageFailed(
             f"{path} cannot be made: {error.strerror}", "check the folder and its permissions"

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from fieldtool import enrolment
-from fieldtool.access import choose_store, open_for_listening, open_store
+from fieldtool.access import choose_store, open_for_listening, open_store, read_passphrase
 from fieldtool.actions.action_log import RECOVER, Attempt
 from fieldtool.actions.links import LinkContext, MeterChoice, open_link, parse_meter
 from fieldtool.actions.plan import CHANGE_KEY, READ_OUT, wish_for
@@ -47,7 +47,6 @@ from protocols.text import safe_text
 
 ACTIONS: Final = "actions"
 WORDS: Final = (ACTIONS, READ_OUT, *FORMS, RECOVER)
-KEY_FILE_LIMIT: Final = 1024
 AES_KEY_BYTES: Final = 16
 
 
@@ -221,14 +220,7 @@ def _new_key(arguments: Namespace) -> bytes | None:
     if path is None:
         return None
     try:
-        with path.open("rb") as file:
-            text = file.read(KEY_FILE_LIMIT).decode("ascii").strip()
-    except OSError as error:
-        raise ConfigError(f"key file {path}: {error.strerror}", "check its name and whether you may read it") from error
-    except UnicodeDecodeError:
-        raise ConfigError(f"key file {path} holds no hex digits", "write the key into it as 32 hex digits") from None
-    try:
-        key = parse_key(text, "new key").value
+        key = parse_key(read_passphrase(path, "key"), "new key").value
     except ValueError as error:
         raise ConfigError(f"key file {path}: {error}", "write the key into it as 32 hex digits") from None
     if len(key) != AES_KEY_BYTES:

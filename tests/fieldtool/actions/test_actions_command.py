@@ -175,9 +175,10 @@ def test_who_interrupts_is_told_what_is_not_known(site: Site, monkeypatch: pytes
     assert "fieldtool meter recover --at LINK --meter 10002345" in ran.err
 
 
-def test_a_key_from_a_file_is_never_shown(site: Site) -> None:
+@pytest.mark.parametrize("encoding", ["ascii", "utf-8-sig"])
+def test_a_key_from_a_file_is_never_shown(site: Site, encoding: str) -> None:
     site.enrol("service")
-    (site.folder / "new.key").write_text(f"{NEW}\n")
+    (site.folder / "new.key").write_text(f" {NEW}\n", encoding)
     old = site.bench.lock.state.key
     assert old is not None
     ran = site.meter("change-key", "--key-file", site.folder / "new.key", "--yes")

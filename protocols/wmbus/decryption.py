@@ -142,9 +142,12 @@ def open_transport(decoding: Decoding, transport: TransportLayer) -> bool:
     if clear and decoding.already_decrypted:
         _accept_clear(decoding, base, "check bytes are in the clear: taken as already decrypted")
         return True
-    keys = [key for key in candidates(decoding) if len(key.value) in handler.key_sizes]
-    if not keys and _opens_with_default_key(decoding, base, protected, handler):
-        return True
+    default = default_key(protected.address) if mode == MODE_5 else None
+    keys = [key for key in candidates(decoding, at_hand=default is not None) if len(key.value) in handler.key_sizes]
+    if default is not None and not keys:
+        if _opens_with_default_key(decoding, base, protected, handler, default):
+            return True
+        keys = [key for key in candidates(decoding) if len(key.value) in handler.key_sizes]
     reason = open_with_first(decoding, base, keys, lambda key: handler.open(protected, key))
     if reason is not None:
         next_step = None if clear else transport_next_step(decoding, protected, handler, keys)
@@ -160,11 +163,10 @@ def has_two_bytes_more(decoding: Decoding, transport: TransportLayer) -> bool:
     return transport.security_mode in MODES_OF_BLOCKS and decoding.size == end + 2 == len(decoding.frame.data)
 
 
-def _opens_with_default_key(decoding: Decoding, base: Security, protected: Protected, handler: SecurityMode) -> bool:
+def _opens_with_default_key(
+    decoding: Decoding, base: Security, protected: Protected, handler: SecurityMode, key: Key
+) -> bool:
     """Try the maker's default key; as any meter may have another, all of the payload must be readable."""
-    key = default_key(protected.address) if handler.number == MODE_5 else None
-    if key is None:
-        return False
     try:
         opened = handler.open(protected, key.value)
     except DecryptFailed:

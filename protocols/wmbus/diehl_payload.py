@@ -27,7 +27,7 @@ def open_diehl_payload(decoding: Decoding, transport: TransportLayer, diehl: Die
     """Take off a maker's own protection: with a key, public or filed, or none where the payload is not scrambled.
 
     A check byte fits by chance once in 128 or 256 telegrams: what can be read beyond it comes first. Where a public key
-    gives volumes that a water meter can show, no filed key is asked for: a keystore may stay locked.
+    gives volumes that a water meter can show, or records, no filed key is asked for: a keystore may stay locked.
     """
     data = decoding.plain[: decoding.size]
     base = Security(mode=None, name=str(diehl.kind), access_number=transport.access_number)
@@ -38,7 +38,7 @@ def open_diehl_payload(decoding: Decoding, transport: TransportLayer, diehl: Die
     clear = as_received(data, diehl.kind)
     if clear is not None and decoding.already_decrypted:
         return _accept_unscrambled(decoding, base)
-    keys = [Key(value, "the maker's public key") for value in PUBLIC_KEYS]
+    public = [Key(value, "the maker's public key") for value in PUBLIC_KEYS]
     real_data = diehl.kind is DiehlKind.REAL_DATA
 
     def proves(opened: Opened) -> bool:
@@ -50,34 +50,32 @@ def open_diehl_payload(decoding: Decoding, transport: TransportLayer, diehl: Die
             raise DecryptFailed("only the check byte fits", layer="security", offset=opened.start)
         return opened
 
-    if real_data:
-        keys = [*_diehl_keys(decoding), *keys]
+    keys = [*_diehl_keys(decoding, at_hand=True), *public] if real_data else public
     unproved = open_with_first(decoding, base, keys, certain)
     if unproved is None:
         return True
     if clear is not None and proves(clear):
         return _accept_unscrambled(decoding, base)
+    if real_data and _open_cut_off(decoding, base, keys):
+        return True
     filed = _diehl_keys(decoding)
-    if not real_data:
-        keys = [*filed, *keys]
+    keys = [*filed, *public]
     # Only records prove a key for real data: where they are damaged, only a filed key is accepted.
     believed = filed if real_data else keys
     reason = open_with_first(decoding, base, believed, lambda key: open_diehl(data, diehl.kind, key))
     if reason is not None and clear is not None and not real_data:
         return _accept_unscrambled(decoding, base)
-    if reason is None:
+    if reason is None or (real_data and _open_cut_off(decoding, base, filed)):
         return True
-    if real_data:
-        return _open_cut_off(decoding, base, keys, reason or unproved)
-    refuse(decoding, base, keys, reason or unproved)
+    missing = missing_text(decoding) if real_data else ""
+    refuse(decoding, base, keys, missing or reason or unproved, next_step=CUT_NEXT if missing else None)
     return False
 
 
-def _open_cut_off(decoding: Decoding, base: Security, keys: Sequence[Key], reason: str) -> bool:
-    """Open real data that end too early, where that is sure; else say why nothing opens them."""
-    cut, missing = cut_off(decoding, keys), missing_text(decoding)
+def _open_cut_off(decoding: Decoding, base: Security, keys: Sequence[Key]) -> bool:
+    """Open real data that end too early, where that is sure."""
+    cut = cut_off(decoding, keys)
     if cut is None:
-        refuse(decoding, base, keys, missing or reason, next_step=CUT_NEXT if missing else None)
         return False
     decoding.ladder.failed(Rung.DECRYPTION, Outcome.DAMAGED, f"{base.name}: {cut.why}", CUT_NEXT)
     if cut.key is None:
@@ -87,8 +85,8 @@ def _open_cut_off(decoding: Decoding, base: Security, keys: Sequence[Key], reaso
     return True
 
 
-def _diehl_keys(decoding: Decoding) -> list[Key]:
-    return [key for key in candidates(decoding) if len(key.value) == KEY_SIZE]
+def _diehl_keys(decoding: Decoding, *, at_hand: bool = False) -> list[Key]:
+    return [key for key in candidates(decoding, at_hand=at_hand) if len(key.value) == KEY_SIZE]
 
 
 def _accept_unscrambled(decoding: Decoding, base: Security) -> bool:

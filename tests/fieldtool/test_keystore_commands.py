@@ -25,6 +25,9 @@ MAC_KEY = bytes(range(16)).hex()
 CLEAR_WITH_MAC = "25449315785634123303900F002C25B30A0000ACA2438C008BEB987A2A0000000C1427048502"
 """A volume in the clear, with a MAC of this key in its authentication layer."""
 
+REAL_DATA = "1F44242320040100000071000000190C06512600000C131534120002FD170000"
+"""Records of a Hydrometer meter behind CI 71, not scrambled."""
+
 KEM_PASSWORD = "Portal-1234"
 
 
@@ -156,6 +159,7 @@ def test_a_command_that_needs_no_key_never_asks(store: Path, monkeypatch: pytest
     assert main(["simulate", "scenario"]) == 0
     assert main(["receivers", "list"]) == 0
     assert main(["store", "info"]) == 0
+    assert main(["decode", REAL_DATA]) == 0
     assert asked == []
     assert main(["decode", GAS_HEX]) == 1
     assert len(asked) == 1, "what needs one does ask"

@@ -6,11 +6,12 @@ import struct
 from collections.abc import Sequence
 
 import pytest
+from Crypto.Cipher import AES
 
 from protocols.decode import decode
 from protocols.learned import LearnedDecoder
 from protocols.model import Address, Key, Outcome, RawFrame
-from protocols.wmbus.security.diehl import PUBLIC_KEYS, descramble
+from protocols.wmbus.security.diehl import PUBLIC_AES_KEY, PUBLIC_KEYS, descramble
 
 OWN_KEY = bytes.fromhex("0011223344556677")
 SAP_EXAMPLE = bytes.fromhex("1944304C72242421D401A2013D4013DD8B46A4999C1293E582CC")
@@ -23,6 +24,21 @@ def frame_of(
     head = bytes.fromhex(f"44{maker} {version}07{number} A2512000 15".replace(" ", ""))
     plain = bytes((len(head) + len(body),)) + head + body
     return plain[:15] + descramble(plain, key)
+
+
+class NotAtHand:
+    """A look-up that has keys only for those who ask a person; `asked` counts them."""
+
+    def __init__(self, *keys: bytes) -> None:
+        self._keys = tuple(Key(key, "filed") for key in keys)
+        self.asked = 0
+
+    def __call__(self, _: Address) -> Sequence[Key]:
+        self.asked += 1
+        return self._keys
+
+    def at_hand(self, _: Address) -> Sequence[Key]:
+        return ()
 
 
 class Asked(Exception):
@@ -112,6 +128,38 @@ def test_real_data_are_records_whatever_the_check_byte_says_by_chance(header: st
         assert {str(reading.value) for reading in telegram.readings} == {"2651", "123.415", "0"}
         assert [span.end for span in telegram.spans] == [*(span.start for span in telegram.spans[1:]), len(frame)]
         assert decoder.decode(RawFrame(frame)) == telegram
+
+
+@pytest.mark.parametrize("header", ["71000000", "7A120000"], ids=["CI 71", "CI 7A"])
+def test_real_data_that_can_be_read_ask_nobody(header: str) -> None:
+    scrambled = real_data(header, 1, PUBLIC_KEYS[1])
+    clear = scrambled[:15] + descramble(scrambled, PUBLIC_KEYS[1])
+    keys = NotAtHand(OWN_KEY)
+    for frame in (scrambled, clear):
+        assert decode(frame, keys).ok
+        assert decode(frame[:-3], keys).readings
+    assert keys.asked == 0
+    assert decode(real_data(header, 1, OWN_KEY), keys).ok
+    assert decode(real_data(header, 1, OWN_KEY)[:-3], keys).readings
+    assert keys.asked
+
+
+def test_a_meter_with_the_key_that_it_left_the_works_with_asks_nobody() -> None:
+    plain = (b"\x2f\x2f" + bytes.fromhex("0C1427048502")).ljust(16, b"\x2f")
+    address = bytes.fromhex("2423785634120107")
+    own = bytes(range(16))
+
+    def mode_5(key: bytes) -> bytes:
+        sealed = AES.new(key, AES.MODE_CBC, address + b"\x2a" * 8).encrypt(plain)
+        body = b"\x44" + address + bytes.fromhex("7A2A001005") + sealed
+        return bytes((len(body),)) + body
+
+    keys = NotAtHand(own)
+    assert decode(mode_5(PUBLIC_AES_KEY), keys).ok
+    assert keys.asked == 0
+    assert decode(mode_5(own), keys).ok
+    assert keys.asked
+    assert decode(mode_5(PUBLIC_AES_KEY), lambda _: (Key(own),)).outcome is Outcome.WRONG_KEY
 
 
 @pytest.mark.parametrize("size", range(10, 16))

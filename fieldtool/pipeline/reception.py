@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
@@ -40,6 +40,15 @@ def sender_of(telegram: Telegram) -> Sender:
     return telegram.meter
 
 
+LabelOf: TypeAlias = Callable[[Sequence[str], str | None], str]
+"""Gives what a meter is called, from the numbers that it is heard under and its maker; empty where nobody knows."""
+
+
+def no_label(names: Sequence[str], manufacturer: str | None) -> str:
+    """Call no meter anything."""
+    return ""
+
+
 @dataclass(frozen=True, slots=True)
 class MeterRow:
     """What is known of one meter, or of all frames without a readable address (`sender` is None).
@@ -49,7 +58,8 @@ class MeterRow:
     `address` where a maker orders the address bytes in a way of its own.
 
     `outcome`, `problem`, `profile` and `alarms` are those of the newest telegram; `main_reading` is that of the
-    newest telegram that had one, so that a damaged frame does not wipe the reading off the screen.
+    newest telegram that had one, so that a damaged frame does not wipe the reading off the screen. `label` is what its
+    owner calls the meter, as it was filed.
     """
 
     sender: Sender
@@ -70,6 +80,7 @@ class MeterRow:
     alarms: tuple[str, ...]
     last: Telegram
     by_outcome: Mapping[Outcome, int]
+    label: str = ""
 
     @property
     def key_check_value(self) -> str | None:
@@ -115,6 +126,7 @@ class _Meter:
     by_outcome: Counter[Outcome] = field(default_factory=Counter)
     recent: deque[tuple[datetime, Telegram]] = field(default_factory=deque)
     among_newest: int = 0
+    label: str | None = None
 
 
 _COUNTER_OF_OUTCOME: dict[Outcome, str] = {
@@ -143,9 +155,11 @@ class Reception:
         history_size: int = HISTORY_SIZE,
         meter_history_size: int = METER_HISTORY_SIZE,
         now: Callable[[], datetime] = _utc_now,
+        label_of: LabelOf = no_label,
     ) -> None:
         self._lock = threading.Lock()
         self._now = now
+        self._label_of = label_of
         self._meter_history_size = meter_history_size
         self._meters: dict[Sender, _Meter] = {}
         self._rows: dict[Sender, MeterRow] = {}
@@ -183,6 +197,8 @@ class Reception:
             meter.medium = _medium(telegram, meter.identity) or meter.medium
             meter.recent.append((at, telegram))
             self._forget_old(meter)
+            if meter.label is None:
+                meter.label = self._label_of(*_names(telegram, sender))
             self._rows[sender] = _row(telegram, sender, meter)
             return True
 
@@ -235,6 +251,14 @@ class Reception:
         self._counters = replace(self._counters, **{name: getattr(self._counters, name) + 1 for name in names})
 
 
+def _names(telegram: Telegram, sender: Sender) -> tuple[list[str], str | None]:
+    """What a meter may be filed under, the most telling first, and its maker."""
+    addresses = [one for one in (telegram.identity, telegram.meter, telegram.link_address) if one is not None]
+    device = sender if isinstance(sender, str) else None
+    names = (device, telegram.printed_number, *(one.number for one in addresses))
+    return [name for name in names if name], addresses[0].manufacturer if addresses else None
+
+
 def _medium(telegram: Telegram, identity: Address | None) -> str | None:
     if telegram.meter is not None:
         return (identity or telegram.meter).medium
@@ -262,6 +286,7 @@ def _row(telegram: Telegram, sender: Sender, meter: _Meter) -> MeterRow:
         alarms=alarms(telegram),
         last=telegram,
         by_outcome=MappingProxyType(dict(meter.by_outcome)),
+        label=meter.label or "",
     )
 
 

@@ -110,9 +110,14 @@ def _key(row: MeterRow, _width: int, _now: datetime) -> Cell:
     return safe_text(row.key_check_value or NOTHING), "plain"
 
 
+def _label(row: MeterRow, _width: int, _now: datetime) -> Cell:
+    return safe_text(row.label), "plain"
+
+
 COLUMNS: tuple[Column, ...] = (
     Column("number", "number", 8, 10, 0, _number),
     Column("maker", "maker", 5, 6, 5, _maker),
+    Column("label", "label", 10, 16, 9, _label),
     Column("medium", "medium", 10, 19, 4, _medium),
     Column("mode", "mode", 4, 4, 8, _mode),
     Column("rssi", "RSSI dBm", 9, 9, 1, _rssi, right=True),
@@ -124,17 +129,20 @@ COLUMNS: tuple[Column, ...] = (
     Column("alarms", "alarms", 3, 16, 2, _alarms, sign=ALARM_GLYPH),
 )
 
-_GROW = ("medium", "outcome", "number", "age", "telegrams", "maker", "reading", "alarms")
+_GROW = ("medium", "outcome", "number", "age", "telegrams", "maker", "label", "reading", "alarms")
 """Which columns get spare width first."""
 
 _LAST = "alarms"
 """What is left over goes here: it is the only column whose text has no natural end."""
 
 
-def place_columns(width: int) -> tuple[PlacedColumn, ...]:
-    """Share `width` cells: drop what does not fit, grow the rest in order, give the last column what is left."""
+def place_columns(width: int, *, labels: bool = False) -> tuple[PlacedColumn, ...]:
+    """Share `width` cells: drop what does not fit, grow the rest in order, give the last column what is left.
+
+    Without `labels` no meter has one, and there is no column for them.
+    """
     gap = gap_of(width)
-    kept = list(COLUMNS)
+    kept = [column for column in COLUMNS if labels or column.key != "label"]
     while _needed(kept, gap) > width and any(column.drop for column in kept):
         kept.remove(max(kept, key=lambda column: column.drop))
     widths = {column.key: column.least for column in kept}

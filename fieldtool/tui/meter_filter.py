@@ -77,6 +77,10 @@ def _key(row: MeterRow) -> tuple[str, ...]:
     return (row.key_check_value,) if row.key_check_value else ()
 
 
+def _label(row: MeterRow) -> tuple[str, ...]:
+    return (row.label,) if row.label else ()
+
+
 _WORD_FIELDS: dict[str, Callable[[MeterRow], tuple[str, ...]]] = {
     "number": _number,
     "maker": _maker,
@@ -86,6 +90,7 @@ _WORD_FIELDS: dict[str, Callable[[MeterRow], tuple[str, ...]]] = {
     "profile": _profile,
     "mode": _mode,
     "key": _key,
+    "label": _label,
 }
 
 _NUMBER_FIELDS: dict[str, Callable[[MeterRow], int | None]] = {

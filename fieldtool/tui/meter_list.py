@@ -23,11 +23,19 @@ class MeterList(LineList):
         "◇ recognised but not decoded here, ⊘ not permitted, ▲ the meter reports something."
     )
 
-    def __init__(self, clock: Callable[[], datetime], empty: Callable[[], Sequence[str]], *, id: str) -> None:  # noqa: A002
+    def __init__(
+        self,
+        clock: Callable[[], datetime],
+        empty: Callable[[], Sequence[str]],
+        *,
+        id: str,  # noqa: A002
+        labels: bool = False,
+    ) -> None:
         super().__init__(id=id)
         self.table = MeterTable()
         self._clock = clock
         self._empty = empty
+        self._labels = labels
         self._now = clock()
         self._columns: tuple[PlacedColumn, ...] = ()
         self._columns_width = -1
@@ -74,7 +82,7 @@ class MeterList(LineList):
     def _placed(self, width: int) -> tuple[PlacedColumn, ...]:
         room = width - MARKER_WIDTH
         if room != self._columns_width:
-            self._columns = place_columns(room)
+            self._columns = place_columns(room, labels=self._labels)
             self._columns_width = room
         return self._columns
 

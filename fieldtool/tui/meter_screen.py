@@ -27,6 +27,7 @@ from protocols.model import Address, Telegram
 from protocols.text import safe_text
 
 _AGE_WIDTH = 6
+_LABEL_WIDTH = 24
 
 _PAGES = Binding.Group("Page", compact=True)
 _STEPS = Binding.Group("Telegram", compact=True)
@@ -142,6 +143,8 @@ class MeterScreen(LiveScreen):
         elif row is not None and row.medium is not None:
             title.append(f"  {safe_text(row.medium)}")
         if row is not None:
+            if row.label:
+                title.append(f"  {safe_text(row.label, _LABEL_WIDTH)}", "bold")
             if row.link_address is not None:
                 title.append(f"  through {safe_text(str(row.link_address))}")
             age = age_text((self.session.clock() - row.last_at).total_seconds(), _AGE_WIDTH)

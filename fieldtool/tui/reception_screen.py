@@ -49,7 +49,7 @@ class ReceptionScreen(LiveScreen):
     def __init__(self, session: Session) -> None:
         super().__init__(session)
         self.paused = False
-        self.meters = MeterList(session.clock, self._empty_lines, id="meters")
+        self.meters = MeterList(session.clock, self._empty_lines, labels=session.has_labels, id="meters")
         self._filter_input = FilterInput()
         self._filter_problem = Static(id="filter-problem", markup=False)
         self._filter_row = Horizontal(id="filter-row")

@@ -12,6 +12,7 @@ from fieldtool.cli import screens
 from fieldtool.pipeline.reception import Reception
 from fieldtool.sources.events import SourceState
 from fieldtool.tui.session import Session
+from keystore.model import KeyRecord
 from keystore.vault import Vault
 from tests.fieldtool.conftest import PASSPHRASE, Run
 
@@ -101,7 +102,7 @@ def test_what_the_screens_show_is_recorded_beside_them(
     run: Run, capture: Path, opened: list[Session], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     recorded = tmp_path / "today.hex"
-    monkeypatch.setattr(screens, "run", lambda session: (opened.append(session), _all_of(capture, session)))
+    _watch(capture, opened, monkeypatch)
     assert run("listen", f"file:{capture}", "--key", "00" * 16, "--record", recorded).code == 0
     first = opened[0].sources()[0]
     assert (first.source, first.state) == ("today.hex", SourceState.RECORDING)
@@ -113,11 +114,40 @@ def test_what_the_screens_show_is_recorded_beside_them(
 def test_a_recording_that_fails_is_seen_and_reception_goes_on(
     run: Run, capture: Path, opened: list[Session], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(screens, "run", lambda session: (opened.append(session), _all_of(capture, session)))
+    _watch(capture, opened, monkeypatch)
     assert run("listen", f"file:{capture}", "--key", "00" * 16, "--record", "/dev/full").code == 0
     first = opened[0].sources()[0]
     assert (first.state, first.detail) == (SourceState.FAILED, "/dev/full cannot be written: No space left on device")
     assert opened[0].reception.counters.received == len(capture.read_text().splitlines()) - 1
+
+
+@pytest.mark.usefixtures("at_a_terminal")
+def test_meters_are_shown_with_the_labels_of_the_store(
+    run: Run, store: Path, capture: Path, opened: list[Session], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    records = [
+        KeyRecord("63001468", value=bytes(range(16)), manufacturer="KAM", label="flat 1"),
+        KeyRecord("63001475", value=bytes(range(16)), manufacturer="ELS", label="another maker's"),
+        KeyRecord("12345678", value=bytes(range(16)), label="gas"),
+    ]
+    with Vault.open(store) as vault:
+        vault.unlock(PASSPHRASE)
+        vault.put(records)
+    _watch(capture, opened, monkeypatch)
+    assert run("listen", f"file:{capture}").code == 0
+    labels = {row.number: row.label for row in opened[0].reception.rows()}
+    assert (labels["63001468"], labels["63001475"], labels["12345678"]) == ("flat 1", "", "gas")
+    assert opened[0].has_labels
+
+
+def _watch(capture: Path, opened: list[Session], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let somebody look at the screens until all of a capture was received."""
+
+    def run(session: Session) -> None:
+        opened.append(session)
+        _all_of(capture, session)
+
+    monkeypatch.setattr(screens, "run", run)
 
 
 def _all_of(capture: Path, session: Session) -> None:

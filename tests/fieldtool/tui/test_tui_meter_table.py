@@ -213,7 +213,29 @@ def test_columns_share_the_width_exactly_whatever_the_rows_hold(width: int) -> N
 
 def test_all_of_the_brief_is_seen_at_80_columns() -> None:
     kept = {placed.column.key for placed in place_columns(78)}
-    assert kept == {column.key for column in COLUMNS} - {"mode", "key"}
+    assert kept == {column.key for column in COLUMNS} - {"mode", "key", "label"}
+
+
+@pytest.mark.parametrize("width", range(36, 260, 7))
+def test_labels_share_the_width_too(width: int) -> None:
+    columns, gap = place_columns(width, labels=True), gap_of(width)
+    rows = [replace(row, label="flat 12, behind the washing machine") for row in _rows(some_meters())]
+    lines = [heading_line(columns, gap), *(row_line(row, columns, gap, NOW) for row in rows)]
+    assert len({cell_len("".join(text for text, _ in line)) for line in lines}) == 1
+    shown = any(placed.column.key == "label" for placed in columns)
+    assert shown == (width >= 100)
+    assert any("flat 12" in text for text, _ in lines[1]) == shown
+
+
+def test_a_meter_is_found_by_its_label_where_no_column_shows_it() -> None:
+    reception = Reception(label_of=lambda names, maker: "Flat 12 left" if names == ["00000002"] else "")
+    for number in (1, 2):
+        reception.accept(telegram(address(number)))
+    table = MeterTable()
+    table.update(reception.rows())
+    for text in ("flat", "label:12", "left flat"):
+        table.set_filter(parse_filter(text))
+        assert _numbers(table) == ["00000002"], text
 
 
 def test_outcomes_differ_without_colours() -> None:

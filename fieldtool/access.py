@@ -5,6 +5,8 @@ from __future__ import annotations
 import getpass
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -67,25 +69,18 @@ def open_store(choice: StoreChoice, *, idle_lock_s: float | None = None) -> Vaul
 
     Raises `ConfigError` for the passphrase file, `AccessError` when nobody can be asked, and what `Vault` raises.
     """
-    vault = Vault.open(choice.path, settings=vault_settings(idle_lock_s))
-    try:
-        _forbid_core_dumps()
+    with _to_unlock(choice, idle_lock_s) as vault:
         if choice.passphrase_file is not None:
             vault.unlock(read_passphrase(choice.passphrase_file))
         elif not _unlocked_by_keychain(vault):
             _unlock_by_asking(vault, choice.path)
-        _tell_history(vault)
-    except BaseException:
-        vault.close()
-        raise
     return vault
 
 
 def open_locked(choice: StoreChoice, *, idle_lock_s: float | None = None) -> Vault:
     """Open a store for screens that ask for its passphrase themselves; raises what `Vault.open` raises."""
-    vault = Vault.open(choice.path, settings=vault_settings(idle_lock_s))
-    _forbid_core_dumps()
-    return vault
+    with _to_unlock(choice, idle_lock_s) as vault:
+        return vault
 
 
 def open_with_credential(choice: StoreChoice) -> tuple[Vault, str]:
@@ -93,18 +88,12 @@ def open_with_credential(choice: StoreChoice) -> tuple[Vault, str]:
 
     Raises as `open_store` does.
     """
-    vault = Vault.open(choice.path, settings=vault_settings())
-    try:
-        _forbid_core_dumps()
+    with _to_unlock(choice) as vault:
         if choice.passphrase_file is not None:
             credential = read_passphrase(choice.passphrase_file)
             vault.unlock(credential)
         else:
             credential = _unlock_by_asking(vault, choice.path)
-        _tell_history(vault)
-    except BaseException:
-        vault.close()
-        raise
     return vault, credential
 
 
@@ -124,13 +113,26 @@ def open_for_listening(
         return None, f"no keystore at {choice.path}; make one with `fieldtool store create`"
     may_ask = may_ask and somebody_would_be_asked(choice)
     if choice.passphrase_file is None and not may_ask and choice.path.exists():
-        vault = Vault.open(choice.path, settings=vault_settings(idle_lock_s))
-        if _unlocked_by_keychain(vault):
-            _tell_history(vault)
+        with _to_unlock(choice, idle_lock_s) as vault:
+            is_unlocked = _unlocked_by_keychain(vault)
+        if is_unlocked:
             return vault, ""
         vault.close()
         return None, f"keystore {choice.path} stays locked; {HOW_TO_UNLOCK}"
     return open_store(choice, idle_lock_s=idle_lock_s), ""
+
+
+@contextmanager
+def _to_unlock(choice: StoreChoice, idle_lock_s: float | None = None) -> Iterator[Vault]:
+    """Open a store that the body may unlock, and stays open; a body that fails closes it."""
+    vault = Vault.open(choice.path, settings=vault_settings(idle_lock_s))
+    try:
+        _forbid_core_dumps()
+        yield vault
+        _tell_history(vault)
+    except BaseException:
+        vault.close()
+        raise
 
 
 def read_passphrase(path: Path, what: str = "passphrase") -> str:

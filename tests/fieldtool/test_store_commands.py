@@ -6,10 +6,12 @@ import getpass
 import json
 import shutil
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from fieldtool.access import StoreChoice, choose_store, open_for_listening, open_store
 from keystore.model import KeyRecord, Ownership, Provenance
 from keystore.vault import KdfParameters, Vault
 from tests.fieldtool.conftest import Run
@@ -227,7 +229,9 @@ def test_the_audit_log_is_verified(run: Run, store: Path) -> None:
     assert run("store", "verify").code == 4
 
 
-def test_the_keychain_unlocks_when_there_is_one(run: Run, store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def kept(run: Run, store: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]:
+    """What the system's keychain holds: with it alone the store can be unlocked."""
     kept: dict[str, bytes] = {}
 
     class Keychain:
@@ -245,9 +249,39 @@ def test_the_keychain_unlocks_when_there_is_one(run: Run, store: Path, monkeypat
     assert run("store", "slots", "--add-keychain").code == 0
     monkeypatch.delenv("FIELDTOOL_PASSPHRASE_FILE")
     monkeypatch.setattr(getpass, "getpass", lambda _: pytest.fail("asked"))
+    return kept
+
+
+def test_the_keychain_unlocks_when_there_is_one(run: Run, kept: dict[str, bytes]) -> None:
     assert len(run("keys", "list").lines) == 3
     kept.clear()
     assert run("keys", "list").code == 4
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such limit")
+@pytest.mark.parametrize("way", [open_store, open_for_listening])
+def test_an_unlocked_store_leaves_no_core_dump(
+    kept: dict[str, bytes], monkeypatch: pytest.MonkeyPatch, way: Callable[[StoreChoice], object]
+) -> None:
+    import resource
+
+    limited: list[int] = []
+    monkeypatch.setattr("resource.setrlimit", lambda what, _: limited.append(what))
+    opened = way(choose_store(None, None))
+    vault = opened[0] if isinstance(opened, tuple) else opened
+    assert isinstance(vault, Vault)
+    assert not vault.is_locked
+    vault.close()
+    assert limited == [resource.RLIMIT_CORE]
+
+
+def test_a_store_that_nobody_can_unlock_is_closed_again(kept: dict[str, bytes], store: Path) -> None:
+    kept.clear()
+    vault, why = open_for_listening(choose_store(None, None))
+    assert vault is None
+    assert "stays locked" in why
+    with Vault.open(store) as again:
+        again.unlock(PASSPHRASE)
 
 
 def test_a_new_passphrase_is_typed_twice(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -74,6 +74,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "fieldtool.cli.simulate_desk:DESK",
         "run a simulated certificate desk: orders, tokens, signing, revocation",
     ),
+    "simulate portal": (
+        "fieldtool.cli.simulate_portal:PORTAL",
+        "write the key files of simulated meters, as portals do",
+    ),
     "simulate scenario": ("fieldtool.cli.simulate:SCENARIO", "list the meters of a scenario"),
 }
 """Command words to where it is and one line of help; a command is imported when it is run."""

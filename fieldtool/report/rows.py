@@ -41,6 +41,7 @@ class ReportRow:
     reading: Reading | None = None
     due: Reading | None = None
     alarms: tuple[str, ...] = ()
+    security: str = ""
     key_check_value: str = ""
     profile: str = ""
     done: tuple[str, ...] = ()
@@ -130,6 +131,7 @@ def _row(meter: HeardMeter, expected: ExpectedMeter | None, *, listed: bool | No
         reading=reading,
         due=None if read is None or reading is None else _due(read, reading),
         alarms=alarms(newest),
+        security="" if security is None else security.name,
         key_check_value="" if security is None else security.key_check_value or "",
         profile=newest.profile or "",
         done=() if expected is None else expected.done,

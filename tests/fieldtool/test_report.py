@@ -76,6 +76,7 @@ def test_every_meter_of_the_store_and_of_the_air_has_its_row(run: Run, capture: 
     assert float(water["value"]) > 400
     assert float(water["due_date_value"]) < float(water["value"])
     assert water["best_rssi_dbm"].startswith("-")
+    assert (water["security"], rows["44120994"]["security"]) == ("ELL AES-128-CTR", "none")
     assert "not heard" in ran.err
     assert "heard that are not on it" in ran.err
 

@@ -96,6 +96,12 @@ def talk(line: str) -> None:
     sys.stderr.flush()
 
 
+def meanwhile(line: str) -> None:
+    """Tell a person who waits what is being done; to a file or a program it would be noise."""
+    if sys.stderr.isatty():
+        talk(line)
+
+
 def failure(message: str, hint: str = "") -> None:
     """Write one line of what happened and one of what to do."""
     talk(f"fieldtool: {message}")

@@ -16,7 +16,7 @@ from fieldtool.doctor.target import Target, target_of
 from fieldtool.errors import PortGone, ReceiverError, ReceiverUnfit
 from fieldtool.exit_codes import ExitCode
 from fieldtool.sources.registry import SOURCES
-from fieldtool.sources.serial_port import list_ports, lost_hint
+from fieldtool.sources.serial_port import PortDescription, list_ports, lost_hint, usb_text
 from fieldtool.sources.serial_receiver import doctor_hint, ready_text
 from protocols.receivers.registry import REGISTRY, receiver
 from protocols.text import safe_text
@@ -32,7 +32,7 @@ def _list(arguments: Namespace) -> ExitCode:
         candidates = [receiver(kind) for kind in likely_kinds(port)]
         urls = [Target(port.path).url_of(family.NAME) for family in candidates]
         if arguments.json:
-            output.data(json.dumps({"port": port.path, "description": port.description, "receivers": urls}))
+            output.data(json.dumps(_port_facts(port) | {"receivers": urls}))
         else:
             titles = ", ".join(f"maybe {f.TITLE}: {url}" for f, url in zip(candidates, urls, strict=True))
             output.data(f"{safe_text(port.path):20}  {safe_text(port.description)}  {titles}".rstrip())
@@ -41,6 +41,16 @@ def _list(arguments: Namespace) -> ExitCode:
     others = ", ".join(kind for kind in SOURCES if kind not in REGISTRY)
     output.talk(f"on no port of this list: {others} (docs/listen.md)")
     return ExitCode.OK
+
+
+def _port_facts(port: PortDescription) -> dict[str, str | None]:
+    return {
+        "port": port.path,
+        "description": port.description,
+        "usb_id": None if port.usb_id is None else usb_text(port.usb_id),
+        "manufacturer": port.manufacturer or None,
+        "serial_number": port.serial_number or None,
+    }
 
 
 def _configure_probe(parser: ArgumentParser) -> None:
@@ -68,7 +78,7 @@ def _search(target: Target) -> tuple[str, str]:
     """Return the address of what answers on a port alone, and what it says of itself."""
     port = safe_text(target.port)
     try:
-        *_, (family, answer) = search(target)
+        *_, (family, answer) = search(target, output.meanwhile)
     except ReceiverError as error:
         error.hint = doctor_hint(error.hint, target.port)
         raise

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from argparse import ArgumentParser, Namespace
 
 from fieldtool.cli import output
@@ -34,7 +33,7 @@ def _configure(parser: ArgumentParser) -> None:
 
 def _run(arguments: Namespace) -> ExitCode:
     targets = [target_of(text) for text in arguments.ports]
-    doctor = Doctor(tell=_progress, seconds=arguments.seconds or 0.0, defaults=receiver_defaults(arguments))
+    doctor = Doctor(tell=output.meanwhile, seconds=arguments.seconds or 0.0, defaults=receiver_defaults(arguments))
     if not targets:
         targets = [target_of(path) for path in doctor.usb_ports()]
         if not targets:
@@ -59,12 +58,6 @@ def _all_well(reports: list[PortReport], *, named: bool) -> bool:
 def _show(report: PortReport, arguments: Namespace) -> None:
     for line in [port_json(report)] if arguments.json else port_lines(report):
         output.data(line, flush=True)
-
-
-def _progress(line: str) -> None:
-    """Tell a person who waits what is being done; to a file or a program it would be noise."""
-    if sys.stderr.isatty():
-        output.talk(line)
 
 
 DOCTOR = Command(_configure, _run)

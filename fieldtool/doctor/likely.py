@@ -8,16 +8,20 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Final
 
 from fieldtool.doctor.target import Target
 from fieldtool.sources.serial_port import PortDescription
 from protocols.receivers.registry import REGISTRY, receiver
 
+_WINDOWS_DEVICES: Final = "\\\\.\\"
+"""May stand before the name of a port of Windows, and must from COM10 on in some programs."""
+
 
 def described(path: str, ports: Sequence[PortDescription]) -> PortDescription | None:
     """Return what the system says of a port, under any of its names."""
-    device = os.path.realpath(path)
-    wanted = {path.lower(), device.lower()}
+    names = (path, os.path.realpath(path), path.replace("/dev/tty.", "/dev/cu."), path.removeprefix(_WINDOWS_DEVICES))
+    wanted = {name.lower() for name in names}
     return next((port for port in ports if port.path.lower() in wanted), None)
 
 

@@ -10,6 +10,7 @@ from fieldtool.doctor.chips import TAKEN_BY_BRLTTY, chip_of
 from fieldtool.doctor.likely import described, likely_kinds
 from fieldtool.doctor.machine import Access, Holder, Machine
 from fieldtool.doctor.report import PortReport, PortRung, PortStep
+from fieldtool.sources.serial_port import usb_text
 from protocols.model import RungState
 from protocols.receivers.registry import REGISTRY, receiver
 
@@ -42,9 +43,7 @@ def no_port_step(machine: Machine, named: str = "") -> PortStep:
         detail += f"; there {'is' if len(others) == 1 else 'are'} {', '.join(others)}"
     without = _without_port(machine)
     if without:
-        shown = ", ".join(
-            f"{vendor:04x}:{product:04x} ({chip_of((vendor, product)).name})" for vendor, product in without
-        )
+        shown = ", ".join(f"{usb_text(usb_id)} ({chip_of(usb_id).name})" for usb_id in without)
         detail += f"; plugged in, but without a port: {shown}"
         step = f"`sudo modprobe {chip_of(without[0]).module}`, then plug it in again"
         if without[0] in TAKEN_BY_BRLTTY:
@@ -74,7 +73,7 @@ def port_step(machine: Machine, path: str, report: PortReport) -> PortStep:
         parts[0] += f" by {report.manufacturer}"
     parts.extend([f"serial number {report.serial_number}"] if report.serial_number else [])
     if report.usb_id is not None:
-        parts.append(f"USB {report.usb_id[0]:04x}:{report.usb_id[1]:04x}")
+        parts.append(f"USB {usb_text(report.usb_id)}")
         maybe = [receiver(kind).TITLE for kind in likely_kinds(found)]
         parts.extend([f"as in {' or '.join(maybe)}"] if maybe else [])
     parts.extend([f"driver {report.driver}"] if report.driver else [])

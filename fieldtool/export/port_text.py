@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from fieldtool.doctor.report import PortReport
 from fieldtool.export.lines import RUNG_GLYPHS
+from fieldtool.sources.serial_port import usb_text
 from protocols.text import safe_text
 
 _NAME_WIDTH = 12
@@ -34,7 +35,7 @@ def port_json(report: PortReport) -> str:
             "description": report.description or None,
             "manufacturer": report.manufacturer or None,
             "serial_number": report.serial_number or None,
-            "usb_id": None if report.usb_id is None else "{:04x}:{:04x}".format(*report.usb_id),
+            "usb_id": None if report.usb_id is None else usb_text(report.usb_id),
             "driver": report.driver or None,
             "by_id": report.by_id or None,
             "kind": report.kind or None,

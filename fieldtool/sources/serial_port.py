@@ -205,6 +205,11 @@ class PortDescription:
     interface: str = ""
 
 
+def usb_text(usb_id: tuple[int, int]) -> str:
+    """Return vendor and product as they are usually written: `10c4:ea60`."""
+    return "{:04x}:{:04x}".format(*usb_id)
+
+
 def list_ports() -> list[PortDescription]:
     """Return the serial ports of this machine by name."""
     from serial.tools.list_ports import comports

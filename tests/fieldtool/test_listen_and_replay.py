@@ -234,7 +234,7 @@ def test_probing(run: Run, scenario: Scenario) -> None:
 
 
 def test_a_port_alone_on_which_no_kind_answers_is_told_once(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    def silent(target: Target) -> list[tuple[type[Receiver], Answer]]:
+    def silent(target: Target, _: object) -> list[tuple[type[Receiver], Answer]]:
         return [(receiver(kind), Answer(reason=f"no {kind} answered")) for kind in target.kinds]
 
     monkeypatch.setattr("fieldtool.cli.receivers.search", silent)
@@ -276,12 +276,18 @@ def test_a_receiver_that_cannot_do_what_is_asked_is_named_all_the_same(
 
 
 def test_ports_are_listed(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    ports = [PortDescription("/dev/ttyUSB0", "CP2102", (0x10C4, 0xEA60)), PortDescription("/dev/ttyS0", "n/a", None)]
+    ports = [
+        PortDescription("/dev/ttyUSB0", "CP2102", (0x10C4, 0xEA60), manufacturer="Silicon Labs", serial_number="0001"),
+        PortDescription("/dev/ttyS0", "n/a", None),
+    ]
     monkeypatch.setattr("fieldtool.cli.receivers.list_ports", lambda: ports)
     ran = run("receivers", "list")
     assert "maybe IMST iM871A-USB: im871a:///dev/ttyUSB0" in ran.lines[0]
     assert ran.lines[1] == "/dev/ttyS0            n/a"
-    assert json.loads(run("receivers", "list", "--json").lines[0])["receivers"] == ["im871a:///dev/ttyUSB0"]
+    on_usb, other = map(json.loads, run("receivers", "list", "--json").lines)
+    assert on_usb["receivers"] == ["im871a:///dev/ttyUSB0"]
+    assert (on_usb["manufacturer"], on_usb["serial_number"], on_usb["usb_id"]) == ("Silicon Labs", "0001", "10c4:ea60")
+    assert (other["manufacturer"], other["serial_number"], other["usb_id"]) == (None, None, None)
 
 
 def test_an_address_in_the_list_can_be_taken_as_it_stands(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,10 +7,9 @@ import sys
 import pytest
 
 from fieldtool.doctor.likely import described, likely_kinds
-from fieldtool.doctor.search import search
 from fieldtool.doctor.target import Target, target_of
 from fieldtool.sources.serial_port import PortDescription, list_ports
-from protocols.receivers.registry import REGISTRY
+from protocols.receivers.registry import REGISTRY, receiver
 from simulators.bench import Bench
 from simulators.scenario import Scenario
 from tests.fieldtool.conftest import Run
@@ -54,6 +53,9 @@ def test_a_guess_leaves_nothing_out_and_yields_to_what_is_named() -> None:
 def test_a_port_is_known_by_any_letter_case_and_one_over_the_network_is_not() -> None:
     ports = [PortDescription("COM3", "", CP210X)]
     assert described("com3", ports) is ports[0]
+    assert described(r"\\.\COM3", ports) is ports[0]
+    on_a_mac = [PortDescription("/dev/cu.usbserial-1", "", CP210X)]
+    assert described("/dev/tty.usbserial-1", on_a_mac) is on_a_mac[0]
     assert described("socket://127.0.0.1:4001", ports) is None
 
 
@@ -74,16 +76,11 @@ def test_the_system_is_asked_for_all_that_a_port_says(monkeypatch: pytest.Monkey
 def test_the_usual_stick_answers_when_it_is_asked_first(
     run: Run, scenario: Scenario, kind: str, usb_id: tuple[int, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked: list[str] = []
-
-    def counted(target: Target) -> object:
-        return search(target, asked.append)
-
     with Bench.of(scenario, kind, "pty") as bench:
         monkeypatch.setattr("fieldtool.cli.receivers.list_ports", lambda: [PortDescription(bench.at, "", usb_id)])
-        monkeypatch.setattr("fieldtool.cli.receivers.search", counted)
+        monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
         ran = run("receivers", "probe", bench.at)
     assert ran.code == 0, ran.err
     assert ran.out.startswith(f"{kind}://{bench.at}: ")
-    assert len(asked) == 1
+    assert ran.err.splitlines() == [f"{bench.at}: asks for {receiver(kind).TITLE} at {receiver(kind).BAUD} baud"]
     assert target_of(bench.at).kinds == tuple(REGISTRY)

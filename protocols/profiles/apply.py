@@ -7,8 +7,10 @@ the readings and flags then say depends on the data. Telegrams of one layout sha
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
+from operator import attrgetter
+from typing import Any, Final
 
 from protocols.mbus.values import Result, bcd, integer, real
 from protocols.model import Function, Quality, Reading, Record, Status
@@ -37,6 +39,16 @@ WORDS = frozenset({"info_code", "error_flags", "warning_flags", "information_fla
 
 _CONFORM = "standard_conform"
 """The modifier of data that say of themselves that they conform to the standard (VIFE 1D)."""
+
+RECIPES: Final = 500
+"""Recipes that are remembered: one for each layout of records, under each profile."""
+
+_ALL_BUT_DATA: Final = attrgetter(
+    "header", "name", "quantity", "unit", "function", "storage", "tariff", "subunit", "modifiers", "index"
+)
+"""What a recipe depends on: everything but where a record lies and what it says."""
+
+_recipes: Final[dict[tuple[Any, ...], Recipe]] = {}
 
 _REAL_LENGTH = 4
 _VARIABLE_LENGTH = "D"
@@ -133,13 +145,25 @@ class Recipe:
 
 def interpret(records: Sequence[Record], status: Status | None, profile: Profile | None) -> Interpretation:
     """Name every record; the profile's readings come first, in its order, then the others as transmitted."""
-    recipe = recipe_of(records, profile)
+    recipe = _known_recipe(records, profile)
     readings = []
     for planned in recipe.readings:
         record = records[planned.position]
         readings.append(planned.filled((record.value, record.quality), record.data))
     data = [record.data for record in records]
     return Interpretation(tuple(readings), recipe.status(status, data), None if profile is None else profile.name)
+
+
+def _known_recipe(records: Sequence[Record], profile: Profile | None) -> Recipe:
+    """The same as `recipe_of`, worked out once for all telegrams whose records say the same of themselves."""
+    # A recipe holds its profile, so that no other one can have the same identity meanwhile.
+    key = (id(profile), *map(_ALL_BUT_DATA, records))
+    recipe = _recipes.get(key)
+    if recipe is None:
+        if len(_recipes) >= RECIPES:
+            _recipes.clear()
+        recipe = _recipes[key] = recipe_of(records, profile)
+    return recipe
 
 
 def recipe_of(records: Sequence[Record], profile: Profile | None) -> Recipe:
@@ -277,11 +301,15 @@ def _word_position(selector: Selector, records: Sequence[Record]) -> int | None:
     exact = _position(selector, records)
     if exact is not None or selector.header is not None:
         return exact
-    bare = replace(selector, modifiers=_without_mark(selector.modifiers))
-    for place, record in enumerate(records):
-        if selects(bare, replace(record, modifiers=_without_mark(record.modifiers))):
-            return place
-    return None
+    bare = _without_mark(selector.modifiers)
+    alike = (
+        place
+        for place, record in enumerate(records)
+        if (record.quantity, record.function) == (selector.quantity, selector.function)
+        and _without_mark(record.modifiers) == bare
+        and _in_place(selector, record)
+    )
+    return next(alike, None)
 
 
 def _without_mark(modifiers: tuple[str, ...]) -> tuple[str, ...]:

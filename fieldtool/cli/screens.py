@@ -16,7 +16,7 @@ from fieldtool.errors import UsageError
 from fieldtool.exit_codes import ExitCode
 from fieldtool.kept.formats_file import FormatsFile
 from fieldtool.kept.session_book import SessionBook
-from fieldtool.keys.labels import MeterLabels
+from fieldtool.keys.filed_meters import FiledMeters
 from fieldtool.keys.lazy_keys import LazyKeys, follower_maker
 from fieldtool.pipeline.listening import Listening
 from fieldtool.pipeline.reception import Reception
@@ -86,11 +86,11 @@ def listening_screens(
         keys = (lambda _: given) if given else store
         decoder = LearnedDecoder(keys, formats=formats.library, profiles=profiles)
         decoder.make_follower = follower_maker(store, given)
-        labels = MeterLabels.of_store(store.vault) if store.is_open and store.vault is not None else MeterLabels()
+        filed = FiledMeters.of_store(store.vault) if store.is_open and store.vault is not None else FiledMeters()
         listening = Listening(
             sources,
             decoder,
-            Reception(label_of=labels.find),
+            Reception(label_of=filed.label_of),
             news_size=WITHOUT_NEWS,
             keys_epoch=lambda: store.epoch,
             session_book=None if given else SessionBook(store.documents),
@@ -109,7 +109,8 @@ def listening_screens(
                     keystore_is_locked=lambda: store.is_locked,
                     certificates=CertificateAccess(lambda: store.vault) if store.is_open else None,
                     lend_port=listening.lent,
-                    has_labels=bool(labels),
+                    filed_meters=filed.meters,
+                    has_labels=filed.has_labels,
                 )
             )
         finally:

@@ -40,13 +40,12 @@ def sender_of(telegram: Telegram) -> Sender:
     return telegram.meter
 
 
-LabelOf: TypeAlias = Callable[[Sequence[str], str | None], str]
-"""Gives what a meter is called, from the numbers that it is heard under and its maker; empty where nobody knows."""
+LabelOf: TypeAlias = Callable[[Sequence[str], str | None], str | None]
+"""Gives the label of a meter, from the numbers that it is heard under and its maker; None when it is not filed."""
 
 
-def no_label(names: Sequence[str], manufacturer: str | None) -> str:
-    """Call no meter anything."""
-    return ""
+def not_filed(names: Sequence[str], manufacturer: str | None) -> None:
+    """Know no meter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +58,7 @@ class MeterRow:
 
     `outcome`, `problem`, `profile` and `alarms` are those of the newest telegram; `main_reading` is that of the
     newest telegram that had one, so that a damaged frame does not wipe the reading off the screen. `label` is what its
-    owner calls the meter, as it was filed.
+    owner calls the meter, as it was filed: empty where it has no label, None where the meter is not filed.
     """
 
     sender: Sender
@@ -80,7 +79,7 @@ class MeterRow:
     alarms: tuple[str, ...]
     last: Telegram
     by_outcome: Mapping[Outcome, int]
-    label: str = ""
+    label: str | None = None
 
     @property
     def key_check_value(self) -> str | None:
@@ -127,6 +126,7 @@ class _Meter:
     recent: deque[tuple[datetime, Telegram]] = field(default_factory=deque)
     among_newest: int = 0
     label: str | None = None
+    is_new: bool = True
 
 
 _COUNTER_OF_OUTCOME: dict[Outcome, str] = {
@@ -155,7 +155,7 @@ class Reception:
         history_size: int = HISTORY_SIZE,
         meter_history_size: int = METER_HISTORY_SIZE,
         now: Callable[[], datetime] = _utc_now,
-        label_of: LabelOf = no_label,
+        label_of: LabelOf = not_filed,
     ) -> None:
         self._lock = threading.Lock()
         self._now = now
@@ -197,8 +197,8 @@ class Reception:
             meter.medium = _medium(telegram, meter.identity) or meter.medium
             meter.recent.append((at, telegram))
             self._forget_old(meter)
-            if meter.label is None:
-                meter.label = self._label_of(*_names(telegram, sender))
+            if meter.is_new:
+                meter.is_new, meter.label = False, self._label_of(*_names(telegram, sender))
             self._rows[sender] = _row(telegram, sender, meter)
             return True
 
@@ -286,7 +286,7 @@ def _row(telegram: Telegram, sender: Sender, meter: _Meter) -> MeterRow:
         alarms=alarms(telegram),
         last=telegram,
         by_outcome=MappingProxyType(dict(meter.by_outcome)),
-        label=meter.label or "",
+        label=meter.label,
     )
 
 

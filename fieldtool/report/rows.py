@@ -80,7 +80,7 @@ def report_rows(expected: Sequence[ExpectedMeter] | None, heard: Iterable[HeardM
             rows.append(_row(found, one, listed=True))
     listed = None if expected is None else False
     rows += [_row(meter, None, listed=listed) for meter in heard if id(meter) not in met]
-    return sorted(rows, key=lambda row: (row.listed is False, row.is_ok, row.manufacturer, row.number))
+    return sorted(rows, key=lambda row: (row.listed is False, row.is_ok, row.state, row.manufacturer, row.number))
 
 
 def sums(rows: Iterable[ReportRow]) -> Sums:

@@ -111,7 +111,7 @@ def _key(row: MeterRow, _width: int, _now: datetime) -> Cell:
 
 
 def _label(row: MeterRow, _width: int, _now: datetime) -> Cell:
-    return safe_text(row.label), "plain"
+    return safe_text(row.label or ""), "plain"
 
 
 COLUMNS: tuple[Column, ...] = (

@@ -81,6 +81,10 @@ def _label(row: MeterRow) -> tuple[str, ...]:
     return (row.label,) if row.label else ()
 
 
+def _filed(row: MeterRow) -> tuple[str, ...]:
+    return ("no" if row.label is None else "yes",)
+
+
 _WORD_FIELDS: dict[str, Callable[[MeterRow], tuple[str, ...]]] = {
     "number": _number,
     "maker": _maker,
@@ -92,6 +96,9 @@ _WORD_FIELDS: dict[str, Callable[[MeterRow], tuple[str, ...]]] = {
     "key": _key,
     "label": _label,
 }
+_YES_NO_FIELDS: dict[str, Callable[[MeterRow], tuple[str, ...]]] = {"filed": _filed}
+"""Only looked into when they are named."""
+
 
 _NUMBER_FIELDS: dict[str, Callable[[MeterRow], int | None]] = {
     "rssi": lambda row: row.rssi_dbm,
@@ -121,7 +128,7 @@ class Term:
         if self.sign != ":" and self.field is not None:
             number = _NUMBER_FIELDS[self.field](row)
             return number is not None and (number < self.limit if self.sign == "<" else number > self.limit)
-        fields = _WORD_FIELDS.values() if self.field is None else (_WORD_FIELDS[self.field],)
+        fields = _WORD_FIELDS.values() if self.field is None else ((_WORD_FIELDS | _YES_NO_FIELDS)[self.field],)
         if any(self.word in text.lower() for field in fields for text in field(row)):
             return True
         return bool(self.spelling) and _number in fields and self._is_number(row)
@@ -162,7 +169,7 @@ def _term(part: str) -> Term:
         return Term(word, negated=negated, spelling=_number_spelling(word))
     field = field.lower()
     if sign == ":":
-        _known(field, tuple(_WORD_FIELDS), "words")
+        _known(field, (*_WORD_FIELDS, *_YES_NO_FIELDS), "words")
         return Term(word, field, negated=negated, spelling=_number_spelling(word))
     _known(field, tuple(_NUMBER_FIELDS), "numbers")
     try:

@@ -77,6 +77,11 @@ class MeterTable:
         """How many rows there are, shown or not."""
         return len(self._rows)
 
+    @property
+    def filed(self) -> int:
+        """How many of them are meters that are filed."""
+        return sum(row.label is not None for row in self._rows.values())
+
     def row_at(self, index: int) -> MeterRow:
         """Return the row at a position of `shown`."""
         return self._rows[self.shown[index]]

@@ -95,6 +95,8 @@ class ReceptionScreen(LiveScreen):
         title = Text(no_wrap=True, overflow="ellipsis")
         title.append(" Reception", "bold")
         shown = f"{len(table)} of {meters}" if table.filter.terms else meters
+        if self.session.filed_meters and not table.filter.terms:
+            shown += f", {table.filed} of {self.session.filed_meters} filed"
         title.append(f"  {shown}, by {table.sorted_by.value}")
         if self.paused:
             title.append("  ‖ paused", "bold")

@@ -59,7 +59,8 @@ class Session:
 
     `certificates` is None where no store can be asked for them. `open_link` opens the way to a meter that an action is
     done with, outside the UI's thread, and `lend_port` keeps receivers away from its port meanwhile; `visited` is what
-    was typed for it last. `has_labels` says that rows of the reception may have labels.
+    was typed for it last. `filed_meters` is how many meters the reception knows as filed, `has_labels`
+    whether some of them have labels.
     """
 
     reception: Reception
@@ -76,6 +77,7 @@ class Session:
     open_link: LinkOpener = open_link
     lend_port: PortLender = nothing_to_lend
     visited: Visited = field(default_factory=Visited)
+    filed_meters: int = 0
     has_labels: bool = False
 
     @property

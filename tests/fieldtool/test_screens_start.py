@@ -12,7 +12,7 @@ from fieldtool.cli import screens
 from fieldtool.pipeline.reception import Reception
 from fieldtool.sources.events import SourceState
 from fieldtool.tui.session import Session
-from keystore.model import KeyRecord
+from keystore.model import KeyRecord, Ownership
 from keystore.vault import Vault
 from tests.fieldtool.conftest import PASSPHRASE, Run
 
@@ -129,6 +129,8 @@ def test_meters_are_shown_with_the_labels_of_the_store(
         KeyRecord("63001468", value=bytes(range(16)), manufacturer="KAM", label="flat 1"),
         KeyRecord("63001475", value=bytes(range(16)), manufacturer="ELS", label="another maker's"),
         KeyRecord("12345678", value=bytes(range(16)), label="gas"),
+        KeyRecord("71503204", value=bytes(range(16)), manufacturer="KAM"),
+        KeyRecord("80412237", value=bytes(range(16)), ownership=Ownership.TRANSFERRED, label="not ours"),
     ]
     with Vault.open(store) as vault:
         vault.unlock(PASSPHRASE)
@@ -136,8 +138,9 @@ def test_meters_are_shown_with_the_labels_of_the_store(
     _watch(capture, opened, monkeypatch)
     assert run("listen", f"file:{capture}").code == 0
     labels = {row.number: row.label for row in opened[0].reception.rows()}
-    assert (labels["63001468"], labels["63001475"], labels["12345678"]) == ("flat 1", "", "gas")
-    assert opened[0].has_labels
+    assert (labels["63001468"], labels["63001475"], labels["12345678"]) == ("flat 1", None, "gas")
+    assert (labels["71503204"], labels["80412237"]) == ("", None)
+    assert (opened[0].filed_meters, opened[0].has_labels) == (4, True)
 
 
 def _watch(capture: Path, opened: list[Session], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -228,7 +228,7 @@ def test_labels_share_the_width_too(width: int) -> None:
 
 
 def test_a_meter_is_found_by_its_label_where_no_column_shows_it() -> None:
-    reception = Reception(label_of=lambda names, maker: "Flat 12 left" if names == ["00000002"] else "")
+    reception = Reception(label_of=lambda names, maker: "Flat 12 left" if names == ["00000002"] else None)
     for number in (1, 2):
         reception.accept(telegram(address(number)))
     table = MeterTable()
@@ -236,6 +236,12 @@ def test_a_meter_is_found_by_its_label_where_no_column_shows_it() -> None:
     for text in ("flat", "label:12", "left flat"):
         table.set_filter(parse_filter(text))
         assert _numbers(table) == ["00000002"], text
+    assert table.filed == 1
+    for text, found in (("filed:yes", "00000002"), ("filed:no", "00000001"), ("-filed:yes", "00000001")):
+        table.set_filter(parse_filter(text))
+        assert _numbers(table) == [found], text
+    table.set_filter(parse_filter("no"))
+    assert _numbers(table) == [], "only where the field is named"
 
 
 def test_outcomes_differ_without_colours() -> None:

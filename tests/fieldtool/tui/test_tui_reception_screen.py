@@ -359,3 +359,17 @@ def test_the_bottom_line_offers_no_key_that_only_types_a_letter() -> None:
         await until(pilot, lambda: "/ Filter" in screen_lines(app)[-1])
 
     run_app(session_of(some_meters()), steps)
+
+
+def test_the_title_counts_the_filed_meters_that_were_heard() -> None:
+    reception = Reception(label_of=lambda names, maker: "flat 12" if names[0] == "00000002" else None)
+    for number in (1, 2):
+        reception.accept(telegram(address(number)))
+
+    async def steps(app: FieldToolApp, pilot: Pilot[None]) -> None:
+        await until(pilot, lambda: "Reception  2 meters, 1 of 3 filed, by number" in screen_lines(app)[0])
+        await pilot.press("slash", *"kam", "enter")
+        await until(pilot, lambda: "filter: kam" in screen_lines(app)[0])
+        assert "filed" not in screen_lines(app)[0]
+
+    run_app(Session(reception, clock=lambda: NOW, filed_meters=3, has_labels=True), steps, NARROW)

@@ -59,4 +59,4 @@ def test_so_many_and_no_more_are_remembered() -> None:
         record = Record(0, 0, 2, 6, bytes.fromhex("0413"), bytes(4), "volume", "m3", 0, storage=storage)
         (reading,) = interpret([record], None, None).readings
         assert reading.storage == storage
-        assert len(apply._recipes) <= apply.RECIPES  # noqa: SLF001
+        assert len(apply._recipes) <= apply.RECIPES

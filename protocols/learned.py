@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from protocols.crypto import BLOCK
 from protocols.decode import decode, decode_fragments, learn, no_keys, unknown_format
 from protocols.errors import ProtocolError
-from protocols.lookups import keys_of_many
+from protocols.lookups import keys_at_hand, keys_of_many
 from protocols.mbus.compact import FormatLibrary, shipped_formats
 from protocols.mbus.values import Result
 from protocols.meter_plans import MeterPlan, meter_plan
@@ -316,8 +316,9 @@ class LearnedDecoder:
         return None
 
     def _keys_of(self, address: Address) -> Sequence[Key]:
+        """The keys to fit a plan with; where nobody asks for one, `decode` does, if it needs it."""
         found = self._expected.get(address)
-        return self.keys(address) if found is None else found
+        return keys_at_hand(self.keys, address) if found is None else found
 
 
 def _kind(data: bytes, frame_format: FrameFormat) -> bytes:

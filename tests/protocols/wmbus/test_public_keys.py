@@ -156,6 +156,7 @@ def test_a_meter_with_the_key_that_it_left_the_works_with_asks_nobody() -> None:
 
     keys = NotAtHand(own)
     assert decode(mode_5(PUBLIC_AES_KEY), keys).ok
+    assert LearnedDecoder(keys).decode(RawFrame(mode_5(PUBLIC_AES_KEY))).ok
     assert keys.asked == 0
     assert decode(mode_5(own), keys).ok
     assert keys.asked

@@ -11,9 +11,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+from fieldtool.access import ATTEMPTS
 from fieldtool.errors import InputError
 from fieldtool.keys.quarantine_file import QuarantineFile
-from keystore.errors import PasswordNeeded
+from keystore.errors import PasswordNeeded, WrongPassword
 from keystore.formats import ImportRow, ImportStream, ReadOptions, open_export
 from keystore.lint import ONE_FOR_ALL, LintRule, lint
 from keystore.model import KeyRecord, Provenance
@@ -80,7 +81,7 @@ class RowOutcome:
 
 
 def read_key_file(path: Path, options: ReadOptions, ask: Callable[[str], str]) -> KeyFile:
-    """Read one key file; `ask` is called with a question when it needs a password and none was given.
+    """Read one key file; `ask` is called, up to three times, when it needs a password and none was given.
 
     Raises `InputError` for files that cannot be read, and `ImportRejected` for those that are no key files.
     """
@@ -100,9 +101,24 @@ def read_key_file(path: Path, options: ReadOptions, ask: Callable[[str], str]) -
     except PasswordNeeded:
         if options.password is not None:
             raise
-        file = replace(file, options=replace(file.options, password=ask(f"password of {path.name}: ")))
-        file.open()
+        return _opened_by_asking(file, ask)
     return file
+
+
+def _opened_by_asking(file: KeyFile, ask: Callable[[str], str]) -> KeyFile:
+    """Ask until the password fits, three times; the question says what was wrong with the one before."""
+    question = f"password of {file.path.name}: "
+    for attempt in range(1, ATTEMPTS + 1):
+        tried = replace(file, options=replace(file.options, password=ask(question)))
+        try:
+            tried.open()
+        except WrongPassword as error:
+            if attempt == ATTEMPTS:
+                raise
+            question = f"{error.message}\npassword of {file.path.name}: "
+        else:
+            return tried
+    raise AssertionError("the last attempt returns or raises")
 
 
 def import_files(

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from fieldtool.cli.simulate_portal import write_file
 from fieldtool.errors import OutputError
-from simulators.portals.kamstrup import PortalFile
+from fieldtool.keys.key_import import read_key_file
+from keystore.errors import WrongPassword
+from keystore.formats import ReadOptions
+from simulators.portals.kamstrup import PortalFile, export_keys
 from simulators.scenario import Scenario
 from tests.fieldtool.conftest import Run
 
@@ -50,3 +55,28 @@ def test_the_folder_must_be_there(run: Run, tmp_path: Path) -> None:
     ran = run("simulate", "portal", "--folder", tmp_path / "no" / "such")
     assert ran.code == 2
     assert "cannot be written" in ran.err
+
+
+def test_a_mistyped_password_is_asked_for_again(tmp_path: Path, scenario: Scenario) -> None:
+    """Who is thrown out types the password once more, into the shell and its history."""
+    file = export_keys(scenario, "right", datetime(2026, 11, 20, tzinfo=UTC))[0]
+    path = tmp_path / file.file_name
+    path.write_bytes(file.data)
+    asked: list[str] = []
+
+    def ask_with(*answers: str) -> Callable[[str], str]:
+        left = iter(answers)
+
+        def ask(question: str) -> str:
+            asked.append(question)
+            return next(left)
+
+        return ask
+
+    assert any(True for _ in read_key_file(path, ReadOptions(), ask_with("wrong", "", "right")).open().rows)
+    assert asked[0] == f"password of {path.name}: "
+    assert asked[1].startswith(f"the password does not open {path.name}")
+    with pytest.raises(WrongPassword):
+        read_key_file(path, ReadOptions(), ask_with("wrong", "wrong", "wrong"))
+    with pytest.raises(WrongPassword):
+        read_key_file(path, ReadOptions(password="wrong"), ask_with())

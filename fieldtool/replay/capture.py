@@ -8,9 +8,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO, Final, TypeAlias, cast
+from typing import BinaryIO, Final, cast
 
 from fieldtool.errors import InputError
+from fieldtool.replay.packed import Progress, unpacked, unpacked_name
 from protocols.captures.hex_lines import LINE_LIMIT
 from protocols.captures.json_objects import ObjectSplitter, begins_as_json
 from protocols.captures.lines import LineReader, parse_lines
@@ -22,8 +23,6 @@ UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 
 BLOCK_SIZE: Final = 1 << 16
 """Bytes read at a time, some 400 telegrams: what they become still fits into a processor's cache."""
-
-Progress: TypeAlias = Callable[[int], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +53,13 @@ class Block:
 
 
 def open_capture(path: Path, progress: Progress | None = None) -> Iterator[CaptureItem]:
-    """Yield the entries and bad lines of a capture; `-` is standard input.
+    """Yield the entries and bad lines of a capture, which may be packed; `-` is standard input.
 
     `progress` is told how many bytes were read, line by line. Raises `InputError` when the file cannot be read or is
     no text.
     """
-    with _opened(path) as (file, source):
-        yield from items_of(file, source, progress)
+    with _opened(path, progress) as (file, source, counted):
+        yield from items_of(file, source, counted)
 
 
 def items_of(file: BufferedReader, source: str = "", progress: Progress | None = None) -> Iterator[CaptureItem]:
@@ -87,14 +86,14 @@ def open_blocks(path: Path, progress: Progress | None = None) -> Iterator[Block]
     What goes beyond `LINE_LIMIT` of a line is let go, all but one byte. A block is handed over as soon as there is
     one, so that what comes through a pipe is not held back.
     """
-    with _opened(path) as (file, source):
+    with _opened(path, progress) as (file, source, counted):
         if begins_as_json(file.peek(_SNIFFED)[:_SNIFFED]):
-            yield from _object_blocks(file, source, progress)
+            yield from _object_blocks(file, source, counted)
             return
         number, rest = 1, b""
         while data := file.read1(BLOCK_SIZE):
-            if progress is not None:
-                progress(len(data))
+            if counted is not None:
+                counted(len(data))
             lines, end, tail = data.rpartition(b"\n")
             if not end:
                 if len(rest) <= LINE_LIMIT:
@@ -163,19 +162,24 @@ def _runs(items: Iterable[bytes | BadLine]) -> Iterator[tuple[list[bytes], tuple
 def standard_input() -> BufferedReader:
     """Return standard input; raises `InputError` when it is no text, of which a line without end might come."""
     stdin = cast(BufferedReader, sys.stdin.buffer)
+    stdin = unpacked(stdin, "standard input") or stdin
     _refuse_binary("standard input", stdin.peek(_SNIFFED)[:_SNIFFED])
     return stdin
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[tuple[BufferedReader, str]]:
+def _opened(path: Path, progress: Progress | None) -> Iterator[tuple[BufferedReader, str, Progress | None]]:
+    """Open a capture for its text; what counts the bytes of that is None where those of a packed file are counted."""
     if str(path) == STDIN:
-        yield standard_input(), "stdin"
+        yield standard_input(), "stdin", progress
         return
     try:
         with path.open("rb") as file:
-            _refuse_binary(str(path), file.peek(_SNIFFED)[:_SNIFFED])
-            yield file, path.name
+            text = unpacked(file, str(path), progress)
+            counted = progress if text is None else None
+            text = file if text is None else text
+            _refuse_binary(str(path), text.peek(_SNIFFED)[:_SNIFFED])
+            yield text, unpacked_name(path), counted
     except OSError as error:
         reason = "there is no such file" if isinstance(error, FileNotFoundError) else error.strerror
         raise InputError(f"{path}: {reason}", "check the name and whether you may read it") from error

@@ -12,6 +12,7 @@ from typing import Final
 from fieldtool.errors import InputError
 from fieldtool.replay.capture import STDIN, UTF16_MARKS
 from fieldtool.replay.golden_members import NoTelegram, parse_telegram
+from fieldtool.replay.packed import unpacked
 
 LINE_LIMIT: Final = 1 << 20
 """Bytes of a line that are kept; the longest telegrams make some ten thousand."""
@@ -119,7 +120,7 @@ def open_golden(path: Path, captures: Iterable[Path] = ()) -> Iterator[GoldenFil
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}", "check the name and whether you may read it") from error
     with file:
-        golden = GoldenFile(file, str(path))
+        golden = GoldenFile(unpacked(file, str(path)) or file, str(path))
         _refuse_other(path, golden.begin())
         yield golden
 
@@ -136,7 +137,7 @@ def _refuse_other(path: Path, begin: bytes) -> None:
     if begin.startswith(UTF16_MARKS):
         raise InputError(f"{path} is UTF-16 text", "save it as UTF-8; Windows PowerShell: | Out-File -Encoding utf8")
     if b"\0" in begin:
-        raise InputError(f"{path} is no text", f"unpack it if it is packed; {HOW_TO_MAKE}")
+        raise InputError(f"{path} is no text", HOW_TO_MAKE)
     if not begin.strip():
         raise InputError(f"{path} is empty", f"{HOW_TO_MAKE}, into another file than that it is compared with")
     lines = begin.splitlines()

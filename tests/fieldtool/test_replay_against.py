@@ -174,7 +174,8 @@ def test_lines_that_are_none_are_told_and_counted(run: Run, capture: Path, golde
         ("air.hex", None, "is the capture itself, not a golden of it"),
         ("other.hex", GAS_HEX.encode(), "is it a capture?"),
         ("empty.jsonl", b"", "is empty"),
-        ("packed.gz", b"\x1f\x8b\0\0", "is no text"),
+        ("packed.gz", b"\x1f\x8b\0\0", "packed with gzip, is damaged"),
+        ("binary.jsonl", b"\1\0\0\0", "is no text"),
     ],
 )
 def test_what_is_no_golden_is_refused_before_anything_is_read(

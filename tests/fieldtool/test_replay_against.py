@@ -174,7 +174,6 @@ def test_lines_that_are_none_are_told_and_counted(run: Run, capture: Path, golde
         ("air.hex", None, "is the capture itself, not a golden of it"),
         ("other.hex", GAS_HEX.encode(), "is it a capture?"),
         ("empty.jsonl", b"", "is empty"),
-        ("packed.gz", b"\x1f\x8b\0\0", "packed with gzip, ends too early"),
         ("binary.jsonl", b"\1\0\0\0", "is no text"),
     ],
 )

@@ -18,6 +18,8 @@ from keystore.vault import Vault
 from protocols.text import safe_text
 
 LIST_LIMIT: Final = 1 << 24
+AT_COLUMN: Final = "at"
+SET_COLUMN: Final = "set"
 _DELIMITERS: Final = ";\t,"
 _MAKER_BEFORE: Final = re.compile(r"([A-Za-z]{3})[\s._/:-]*([0-9][0-9\s._/:-]*)")
 _CONFIRMED: Final = frozenset({str(Became.DONE), str(Became.SETTLED)})
@@ -35,6 +37,18 @@ class ExpectedMeter:
     label: str
     names: frozenset[str]
     done: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ListRow:
+    """A row of a list in a file; `at` and `value` are the cells under the headings `at` and `set`, for actions."""
+
+    line: int
+    number: str
+    manufacturer: str | None
+    label: str
+    at: str = ""
+    value: str = ""
 
 
 def expected_of_store(vault: Vault, order: str = "", owner: str = "") -> list[ExpectedMeter]:
@@ -61,32 +75,53 @@ def expected_of_store(vault: Vault, order: str = "", owner: str = "") -> list[Ex
 
 
 def expected_of_file(path: Path) -> list[ExpectedMeter]:
-    """Return the meters of a table: a number in the first column, and what it is called in the second.
+    """Return the meters of a table, each once; raises as `rows_of_list`."""
+    meters: dict[tuple[str | None, str], ExpectedMeter] = {}
+    for row in rows_of_list(path):
+        names = frozenset({row.number, row.number.lower()})
+        meters[row.manufacturer, row.number] = ExpectedMeter(row.number, row.manufacturer, row.label, names)
+    return list(meters.values())
+
+
+def rows_of_list(path: Path) -> list[ListRow]:
+    """Return the rows of a table: a number in the first column, and what the meter is called in the second.
 
     The number is taken in any spelling, with the maker's letters or without; a first line without a digit in it is a
     heading. Raises `InputError` when the file cannot be read, or a line has no number.
     """
     text = _text_of(path)
     delimiter = max(_DELIMITERS, key=text.count)
-    meters: dict[tuple[str | None, str], ExpectedMeter] = {}
-    rows = csv.reader(text.splitlines(), delimiter=delimiter)
-    for line, cells in enumerate(rows, 1):
+    rows: list[ListRow] = []
+    heading: list[str] = []
+    for line, cells in enumerate(csv.reader(text.splitlines(), delimiter=delimiter), 1):
         first = cells[0].strip() if cells else ""
-        if not first or (line == 1 and not any(c.isdigit() for c in first)):
-            continue
-        named = _MAKER_BEFORE.fullmatch(first)
-        manufacturer = named[1].upper() if named else None
-        number = normal_number(named[2] if named else first)
-        if not any(c.isdigit() for c in number):
-            raise InputError(
-                f"{path.name}, line {line}: {safe_text(first)!r} is no meter number",
-                "put the number in the first column",
-            )
-        label = cells[1].strip() if len(cells) > 1 else ""
-        meters[manufacturer, number] = ExpectedMeter(number, manufacturer, label, frozenset({number, number.lower()}))
-    if not meters:
+        if first and line == 1 and not any(c.isdigit() for c in first):
+            heading = [cell.strip().lower() for cell in cells]
+        elif first:
+            rows.append(_row(path, line, [cell.strip() for cell in cells], heading))
+    if not rows:
         raise InputError(f"{path} names no meter", "write one meter number a line")
-    return list(meters.values())
+    return rows
+
+
+def _row(path: Path, line: int, cells: list[str], heading: list[str]) -> ListRow:
+    named = _MAKER_BEFORE.fullmatch(cells[0])
+    number = normal_number(named[2] if named else cells[0])
+    if not any(c.isdigit() for c in number):
+        raise InputError(
+            f"{path.name}, line {line}: {safe_text(cells[0])!r} is no meter number",
+            "put the number in the first column",
+        )
+    by_name = dict(zip(heading, cells, strict=False))
+    has_label = len(cells) > 1 and heading[1:2] not in ([AT_COLUMN], [SET_COLUMN])
+    return ListRow(
+        line,
+        number,
+        named[1].upper() if named else None,
+        cells[1] if has_label else "",
+        by_name.get(AT_COLUMN, ""),
+        by_name.get(SET_COLUMN, ""),
+    )
 
 
 def _text_of(path: Path) -> str:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from fieldtool.errors import OutputError
+from fieldtool.pipeline.pipeline import PASTED
 from fieldtool.sources.events import SourceEvent, SourceState
 from protocols.captures.hex_lines import format_line
 from protocols.model import RawFrame, Telegram
@@ -34,8 +35,11 @@ class Recording:
             raise self._unwritable(error) from error
 
     def write_beside(self, telegram: Telegram, duplicate: bool) -> None:
-        """Append the frame of a telegram while screens are shown: reception goes on where that fails, see `event`."""
-        if self._file.closed:
+        """Append the frame of a telegram while screens are shown: reception goes on where that fails, see `event`.
+
+        What was pasted is left out: no receiver of this place heard it.
+        """
+        if self._file.closed or telegram.frame.source == PASTED:
             return
         try:
             self.write(telegram.frame)

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeAlias
 
-from fieldtool.pipeline.pipeline import KeysEpoch, Pipeline, Subscriber
+from fieldtool.pipeline.pipeline import PASTED, KeysEpoch, Pipeline, Subscriber
 from fieldtool.pipeline.reception import Reception
 from fieldtool.sources.events import Lender, Source, SourceEvent, SourceState
 from fieldtool.sources.queue import BoundedQueue, FrameQueue
 from protocols.learned import LearnedDecoder
-from protocols.model import Telegram
+from protocols.model import RawFrame, Telegram
 
 if TYPE_CHECKING:
     from fieldtool.kept.session_book import SessionBook
@@ -54,6 +54,8 @@ class Listening:
         self._news: BoundedQueue[News] | None = BoundedQueue(news_size) if news_size else None
         hearers = (*subscribers, self._hear)
         self._pipeline = Pipeline(self._frames, decoder, self.reception, hearers, keys_epoch, session_book)
+        self._pasted: dict[int, Telegram | None] = {}
+        self._pasted_changed = threading.Condition()
         self._lock = threading.Lock()
         self._states: dict[str, SourceEvent | None] = {source.name: None for source in self._sources}
         self._connected: set[str] = set()
@@ -83,6 +85,22 @@ class Listening:
                 if isinstance(source, Lender) and source.target == target:
                     stack.enter_context(source.lent())
             yield
+
+    def paste(self, frames: Sequence[RawFrame], timeout_s: float) -> tuple[Telegram, ...]:
+        """Put frames of the source `PASTED` on the queue, and return what they are; without those not decoded in time.
+
+        Waits, so it is no work for a UI's thread; several threads may call it.
+        """
+        with self._pasted_changed:
+            self._pasted |= {id(frame): None for frame in frames}
+        for frame in frames:
+            self._frames.put(frame)
+        with self._pasted_changed:
+            self._pasted_changed.wait_for(
+                lambda: self._pipeline.idle or all(self._pasted[id(frame)] for frame in frames), timeout_s
+            )
+            found = [self._pasted.pop(id(frame)) for frame in frames]
+        return tuple(telegram for telegram in found if telegram is not None)
 
     def next(self, timeout_s: float) -> News | None:
         """Return the next telegram or event, None when none came in time; raises what ended the pipeline."""
@@ -141,3 +159,8 @@ class Listening:
     def _hear(self, telegram: Telegram, duplicate: bool) -> None:
         if self._news is not None:
             self._news.put(Heard(telegram, duplicate))
+        if telegram.frame.source == PASTED:
+            with self._pasted_changed:
+                if id(telegram.frame) in self._pasted:
+                    self._pasted[id(telegram.frame)] = telegram
+                    self._pasted_changed.notify_all()

@@ -23,7 +23,7 @@ METER_HISTORY_SIZE = 64
 """Telegrams kept of each meter."""
 
 DUPLICATE_WINDOW = timedelta(seconds=10)
-"""The same bytes again within this time were heard twice; later, the meter repeats itself."""
+"""The same bytes again within this time were heard twice, unless they are read now; later, the meter repeats itself."""
 
 
 Sender: TypeAlias = Address | str | None
@@ -292,5 +292,8 @@ def _row(telegram: Telegram, sender: Sender, meter: _Meter) -> MeterRow:
 
 def _is_duplicate(telegram: Telegram, at: datetime, recent: Iterable[tuple[datetime, Telegram]]) -> bool:
     return any(
-        earlier.data == telegram.data and abs(at - earlier_at) <= DUPLICATE_WINDOW for earlier_at, earlier in recent
+        earlier.data == telegram.data
+        and earlier.outcome is telegram.outcome
+        and abs(at - earlier_at) <= DUPLICATE_WINDOW
+        for earlier_at, earlier in recent
     )

@@ -2,34 +2,45 @@
 
 from __future__ import annotations
 
-import csv
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 from fieldtool.actions.action_log import Became
 from fieldtool.errors import InputError
 from keystore.audit import AuditAction
-from keystore.matching import normal_number
-from keystore.model import KEYLESS_OWNERSHIPS, KeyRecord
+from keystore.errors import ImportRejected
+from keystore.formats.csv_cells import cell_text, manufacturer_cell, serial_cell
+from keystore.formats.csv_columns import Column, meanings_of, speaks_of_a_key
+from keystore.formats.key_text import looks_like_key
+from keystore.formats.table_text import DELIMITERS, Line, TableText, cells_of, is_text
+from keystore.matching import normal_number, number_spellings
+from keystore.model import KEYLESS_OWNERSHIPS, KeyRecord, KeyStatus
 from keystore.vault import Vault
 from protocols.text import safe_text
 
 LIST_LIMIT: Final = 1 << 24
-AT_COLUMN: Final = "at"
-SET_COLUMN: Final = "set"
-_DELIMITERS: Final = ";\t,"
+FEWEST_DIGITS: Final = 3
+"""Of what is taken for a meter number: `flat 12` is none."""
+
+LABEL_SIZE: Final = 14
+"""Medium, maker, block and number as on labels (DIN 43863-5)."""
+
 _MAKER_BEFORE: Final = re.compile(r"([A-Za-z]{3})[\s._/:-]*([0-9][0-9\s._/:-]*)")
+_HEX_NUMBER: Final = re.compile(r"[0-9a-f]{8}|[0-9a-f]{16}")
 _CONFIRMED: Final = frozenset({str(Became.DONE), str(Became.SETTLED)})
+
+Tell = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
 class ExpectedMeter:
     """A meter of the list; `names` are the numbers and EUIs, in normal form, that its telegrams may come under.
 
-    `done` are the actions that were done with it and confirmed, each with its date.
+    `adapters` are the numbers of radio adapters that may send for it, `old_keys` the check values of its superseded
+    keys, `done` the actions that were done with it and confirmed, each with its date.
     """
 
     number: str
@@ -37,18 +48,8 @@ class ExpectedMeter:
     label: str
     names: frozenset[str]
     done: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class ListRow:
-    """A row of a list in a file; `at` and `value` are the cells under the headings `at` and `set`, for actions."""
-
-    line: int
-    number: str
-    manufacturer: str | None
-    label: str
-    at: str = ""
-    value: str = ""
+    adapters: frozenset[str] = frozenset()
+    old_keys: frozenset[str] = frozenset()
 
 
 def expected_of_store(vault: Vault, order: str = "", owner: str = "") -> list[ExpectedMeter]:
@@ -62,80 +63,167 @@ def expected_of_store(vault: Vault, order: str = "", owner: str = "") -> list[Ex
         if not _is_meant(record, order, owner):
             continue
         number = record.number or record.dev_eui
-        known = meters.get((record.manufacturer, number))
-        names = frozenset(filter(None, (record.number, record.adapter, record.dev_eui)))
-        meters[record.manufacturer, number] = ExpectedMeter(
+        is_old = record.has_key and record.status is KeyStatus.SUPERSEDED
+        meter = ExpectedMeter(
             number,
             record.manufacturer,
-            record.label or (known.label if known else ""),
-            names | (known.names if known else frozenset()),
+            record.label,
+            frozenset(filter(None, (record.number, record.dev_eui))),
             done.get(record.meter_text, ()),
+            frozenset(filter(None, (record.adapter,))),
+            frozenset({record.key_check_value} if is_old else ()),
         )
+        known = meters.get((record.manufacturer, number))
+        meters[record.manufacturer, number] = meter if known is None else _joined(known, meter)
     return list(meters.values())
 
 
-def expected_of_file(path: Path) -> list[ExpectedMeter]:
-    """Return the meters of a table, each once; raises as `rows_of_list`."""
-    meters: dict[tuple[str | None, str], ExpectedMeter] = {}
-    for row in rows_of_list(path):
-        names = frozenset({row.number, row.number.lower()})
-        meters[row.manufacturer, row.number] = ExpectedMeter(row.number, row.manufacturer, row.label, names)
-    return list(meters.values())
+def expected_of_file(path: Path, tell: Tell | None = None) -> list[ExpectedMeter]:
+    """Return the meters of a table: columns by their headings; else numbers in the first and names in the second.
 
-
-def rows_of_list(path: Path) -> list[ListRow]:
-    """Return the rows of a table: a number in the first column, and what the meter is called in the second.
-
-    The number is taken in any spelling, with the maker's letters or without; a first line without a digit in it is a
-    heading. Raises `InputError` when the file cannot be read, or a line has no number.
+    Numbers are taken in any spelling, with the maker's letters or without, and DevEUIs. `tell` is told, a line each,
+    what is odd: meters that come twice, above all. Raises `InputError` when the file cannot be read, or a line below
+    the first number has none.
     """
-    text = _text_of(path)
-    delimiter = max(_DELIMITERS, key=text.count)
-    rows: list[ListRow] = []
-    heading: list[str] = []
-    for line, cells in enumerate(csv.reader(text.splitlines(), delimiter=delimiter), 1):
-        first = cells[0].strip() if cells else ""
-        if first and line == 1 and not any(c.isdigit() for c in first):
-            heading = [cell.strip().lower() for cell in cells]
-        elif first:
-            rows.append(_row(path, line, [cell.strip() for cell in cells], heading))
-    if not rows:
-        raise InputError(f"{path} names no meter", "write one meter number a line")
-    return rows
-
-
-def _row(path: Path, line: int, cells: list[str], heading: list[str]) -> ListRow:
-    named = _MAKER_BEFORE.fullmatch(cells[0])
-    number = normal_number(named[2] if named else cells[0])
-    if not any(c.isdigit() for c in number):
+    text = TableText(_data_of(path), path.name)
+    if tell is not None:
+        for warning in text.warnings:
+            tell(f"{path.name}: {warning}")
+    meters: dict[tuple[str | None, str], ExpectedMeter] = {}
+    lines: dict[tuple[str | None, str], int] = {}
+    try:
+        for line, meter in _meters_of(text, path.name):
+            key = meter.manufacturer, meter.number
+            if key in meters:
+                if tell is not None:
+                    named = safe_text(f"{meter.manufacturer or ''} {meter.number}".strip())
+                    tell(f"{path.name}, line {line}: {named} is in line {lines[key]} already, and counts once")
+                meter = _joined(meters[key], meter)
+            meters[key] = meter
+            lines.setdefault(key, line)
+    except ImportRejected as error:
+        raise InputError(error.message, error.hint) from error
+    if not meters:
         raise InputError(
-            f"{path.name}, line {line}: {safe_text(cells[0])!r} is no meter number",
-            "put the number in the first column",
+            f"{path} names no meter", "write one meter number a line, in the first column or below a heading `number`"
         )
-    by_name = dict(zip(heading, cells, strict=False))
-    has_label = len(cells) > 1 and heading[1:2] not in ([AT_COLUMN], [SET_COLUMN])
-    return ListRow(
-        line,
-        number,
-        named[1].upper() if named else None,
-        cells[1] if has_label else "",
-        by_name.get(AT_COLUMN, ""),
-        by_name.get(SET_COLUMN, ""),
+    return list(meters.values())
+
+
+@dataclass(frozen=True, slots=True)
+class _Places:
+    """Where the columns are; None where there is none."""
+
+    number: int | None = 0
+    label: int | None = 1
+    manufacturer: int | None = None
+    adapter: int | None = None
+    dev_eui: int | None = None
+
+    @classmethod
+    def of(cls, headings: Sequence[str]) -> _Places | None:
+        """Find them by their headings; None where none of these is known for numbers."""
+        meanings = meanings_of([cell_text(cell) for cell in headings])
+        at = {meaning: place for place, meaning in reversed(list(enumerate(meanings)))}
+        number, dev_eui = at.get(Column.SERIAL), at.get(Column.DEV_EUI)
+        if number is None and dev_eui is None:
+            return None
+        named = {number, dev_eui, at.get(Column.MANUFACTURER), at.get(Column.ADAPTER)}
+        others = (p for p, cell in enumerate(headings) if p not in named and not speaks_of_a_key(cell))
+        label = at.get(Column.LABEL, next(others, None))
+        return cls(number, label, at.get(Column.MANUFACTURER), at.get(Column.ADAPTER), dev_eui)
+
+
+def _meters_of(text: TableText, thing: str) -> Iterator[tuple[int, ExpectedMeter]]:
+    """Yield the meters with their lines."""
+    delimiter = text.declared or _delimiter(text.head)
+    places, begun = _Places(), False
+    for line in text.rows(delimiter, 0):
+        cells = [cell_text(cell) for cell in line.cells]
+        meter = _meter_of(line, cells, places, thing)
+        if meter is not None:
+            begun = True
+            yield line.number, meter
+        elif not begun:
+            places = _Places.of(line.cells) or places
+        else:
+            first = next(filter(None, (_cell(cells, place) for place in (places.number, places.dev_eui))), "")
+            shown = "a key" if looks_like_key(first) else repr(safe_text(first))
+            raise InputError(
+                f"{thing}, line {line.number}: {shown} is no meter number",
+                "put the number in the first column, or in the one with the heading `number`",
+            )
+
+
+def _meter_of(line: Line, cells: Sequence[str], places: _Places, thing: str) -> ExpectedMeter | None:
+    text, dev_eui = _cell(cells, places.number), _cell(cells, places.dev_eui)
+    named = _MAKER_BEFORE.fullmatch(text)
+    try:
+        # A shorter number may be a maker's own, and must not be padded: it is looked for with zeros and without.
+        serial = serial_cell(named[2] if named else text, on_air=len(text) >= LABEL_SIZE)
+        manufacturer = named[1].upper() if named else serial.manufacturer
+        if manufacturer is None and (maker := _cell(cells, places.manufacturer)):
+            manufacturer = manufacturer_cell(maker)
+    except ValueError as error:
+        raise InputError(f"{thing}, line {line.number}: {error}", "correct the cell, formatted as text") from error
+    numbers = [one for one in (serial.number, normal_number(dev_eui)) if _is_number(one)]
+    if not numbers:
+        return None
+    names = [name for one in numbers for name in (*number_spellings(one), one.lower())]
+    adapter = normal_number(_cell(cells, places.adapter))
+    label = _cell(cells, places.label)
+    return ExpectedMeter(
+        numbers[0].lower() if _HEX_NUMBER.fullmatch(numbers[0].lower()) else numbers[0],
+        manufacturer,
+        "" if looks_like_key(label) else label,
+        frozenset(names),
+        adapters=frozenset({adapter} if _is_number(adapter) else ()),
     )
 
 
-def _text_of(path: Path) -> str:
+def _cell(cells: Sequence[str], place: int | None) -> str:
+    return "" if place is None or place >= len(cells) else cells[place]
+
+
+def _is_number(text: str) -> bool:
+    if _HEX_NUMBER.fullmatch(text.lower()) or looks_like_key(text):
+        return not looks_like_key(text)
+    digits = sum(c.isdigit() for c in text)
+    return digits >= FEWEST_DIGITS and digits > sum(c.isalpha() for c in text)
+
+
+def _delimiter(head: Sequence[str]) -> str:
+    """Return the delimiter that sets most numbers apart, and then most cells."""
+
+    def apart(delimiter: str) -> tuple[int, int]:
+        rows = [cells_of(line, delimiter) for line in head]
+        with_number = sum(any(_is_number(normal_number(cell_text(cell))) for cell in row) for row in rows)
+        return with_number, sum(len(row) > 1 for row in rows)
+
+    return max(DELIMITERS, key=apart)
+
+
+def _data_of(path: Path) -> bytes:
     try:
         with path.open("rb") as file:
             data = file.read(LIST_LIMIT + 1)
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}", "check the name") from error
-    if len(data) > LIST_LIMIT or b"\0" in data:
+    if len(data) > LIST_LIMIT or not is_text(data):
         raise InputError(f"{path} is no list of meters", "save it as CSV, one meter a line")
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return data.decode("cp1252", "replace")
+    return data
+
+
+def _joined(known: ExpectedMeter, more: ExpectedMeter) -> ExpectedMeter:
+    """What two records, or two lines, say of one meter."""
+    return replace(
+        known,
+        label=more.label or known.label,
+        names=known.names | more.names,
+        done=more.done or known.done,
+        adapters=known.adapters | more.adapters,
+        old_keys=known.old_keys | more.old_keys,
+    )
 
 
 def _is_meant(record: KeyRecord, order: str, owner: str) -> bool:

@@ -72,7 +72,7 @@ def report_rows(expected: Sequence[ExpectedMeter] | None, heard: Iterable[HeardM
     rows: list[ReportRow] = []
     met: set[int] = set()
     for one in expected or ():
-        found = _best([meter for name in one.names for meter in by_name.get(name, ())], one.manufacturer)
+        found = _best([meter for name in one.names | one.adapters for meter in by_name.get(name, ())], one.manufacturer)
         if found is None:
             rows.append(ReportRow(one.number, one.manufacturer or "", one.label, "", NOT_HEARD, True, done=one.done))
         else:

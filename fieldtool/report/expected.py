@@ -28,6 +28,10 @@ FEWEST_DIGITS: Final = 3
 LABEL_SIZE: Final = 14
 """Medium, maker, block and number as on labels (DIN 43863-5)."""
 
+AT_COLUMN: Final = "at"
+SET_COLUMN: Final = "set"
+"""Headings of what an action with a list takes from it: a meter's own link, and its own value."""
+
 _MAKER_BEFORE: Final = re.compile(r"([A-Za-z]{3})[\s._/:-]*([0-9][0-9\s._/:-]*)")
 _HEX_NUMBER: Final = re.compile(r"[0-9a-f]{8}|[0-9a-f]{16}")
 _CONFIRMED: Final = frozenset({str(Became.DONE), str(Became.SETTLED)})
@@ -40,7 +44,8 @@ class ExpectedMeter:
     """A meter of the list; `names` are the numbers and EUIs, in normal form, that its telegrams may come under.
 
     `adapters` are the numbers of radio adapters that may send for it, `old_keys` the check values of its superseded
-    keys, `done` the actions that were done with it and confirmed, each with its date.
+    keys, `done` the actions that were done with it and confirmed, each with its date. `at` and `value` are the cells
+    of a list that actions take from it.
     """
 
     number: str
@@ -50,6 +55,8 @@ class ExpectedMeter:
     done: tuple[str, ...] = ()
     adapters: frozenset[str] = frozenset()
     old_keys: frozenset[str] = frozenset()
+    at: str = ""
+    value: str = ""
 
 
 def expected_of_store(vault: Vault, order: str = "", owner: str = "") -> list[ExpectedMeter]:
@@ -85,29 +92,35 @@ def expected_of_file(path: Path, tell: Tell | None = None) -> list[ExpectedMeter
     what is odd: meters that come twice, above all. Raises `InputError` when the file cannot be read, or a line below
     the first number has none.
     """
+    meters: dict[tuple[str | None, str], ExpectedMeter] = {}
+    lines: dict[tuple[str | None, str], int] = {}
+    for line, meter in rows_of_list(path, tell):
+        key = meter.manufacturer, meter.number
+        if key in meters:
+            if tell is not None:
+                named = safe_text(f"{meter.manufacturer or ''} {meter.number}".strip())
+                tell(f"{path.name}, line {line}: {named} is in line {lines[key]} already, and counts once")
+            meter = _joined(meters[key], meter)
+        meters[key] = meter
+        lines.setdefault(key, line)
+    return list(meters.values())
+
+
+def rows_of_list(path: Path, tell: Tell | None = None) -> list[tuple[int, ExpectedMeter]]:
+    """Return the meters of a table with the line of each, those that come twice too; else as `expected_of_file`."""
     text = TableText(_data_of(path), path.name)
     if tell is not None:
         for warning in text.warnings:
             tell(f"{path.name}: {warning}")
-    meters: dict[tuple[str | None, str], ExpectedMeter] = {}
-    lines: dict[tuple[str | None, str], int] = {}
     try:
-        for line, meter in _meters_of(text, path.name):
-            key = meter.manufacturer, meter.number
-            if key in meters:
-                if tell is not None:
-                    named = safe_text(f"{meter.manufacturer or ''} {meter.number}".strip())
-                    tell(f"{path.name}, line {line}: {named} is in line {lines[key]} already, and counts once")
-                meter = _joined(meters[key], meter)
-            meters[key] = meter
-            lines.setdefault(key, line)
+        rows = list(_meters_of(text, path.name))
     except ImportRejected as error:
         raise InputError(error.message, error.hint) from error
-    if not meters:
+    if not rows:
         raise InputError(
             f"{path} names no meter", "write one meter number a line, in the first column or below a heading `number`"
         )
-    return list(meters.values())
+    return rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +132,8 @@ class _Places:
     manufacturer: int | None = None
     adapter: int | None = None
     dev_eui: int | None = None
+    at: int | None = None
+    value: int | None = None
 
     @classmethod
     def of(cls, headings: Sequence[str]) -> _Places | None:
@@ -126,12 +141,16 @@ class _Places:
         meanings = meanings_of([cell_text(cell) for cell in headings])
         at = {meaning: place for place, meaning in reversed(list(enumerate(meanings)))}
         number, dev_eui = at.get(Column.SERIAL), at.get(Column.DEV_EUI)
+        words = [cell_text(cell).strip().lower() for cell in headings]
+        link, value = (words.index(one) if one in words[1:] else None for one in (AT_COLUMN, SET_COLUMN))
         if number is None and dev_eui is None:
-            return None
-        named = {number, dev_eui, at.get(Column.MANUFACTURER), at.get(Column.ADAPTER)}
+            if link is None and value is None:
+                return None
+            number = 0
+        named = {number, dev_eui, at.get(Column.MANUFACTURER), at.get(Column.ADAPTER), link, value}
         others = (p for p, cell in enumerate(headings) if p not in named and not speaks_of_a_key(cell))
         label = at.get(Column.LABEL, next(others, None))
-        return cls(number, label, at.get(Column.MANUFACTURER), at.get(Column.ADAPTER), dev_eui)
+        return cls(number, label, at.get(Column.MANUFACTURER), at.get(Column.ADAPTER), dev_eui, link, value)
 
 
 def _meters_of(text: TableText, thing: str) -> Iterator[tuple[int, ExpectedMeter]]:
@@ -178,6 +197,8 @@ def _meter_of(line: Line, cells: Sequence[str], places: _Places, thing: str) -> 
         "" if looks_like_key(label) else label,
         frozenset(names),
         adapters=frozenset({adapter} if _is_number(adapter) else ()),
+        at=_cell(cells, places.at),
+        value=_cell(cells, places.value),
     )
 
 

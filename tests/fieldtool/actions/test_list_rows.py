@@ -6,27 +6,34 @@ from pathlib import Path
 
 import pytest
 
-from fieldtool.report.expected import ListRow, rows_of_list
+from fieldtool.report.expected import rows_of_list
 
 
 @pytest.mark.parametrize(
     ("text", "rows"),
     [
-        ("KAM 1234.5678;flat 1\n", [ListRow(1, "12345678", "KAM", "flat 1")]),
+        ("KAM 12 34 56 78;flat 1\n", [(1, "KAM", "12345678", "flat 1", "", "")]),
         (
             "meter;at;set\n12345678;mbus+socket://10.0.0.5:10001;K-1\n",
-            [ListRow(2, "12345678", None, "", "mbus+socket://10.0.0.5:10001", "K-1")],
+            [(2, None, "12345678", "", "mbus+socket://10.0.0.5:10001", "K-1")],
+        ),
+        (
+            "gizmo;at;flat\n12345678;optical:///dev/ttyUSB0;flat 1\n",
+            [(2, None, "12345678", "flat 1", "optical:///dev/ttyUSB0", "")],
         ),
         (
             "number\tflat\tSet\n12345678\tflat 1\t5\n12345679\tflat 2\n",
-            [ListRow(2, "12345678", None, "flat 1", "", "5"), ListRow(3, "12345679", None, "flat 2")],
+            [(2, None, "12345678", "flat 1", "", "5"), (3, None, "12345679", "flat 2", "", "")],
         ),
-        ("12345678;flat 1;at;set\n", [ListRow(1, "12345678", None, "flat 1")]),
-        ("12345678\n\n12345678\n", [ListRow(1, "12345678", None, ""), ListRow(3, "12345678", None, "")]),
+        ("12345678;flat 1;at;set\n", [(1, None, "12345678", "flat 1", "", "")]),
+        ("12345678\n\n12345678\n", [(1, None, "12345678", "", "", ""), (3, None, "12345678", "", "", "")]),
     ],
-    ids=["no heading", "link and value", "tabs and a short row", "no heading, no columns", "twice"],
+    ids=["no heading", "link and value", "a heading of their own", "tabs", "no heading, no columns", "twice"],
 )
-def test_a_row_is_read_with_what_it_names(tmp_path: Path, text: str, rows: list[ListRow]) -> None:
+def test_a_row_is_read_with_what_it_names(
+    tmp_path: Path, text: str, rows: list[tuple[int, str | None, str, str, str, str]]
+) -> None:
     path = tmp_path / "list.csv"
     path.write_text(text)
-    assert rows_of_list(path) == rows
+    read = [(line, one.manufacturer, one.number, one.label, one.at, one.value) for line, one in rows_of_list(path)]
+    assert read == rows

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 
 from protocols.application import Opaque
 from protocols.crypto import BLOCK, key_check_value
 from protocols.decoding import Decoding
-from protocols.errors import BadChecksum, BadField, DecryptFailed, Unsupported
+from protocols.errors import BadChecksum, BadField, DecryptFailed, Truncated, Unsupported
 from protocols.lookups import keys_at_hand, revoked_keys, why_unavailable
 from protocols.model import Address, Key, Outcome, Rung, Security
 from protocols.wmbus.clear_payload import reads_as_records, surely_in_clear
@@ -17,7 +18,7 @@ from protocols.wmbus.diagnosis import extended_link_next_step, reads_whole, tran
 from protocols.wmbus.ell import ENCRYPTION_AES_CTR, ENCRYPTION_NONE, ExtendedLinkLayer
 from protocols.wmbus.security import EXTENDED_LINK, MODES, Opened, Protected, SecurityMode
 from protocols.wmbus.security.makers import MakerProtection, default_key, maker_protection
-from protocols.wmbus.security.model import CHECK_BYTES
+from protocols.wmbus.security.model import CHECK_BYTES, CHECK_BYTES_FIT
 from protocols.wmbus.transport import SECURITY_NAMES, TransportLayer
 
 CUT_NEXT = "receive it again, or check how it was captured; values before the damage are shown"
@@ -140,12 +141,13 @@ def open_transport(decoding: Decoding, transport: TransportLayer) -> bool:
         return True
     clear = handler.in_clear(protected)
     if clear and decoding.already_decrypted:
-        _accept_clear(decoding, base, "check bytes are in the clear: taken as already decrypted")
+        _open_decrypted(decoding, base, protected, handler)
         return True
     default = default_key(protected.address) if mode == MODE_5 else None
     keys = [key for key in candidates(decoding, at_hand=default is not None) if len(key.value) in handler.key_sizes]
     if default is not None and not keys:
-        if _opens_with_default_key(decoding, base, protected, handler, default):
+        # Any meter may have another key: check bytes alone are no proof.
+        if _opens_whole(decoding, base, protected, handler, (default,)):
             return True
         keys = [key for key in candidates(decoding) if len(key.value) in handler.key_sizes]
     reason = open_with_first(decoding, base, keys, lambda key: handler.open(protected, key))
@@ -163,19 +165,36 @@ def has_two_bytes_more(decoding: Decoding, transport: TransportLayer) -> bool:
     return transport.security_mode in MODES_OF_BLOCKS and decoding.size == end + 2 == len(decoding.frame.data)
 
 
-def _opens_with_default_key(
-    decoding: Decoding, base: Security, protected: Protected, handler: SecurityMode, key: Key
+def _open_decrypted(decoding: Decoding, base: Security, protected: Protected, handler: SecurityMode) -> None:
+    """Take a payload as already decrypted: it begins with check bytes as received.
+
+    So does one encrypted payload in 65,536, which cannot be read as it is: a key at hand that reads it is the better
+    proof.
+    """
+    start = protected.transport.end
+    as_received = Opened(start, protected.data[start:], CHECK_BYTES_FIT)
+    if not reads_whole(decoding, protected.transport, as_received):
+        keys = [key for key in candidates(decoding, at_hand=True) if len(key.value) in handler.key_sizes]
+        with suppress(Truncated, Unsupported):
+            if _opens_whole(decoding, base, protected, handler, keys):
+                return
+    _accept_clear(decoding, base, "check bytes are in the clear: taken as already decrypted")
+
+
+def _opens_whole(
+    decoding: Decoding, base: Security, protected: Protected, handler: SecurityMode, keys: Sequence[Key]
 ) -> bool:
-    """Try the maker's default key; as any meter may have another, all of the payload must be readable."""
-    try:
-        opened = handler.open(protected, key.value)
-    except DecryptFailed:
-        return False
-    if opened.cut or not reads_whole(decoding, protected.transport, opened):
-        return False
-    decoding.replace_plain(opened)
-    accept_key(decoding, base, key, (key,), opened)
-    return True
+    """Open with the first key under which all of the payload can be read, if any."""
+    for key in keys:
+        try:
+            opened = handler.open(protected, key.value)
+        except (BadChecksum, DecryptFailed):
+            continue
+        if not opened.cut and reads_whole(decoding, protected.transport, opened):
+            decoding.replace_plain(opened)
+            accept_key(decoding, base, key, keys, opened)
+            return True
+    return False
 
 
 def _protected(decoding: Decoding, transport: TransportLayer) -> Protected:

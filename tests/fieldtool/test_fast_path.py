@@ -32,6 +32,7 @@ from protocols.wmbus.encode import (
 )
 from protocols.wmbus.security.cbc_derived import message_keys
 from protocols.wmbus.security.ctr_extended_link import counter_block
+from protocols.wmbus.security.model import CHECK_BYTES
 from tests.fieldtool.fast_path_frames import (
     HEAT,
     HEAT_RECORDS,
@@ -250,6 +251,23 @@ def test_what_a_gateway_sends_under_mode_7_teaches_nothing() -> None:
         )
         general, fast, planned = both(decoder, RawFrame(link_frame(0x53, HEAT, message)))
         assert (general == fast, planned) == (True, False)
+
+
+def test_encrypted_payloads_that_begin_with_check_bytes_by_chance_are_not_taken_as_decrypted() -> None:
+    def message(counter: int) -> bytes:
+        sealed = transport_mode_7(
+            Content.RECORDS, HEAT_RECORDS, TransportHeader(1), key=KEY, counter=counter, sender=HEAT
+        )
+        return link_frame(0x44, HEAT, sealed)
+
+    by_chance = message(25187)
+    assert by_chance[-64:-62] == CHECK_BYTES
+    decoder = LearnedDecoder(keys, already_decrypted=True)
+    decoder.decode(RawFrame(message(1)))
+    seen = decoder.sight(RawFrame(by_chance))
+    general = decode(by_chance, keys, already_decrypted=True)
+    assert (general.ok, isinstance(seen, Sighting)) == (True, True)
+    assert SightingWriter().line(seen) == telegram_json(general)
 
 
 def test_forgetting_drops_the_plans() -> None:

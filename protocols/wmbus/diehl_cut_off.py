@@ -39,12 +39,14 @@ class CutOff:
 
 
 def missing_text(decoding: Decoding) -> str:
-    """Say which bytes are missing by the L field, and what for; empty when none are."""
+    """Say how many bytes the L field counts beyond those that came well, and what for; empty when none."""
     missing = decoding.data[0] + 1 - decoding.size
     if missing <= 0 or not decoding.ladder.failed_at(Rung.FRAME):
         return ""
     are = "is" if missing == 1 else "are"
-    return f"the check byte cannot be compared: it covers {counted(missing, 'byte')} that {are} missing"
+    # Behind what is good, a frame with CRCs keeps a damaged block as received.
+    lost = "missing" if len(decoding.data) == decoding.size else "missing or damaged"
+    return f"the check byte cannot be compared: it covers {counted(missing, 'byte')} that {are} {lost}"
 
 
 def cut_off(decoding: Decoding, keys: Sequence[Key]) -> CutOff | None:

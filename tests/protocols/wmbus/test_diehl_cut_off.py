@@ -7,7 +7,8 @@ import random
 import pytest
 
 from protocols.decode import decode
-from protocols.model import Key, Outcome, Rung, RungState, Telegram, VerdictStep
+from protocols.model import FrameFormat, Key, Outcome, Rung, RungState, Telegram, VerdictStep
+from protocols.wmbus.encode import with_crcs
 from protocols.wmbus.security.diehl import PUBLIC_KEYS, descramble
 from tests.protocols.wmbus.test_public_keys import OWN_KEY, real_data
 
@@ -61,6 +62,14 @@ def test_a_frame_that_is_cut_shows_what_came(
     assert (telegram.security is not None and telegram.security.key_check_value is None) is (key is None)
     assert "no key needed" in rung(telegram, Rung.KEY).detail or key is not None
     assert telegram.spans[-1].end == len(whole) - missing
+
+
+def test_a_block_that_came_damaged_is_not_called_missing() -> None:
+    coded = bytearray(with_crcs(real_data("71000000", 1, PUBLIC_KEYS[0]), FrameFormat.A))
+    coded[-3] ^= 0x01
+    telegram = decode(bytes(coded))
+    assert telegram.problem == "format A CRC of block 3 of 3 does not fit"
+    assert rung(telegram, Rung.DECRYPTION).detail.endswith("it covers 6 bytes that are missing or damaged")
 
 
 @pytest.mark.parametrize("missing", [8, 12, 16])

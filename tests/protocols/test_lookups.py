@@ -92,8 +92,19 @@ def test_a_device_without_a_key_says_what_the_look_up_knows() -> None:
     assert why_no_key(FiledLorawanKeys(lambda _: ()), "8c83fc0500000001") is None
 
 
+class Unopened:
+    """A look-up that gives one key unasked, and another one when it may ask somebody."""
+
+    def __call__(self, address: Address) -> tuple[Key, ...]:
+        return (Key(b"a" * 16),)
+
+    def at_hand(self, address: Address) -> tuple[Key, ...]:
+        return (Key(b"h" * 16),)
+
+
 def test_keys_at_hand_are_those_of_a_plain_look_up_or_what_a_store_can_give_unasked() -> None:
     address = Address.of("SIM", "12345678", 1, 7)
     assert keys_at_hand(lambda _: (Key(b"k" * 16),), address) == (Key(b"k" * 16),)
+    assert keys_at_hand(Unopened(), address) == (Key(b"h" * 16),)
     lazy: HasKeysAtHand = LazyKeys(None, None)
-    assert keys_at_hand(LazyKeys(None, None), address) == lazy.at_hand(address) == ()
+    assert lazy.at_hand(address) == ()

@@ -250,7 +250,8 @@ def _without_last_crc(decoding: Decoding, transport: TransportLayer, application
     """
     fitting = size_before_last_crc(decoding.data)
     size = decoding.size - CRC_SIZE if fitting is None else fitting
-    if size < transport.end or (fitting is None and not decoding.may_hold_crc):
+    is_cut = len(decoding.data) <= decoding.data[0]
+    if size < transport.end or (fitting is None and (is_cut or not decoding.may_hold_crc)):
         return application
     before, decoding.size = decoding.size, size
     again = _read_application(decoding, transport)

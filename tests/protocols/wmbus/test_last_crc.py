@@ -8,7 +8,7 @@ import pytest
 
 from protocols.decode import decode
 from protocols.mbus.crc import crc16_en13757
-from protocols.model import Address, FrameFormat, Key, Outcome
+from protocols.model import Address, FrameFormat, Key, Outcome, Rung
 from protocols.wmbus.ci import Content
 from protocols.wmbus.encode import TransportHeader, link_frame, transport_mode_5, with_crcs
 from protocols.wmbus.link import HEADER_SIZE, size_before_last_crc
@@ -55,6 +55,13 @@ def test_a_frame_without_that_crc_stays_damaged() -> None:
     data = frame("0413 05030000 0413 05")
     assert size_before_last_crc(data) is None
     assert decode(data).outcome is Outcome.DAMAGED
+
+
+def test_the_end_of_a_frame_that_is_cut_is_no_crc() -> None:
+    telegram = decode(frame("0413 05030000 0413 05030000")[:-4])
+    assert telegram.problem == "frame is cut: 4 of 27 bytes are missing"
+    details = [step.detail for step in telegram.verdict if step.rung is Rung.RECORDS]
+    assert details == ["record 0413 announces 4 bytes of data, 0 are left"]
 
 
 @pytest.mark.parametrize("size", range(14))

@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import Final
 
 from fieldtool.kept.session_book import SessionBook
+from fieldtool.keys.joined_keys import JoinedKeys
 from fieldtool.keys.key_import import Imported, import_files, read_key_file
+from fieldtool.keys.lazy_keys import LazyKeys
 from fieldtool.keys.lorawan_keys import FiledLorawanKeys
 from fieldtool.pipeline.listening import Listening
 from fieldtool.sources.simulated import KIND, SimulatedSource, load_scenario, make_bench
@@ -54,8 +56,11 @@ class Demo:
 
 
 @contextmanager
-def running_demo(speed: float = SPEED, news_size: int = 10_000) -> Iterator[Demo]:
-    """Run the demonstration; its folder, threads and ports are gone at the end. Raises `FieldToolError`."""
+def running_demo(speed: float = SPEED, news_size: int = 10_000, own: LazyKeys | None = None) -> Iterator[Demo]:
+    """Run the demonstration; its folder, threads and ports are gone at the end. Raises `FieldToolError`.
+
+    `own` are keys beside those of the simulated meters, for telegrams of real meters that are pasted.
+    """
     scenario = load_scenario(None)
     with tempfile.TemporaryDirectory(prefix="fieldtool-demo-") as name:
         folder = Path(name)
@@ -74,14 +79,27 @@ def running_demo(speed: float = SPEED, news_size: int = 10_000) -> Iterator[Demo
             imported = tuple(import_files(vault, key_files)[0])
             bench = make_bench(scenario, KIND, "", speed=speed)
             source = SimulatedSource(bench, MODE, lambda: datetime.now(UTC))
-            decoder = LearnedDecoder(vault.keys_for, lorawan=LorawanFollower(FiledLorawanKeys(vault.device_records)))
+            keys = vault.keys_for if own is None else JoinedKeys(vault.keys_for, own)
+            decoder = LearnedDecoder(keys, lorawan=LorawanFollower(_lorawan_keys(vault, own)))
             book = SessionBook(lambda: vault.receivers_documents)
-            listening = Listening([source], decoder, news_size=news_size, session_book=book)
+            listening = Listening(
+                [source],
+                decoder,
+                news_size=news_size,
+                keys_epoch=lambda: 0 if own is None else own.epoch,
+                session_book=book,
+            )
             listening.start()
             try:
                 yield Demo(scenario, imported, listening)
             finally:
                 listening.stop()
+
+
+def _lorawan_keys(vault: Vault, own: LazyKeys | None) -> FiledLorawanKeys:
+    if own is None:
+        return FiledLorawanKeys(vault.device_records)
+    return FiledLorawanKeys(lambda name: vault.device_records(name) or own.device_records(name), own)
 
 
 def _never_ask(question: str) -> str:

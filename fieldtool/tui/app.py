@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, ClassVar, Final
 
 from textual import events, work
@@ -14,20 +15,27 @@ from textual.screen import ModalScreen, Screen
 from textual.worker import Worker, WorkerState
 
 from fieldtool.errors import FieldToolError
+from fieldtool.pipeline.reception import sender_of
 from fieldtool.tui.action_screen import ActionScreen
 from fieldtool.tui.certificate_screen import CertificateScreen
 from fieldtool.tui.help_screen import HelpScreen, help_entries, help_text
 from fieldtool.tui.meter_screen import MeterScreen
 from fieldtool.tui.meter_table import SortBy
+from fieldtool.tui.paste_screen import PasteScreen
+from fieldtool.tui.pasted_text import PastedText, read_pasted
 from fieldtool.tui.reception_screen import ReceptionScreen
 from fieldtool.tui.session import Session
 from fieldtool.tui.terminal import let_go, patient
 from fieldtool.tui.unlock_screen import UnlockScreen
+from protocols.captures.model import NotRecognised
+from protocols.model import Outcome, RawFrame, Telegram
+from protocols.plural import counted
 from protocols.text import safe_text
 
 _SIMULATOR = "simulator"
 _UNLOCK = "unlock"
 _LOOK = "look"
+_PASTE = "paste"
 _LOOK_INTERVAL_S = 60.0
 """Days run out and lists fall due while the screens are open."""
 
@@ -104,6 +112,8 @@ class FieldToolApp(App[None]):
         if action == "actions":
             shown = self._below_windows
             return self.session.certificates is not None and isinstance(shown, ReceptionScreen | MeterScreen)
+        if action == "paste":
+            return self.session.paste is not None and isinstance(self._below_windows, ReceptionScreen | MeterScreen)
         return True
 
     @property
@@ -122,6 +132,63 @@ class FieldToolApp(App[None]):
         access = self.session.certificates
         if access is not None:
             self.push_screen(CertificateScreen(self.session, access))
+
+    def on_paste(self, event: events.Paste) -> None:
+        """Read what is pasted on the list or on a meter; windows and lines to type into take it for themselves."""
+        if self.screen is not self._below_windows or not self.check_action("paste", ()):
+            return
+        event.stop()
+        try:
+            pasted = read_pasted(event.text)
+        except NotRecognised as error:
+            seen, instead = safe_text(error.seen), safe_text(error.instead)
+            self.notify(instead, title=seen, severity="warning", markup=False, timeout=10)
+        else:
+            self._take_pasted(pasted)
+
+    def action_paste(self) -> None:
+        """Ask for a telegram."""
+        self.push_screen(PasteScreen(), self._take_pasted)
+
+    def _take_pasted(self, pasted: PastedText | None) -> None:
+        if pasted is not None and self.session.paste is not None:
+            self.run_worker(self._decode_pasted(pasted, self.session.paste), group=_PASTE, description=_PASTE)
+
+    async def _decode_pasted(
+        self, pasted: PastedText, paste: Callable[[Sequence[RawFrame]], Sequence[Telegram]]
+    ) -> None:
+        """Have telegrams decoded in the pipeline's thread, and show them where they are still waited for."""
+        telegrams = await asyncio.to_thread(paste, pasted.frames)
+        if not telegrams:
+            self.notify("paste it again", title="Nothing was decoded in time", severity="warning", markup=False)
+        elif self.session.paste is paste:
+            self._show_pasted(pasted, telegrams)
+
+    def _show_pasted(self, pasted: PastedText, telegrams: Sequence[Telegram]) -> None:
+        """Open the meter that telegrams are of, or go to the list where they are of several; ask for missing keys."""
+        senders = tuple(dict.fromkeys(map(sender_of, telegrams)))
+        said = [pasted.said] if pasted.said else []
+        if len(telegrams) > 1:
+            said.insert(0, f"{counted(len(telegrams), 'telegram')} of {counted(len(senders), 'meter')}")
+        if isinstance(self.screen, ReceptionScreen | MeterScreen):
+            if isinstance(self.screen, MeterScreen):
+                self.pop_screen()
+            if len(senders) == 1:
+                self.push_screen(MeterScreen(self.session, senders[0], self._to_be_held(telegrams[-1])))
+            elif isinstance(self.screen, ReceptionScreen):
+                hidden = self.screen.go_to(senders)
+                said += [f"the filter hides {hidden}: escape shows all"] if hidden else []
+        if said:
+            self.notify(safe_text("; ".join(said)), title="Pasted", markup=False, timeout=6)
+        if self.session.can_be_unlocked and any(telegram.outcome is Outcome.NO_KEY for telegram in telegrams):
+            self.action_unlock_keystore()
+
+    def _to_be_held(self, telegram: Telegram) -> Telegram | None:
+        """The telegram as it is kept, where others of its meter may come; None for one that waits for its key."""
+        if not self.session.sources() or telegram.outcome is Outcome.NO_KEY:
+            return None
+        kept = self.session.reception.telegrams(sender_of(telegram))
+        return next((one for one in reversed(kept) if one.data == telegram.data), None)
 
     @work(thread=True, exclusive=True, group=_LOOK)
     def _look(self) -> None:
@@ -216,6 +283,8 @@ class FieldToolApp(App[None]):
         if self.session.lock_keystore is not None:
             yield SystemCommand("Keystore: lock", "Forget the keys, and go on receiving", self.action_lock_keystore)
             yield SystemCommand("Keystore: unlock", "Ask for the passphrase", self.action_unlock_keystore)
+        if self.check_action("paste", ()):
+            yield SystemCommand("Paste", "Read a telegram that comes from elsewhere", self.action_paste)
         if self.check_action("certificates", ()):
             yield SystemCommand("Certificates", "The level in use, certificates and lists", self.action_certificates)
         if self.check_action("actions", ()):

@@ -47,12 +47,17 @@ class MeterScreen(LiveScreen):
         Binding("space", "follow", "Hold", tooltip="Hold this telegram, or follow the newest", id="meter.follow"),
         Binding("x", "received", "Raw", False, tooltip="Bytes as received, or as plain text", id="meter.received"),
         Binding("c", "copy", "Copy", tooltip="Copy this telegram as hex", id="meter.copy"),
+        Binding(
+            "p", "app.paste", "Paste", False, tooltip="Read a telegram that comes from elsewhere", id="meter.paste"
+        ),
     ]
 
-    def __init__(self, session: Session, sender: Sender) -> None:
+    def __init__(self, session: Session, sender: Sender, held: Telegram | None = None) -> None:
+        """Show the newest telegram of a meter, or hold one."""
         super().__init__(session)
         self.sender = sender
-        self.following = True
+        self.following = held is None
+        self._held = held
         self.telegram: Telegram | None = None
         self.verdict = VerdictLadder(id="verdict")
         self.readings = ReadingList(id="readings")
@@ -87,6 +92,8 @@ class MeterScreen(LiveScreen):
     def on_mount(self) -> None:
         """Start where the keys are of use."""
         self.readings.focus()
+        if self._held is not None:
+            self._show(self._held)
         self.pull()
 
     def pull(self) -> None:

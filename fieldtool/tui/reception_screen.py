@@ -12,6 +12,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 from textual.widgets import Input, Static
 
+from fieldtool.pipeline.reception import Sender
 from fieldtool.sources.events import SourceState
 from fieldtool.tui.clipboard import copy_hex
 from fieldtool.tui.filter_input import FilterInput
@@ -41,6 +42,7 @@ class ReceptionScreen(LiveScreen):
         Binding("space", "pause", "Pause", tooltip="Pause the list; counting goes on", id="home.pause"),
         Binding("a", "app.actions", "Actions", tooltip="Read out or set up a meter", id="home.actions"),
         Binding("L", "app.certificates", "Level", tooltip="Certificates, and the level in use", id="home.level"),
+        Binding("p", "app.paste", "Paste", tooltip="Read a telegram that comes from elsewhere", id="home.paste"),
         Binding("c", "copy", "Copy", tooltip="Copy the newest telegram of this meter as hex", id="home.copy"),
         Binding("s", "simulate", "Simulator", tooltip="Start simulated meters", id="home.simulate"),
         Binding("escape", "clear_filter", "Clear filter", False, tooltip="Show all meters", id="home.clear"),
@@ -140,6 +142,7 @@ class ReceptionScreen(LiveScreen):
         return (
             "No receiver yet.",
             *simulator,
+            *(["Paste a telegram, or press p."] if self.session.paste is not None else []),
             "With a stick:  fieldtool listen im871a:///dev/ttyUSB0",
             "Press ? for help.",
         )
@@ -160,6 +163,16 @@ class ReceptionScreen(LiveScreen):
         row = self.meters.selected
         if row is not None:
             self.app.push_screen(MeterScreen(self.session, row.sender))
+
+    def go_to(self, senders: Sequence[Sender]) -> int:
+        """Put the cursor on the first of some meters that is shown; returns how many the filter hides."""
+        self.meters.take(self.session.reception.rows())
+        places = [self.meters.table.index_of(sender) for sender in senders]
+        shown = [place for place in places if place is not None]
+        if shown:
+            self.meters.put_cursor(shown[0])
+        self._show_title()
+        return len(places) - len(shown)
 
     @property
     def chosen_address(self) -> Address | None:

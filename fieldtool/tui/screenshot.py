@@ -171,7 +171,9 @@ def simulated_session(listened: timedelta = LISTENED) -> Session:
         frame = RawFrame(heard.coded, heard.at, "im871a", heard.mode, heard.rssi_dbm)
         reception.accept(decode(frame, lambda address: [keys[address]] if address in keys else []))
     connected = (SourceEvent(_SOURCE, SourceState.CONNECTED, "", STARTS),)
-    return Session(reception, lambda: connected, lambda: f"open, {len(keys)} keys", lambda: ends)
+    return Session(
+        reception, lambda: connected, lambda: f"open, {len(keys)} keys", lambda: ends, paste=lambda frames: ()
+    )
 
 
 async def picture_svg(picture: Picture) -> str:

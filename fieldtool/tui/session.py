@@ -12,6 +12,7 @@ from fieldtool.pipeline.reception import Reception
 from fieldtool.sources.events import SourceEvent
 from fieldtool.tui.action_run import LinkOpener, PortLender, Visited
 from fieldtool.tui.certificate_access import CertificateAccess
+from protocols.model import RawFrame, Telegram
 
 
 def no_sources() -> Sequence[SourceEvent]:
@@ -57,6 +58,9 @@ class Session:
     returns at once; `unlock_keystore` takes a second, is called outside the UI's thread, and raises errors with a
     `message` when what was typed does not open it. Both are None where there is no keystore to lock.
 
+    `paste` takes frames that somebody pasted, as those of a receiver are taken, and returns the telegrams that they
+    are; it may wait, and is called outside the UI's thread. It is None where nothing decodes.
+
     `certificates` is None where no store can be asked for them. `open_link` opens the way to a meter that an action is
     done with, outside the UI's thread, and `lend_port` keeps receivers away from its port meanwhile; `visited` is what
     was typed for it last. `filed_meters` is how many meters the reception knows as filed, `has_labels`
@@ -73,6 +77,7 @@ class Session:
     lock_keystore: Callable[[], None] | None = None
     unlock_keystore: Callable[[str], None] | None = None
     keystore_is_locked: Callable[[], bool] = nothing_locked
+    paste: Callable[[Sequence[RawFrame]], Sequence[Telegram]] | None = None
     certificates: CertificateAccess | None = None
     open_link: LinkOpener = open_link
     lend_port: PortLender = nothing_to_lend

@@ -60,7 +60,7 @@ def test_simulated_meters_leave_the_own_store_open(
     closed: list[str] = []
     heard = Reception()
     simulated = Session(heard, keystore=lambda: "temporary store", close=lambda: closed.append("demo"))
-    monkeypatch.setattr(screens, "_start_demo", lambda: simulated)
+    monkeypatch.setattr(screens, "_start_demo", lambda own: simulated)
     seen: list[str] = []
 
     def look(own: Session) -> None:

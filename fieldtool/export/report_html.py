@@ -7,18 +7,32 @@ from html import escape
 from typing import Final
 
 from fieldtool.export.lines import measured_text
-from fieldtool.export.report_text import name_text, state_text, utc_text
+from fieldtool.export.report_text import (
+    NOT_KNOWN,
+    interval_text,
+    name_text,
+    received_text,
+    remarks,
+    state_text,
+    utc_text,
+)
 from fieldtool.report.rows import ReportRow
 from protocols.text import safe_text
 
+_POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'"
+"""What a browser may load for the page, whatever is in it: nothing."""
+
 _STYLE: Final = """
-body { font: 10pt sans-serif; margin: 1.5cm; color: #000; background: #fff }
+@page { size: A4 landscape; margin: 1.5cm }
+body { font: 9pt sans-serif; margin: 1.5cm; color: #000; background: #fff }
+@media print { body { margin: 0 } }
 h1 { font-size: 16pt; margin: 0 0 .6em }
 table { border-collapse: collapse; width: 100%; margin: 0 0 1em }
 th, td { text-align: left; vertical-align: top; padding: .2em .5em; border-bottom: 1px solid #bbb }
 th { border-bottom: 2px solid #000 }
+td { overflow-wrap: anywhere }
 td.value { text-align: right; white-space: nowrap }
-td.state { white-space: nowrap }
+td.state, td.name { white-space: nowrap }
 tr.attention td { font-weight: bold }
 table.facts th { width: 10em; border-bottom: 1px solid #bbb }
 thead { display: table-header-group }
@@ -26,13 +40,29 @@ tr { break-inside: avoid }
 p.signature { margin-top: 3em }
 p.signature span { display: inline-block; width: 40%; margin-right: 8%; border-top: 1px solid #000 }
 """
-_COLUMNS: Final = ("state", "meter", "label", "reading", "due date", "signal", "last heard (UTC)", "key", "remarks")
+_TO_THE_MINUTE: Final = len("2026-11-20 08:00")
+_COLUMNS: Final = (
+    "state",
+    "meter",
+    "label",
+    "reading",
+    "read (UTC)",
+    "due date",
+    "best signal",
+    "sends every",
+    "received",
+    "last heard (UTC)",
+    "key",
+    "remarks",
+)
 
 
 def report_page(title: str, facts: Sequence[tuple[str, str]], rows: Sequence[ReportRow]) -> Iterator[str]:
-    """Yield the lines of the page; `facts` are what stands above the table, name and text."""
+    """Yield the lines of the page, in ASCII; `facts` are what stands above the table, name and text."""
     yield "<!DOCTYPE html>"
-    yield f'<html lang="en"><head><meta charset="utf-8"><title>{_text(title)}</title><style>{_STYLE}</style></head>'
+    policy = f'<meta http-equiv="Content-Security-Policy" content="{_text(_POLICY)}">'
+    yield f'<html lang="en"><head><meta charset="utf-8">{policy}'
+    yield f"<title>{_text(title)}</title><style>{_STYLE}</style></head>"
     yield "<body>"
     yield f"<h1>{_text(title)}</h1>"
     yield '<table class="facts">'
@@ -47,18 +77,20 @@ def report_page(title: str, facts: Sequence[tuple[str, str]], rows: Sequence[Rep
 
 
 def _row(row: ReportRow) -> str:
-    listed = ["not on the list"] if row.listed is False else []
-    remarks = [*listed, *([] if row.is_ok else [row.problem]), *row.alarms, *row.done]
+    has_times = not row.telegrams or row.last_at is not None
     cells = (
         ("state", state_text(row.state)),
-        ("", name_text(row)),
+        ("name", name_text(row)),
         ("", row.label),
         ("value", "" if row.reading is None else measured_text(row.reading)),
+        ("", utc_text(row.read_at)[:_TO_THE_MINUTE]),
         ("value", "" if row.due is None else measured_text(row.due)),
         ("value", "" if row.rssi_dbm is None else f"{row.rssi_dbm} dBm"),
-        ("", utc_text(row.last_at)),
+        ("value", interval_text(row)),
+        ("value", received_text(row)),
+        ("", utc_text(row.last_at)[:_TO_THE_MINUTE] if has_times else NOT_KNOWN),
         ("", row.key_check_value),
-        ("", "; ".join(filter(None, remarks))),
+        ("", "; ".join(remarks(row))),
     )
     shown = "".join(
         f'<td class="{kind}">{_text(text)}</td>' if kind else f"<td>{_text(text)}</td>" for kind, text in cells
@@ -67,4 +99,5 @@ def _row(row: ReportRow) -> str:
 
 
 def _text(text: str) -> str:
-    return escape(safe_text(text, 2000))
+    """Escape; what is not ASCII is named by number, so that the page is the same in whatever encoding it is written."""
+    return escape(safe_text(text, 2000)).encode("ascii", "xmlcharrefreplace").decode()

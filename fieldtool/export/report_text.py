@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Final
 
-from fieldtool.export.lines import ALARM_GLYPH, OUTCOME_GLYPHS, reading_text, value_text
+from fieldtool.export.lines import ALARM_GLYPH, OUTCOME_GLYPHS, measured_text, value_text
 from fieldtool.export.telegram_json import value_json
-from fieldtool.report.rows import NOT_HEARD, ReportRow, Sums
+from fieldtool.report.rows import NO_VALUE, NOT_HEARD, ReportRow, Sums
 from keystore.formats.table_writer import table_cell
-from protocols.model import Outcome, Reading
+from protocols.model import FindingKind, Outcome, Reading
 from protocols.plural import counted
 from protocols.text import safe_text
+
+NOT_KNOWN: Final = "not known"
+"""Of what is worked out from receive times, where a capture has none."""
 
 COLUMNS: Final = (
     "number",
@@ -32,55 +36,115 @@ COLUMNS: Final = (
     "first_heard",
     "last_heard",
     "telegrams",
+    "not_read",
+    "transmissions",
+    "median_interval_s",
+    "received_percent",
+    "received_by",
     "best_rssi_dbm",
+    "median_rssi_dbm",
+    "installation_request",
     "alarms",
+    "findings",
     "security",
     "key_check_value",
+    "key_status",
     "profile",
     "actions_done",
 )
 """Of the table and of the JSON; times are UTC."""
 
+_GLYPHS: Final = {NOT_HEARD: "·", NO_VALUE: "◌"}
+_WHOLE_S: Final = 100
+LABEL_WIDTH: Final = 24
 _DIGITS: Final = frozenset({"number", "key_check_value"})
 """Columns of digits that a spreadsheet must not take for numbers."""
 
+_OF_TIME: Final = frozenset({"first_heard", "last_heard", "transmissions", "median_interval_s", "received_percent"})
 
-def table_heading(delimiter: str) -> str:
+
+@dataclass(frozen=True, slots=True)
+class TableStyle:
+    """How a table is written: what is between its cells, and in its numbers before the decimals."""
+
+    delimiter: str = ";"
+    decimal_mark: str = ","
+
+
+def table_heading(style: TableStyle) -> str:
     """Return the first line of the table."""
-    return delimiter.join(COLUMNS)
+    return style.delimiter.join(COLUMNS)
 
 
-def table_row(row: ReportRow, delimiter: str) -> str:
-    """Return one meter as a line of the table."""
-    return delimiter.join(_cell(name, value, delimiter) for name, value in _facts(row).items())
+def table_row(row: ReportRow, style: TableStyle) -> str:
+    """Return one meter as a line of the table; what is not known for want of receive times says so."""
+    facts = _facts(row)
+    if row.telegrams and row.last_at is None:
+        facts |= {name: NOT_KNOWN for name in _OF_TIME if facts[name] == ""}
+    return style.delimiter.join(_cell(name, value, style) for name, value in facts.items())
 
 
 def json_row(row: ReportRow) -> str:
-    """Return one meter as an object; values are numbers digit by digit."""
+    """Return one meter as an object; values are numbers digit by digit, null is what there is not or is not known."""
     parts = []
     for name, value in _facts(row).items():
-        is_value = isinstance(value, Reading)
-        text = value_json(value.value) if isinstance(value, Reading) else json.dumps(value)
+        is_value = isinstance(value, Reading | Decimal)
+        plain = value.value if isinstance(value, Reading) else value
+        text = value_json(plain) if is_value else json.dumps(value)  # type: ignore[arg-type]
         parts.append(f'"{name}": {text if is_value or value != "" else "null"}')
     return f"{{{', '.join(parts)}}}"
 
 
-def text_row(row: ReportRow) -> str:
-    """Return one meter as a line for people."""
+def label_width(rows: Iterable[ReportRow]) -> int:
+    """Return how many columns of a terminal the labels of these rows need."""
+    return min(LABEL_WIDTH, max((len(row.label) for row in rows), default=0))
+
+
+def text_row(row: ReportRow, labels: int = LABEL_WIDTH) -> str:
+    """Return one meter as a line for people; `labels` is the width of that column, none where it is 0."""
     rssi = "" if row.rssi_dbm is None else f"{row.rssi_dbm} dBm"
-    raised = "  ".join(f"{ALARM_GLYPH} {safe_text(alarm)}" for alarm in row.alarms)
-    reading = "" if row.reading is None else reading_text(row.reading)
     cells = (
         f"{state_text(row.state):13}",
         f"{name_text(row):16}",
-        f"{safe_text(row.label, 24):24}",
+        f"{safe_text(row.label, labels):{labels}}" if labels else "",
         f"{rssi:>8}",
-        "" if row.listed is not False else "not on the list",
-        ", ".join(row.done),
-        reading if row.is_ok else safe_text(row.problem),
-        raised,
+        f"{received_text(row):>5}",
+        measured_text(row.reading) if row.is_ok and row.reading is not None else "",
+        "  ".join(remarks(row)),
     )
     return "  ".join(cell for cell in cells if cell).rstrip()
+
+
+def remarks(row: ReportRow) -> list[str]:
+    """Return what else is to be said of a meter, the most important first."""
+    said = []
+    if not row.is_ok:
+        said.append(safe_text(row.problem))
+        if row.reading is not None:
+            at = "earlier" if row.read_at is None else f"at {utc_text(row.read_at)[:16]} UTC"
+            said.append(f"read {at}: {measured_text(row.reading)}")
+    if row.has_old_key:
+        said.append(f"{ALARM_GLYPH} opens with a superseded key")
+    said += [f"{ALARM_GLYPH} {safe_text(alarm)}" for alarm in row.alarms]
+    told = [(kind, count) for kind, count in row.findings if kind is not FindingKind.ERROR_STATE or not row.alarms]
+    said += [f"{ALARM_GLYPH} {kind}{f' x{count}' if count > 1 else ''}" for kind, count in told]
+    if row.is_ok and row.not_read:
+        said.append(f"not read: {_counts(row.not_read)}")
+    if row.listed is False:
+        said.append("not on the list")
+    return [text for text in (*said, safe_text(", ".join(row.done))) if text]
+
+
+def received_text(row: ReportRow) -> str:
+    """Return the share of transmissions that was received; empty where it is not known."""
+    share = row.reception.received
+    return "" if share is None else f"{share:.0%}"
+
+
+def interval_text(row: ReportRow) -> str:
+    """Return how often a meter sends; empty where it is not known."""
+    interval_s = row.reception.interval_s
+    return "" if interval_s is None else f"{interval_s:.0f} s" if interval_s >= _WHOLE_S else f"{interval_s:.1f} s"
 
 
 def name_text(row: ReportRow) -> str:
@@ -90,15 +154,16 @@ def name_text(row: ReportRow) -> str:
 
 def state_text(state: str) -> str:
     """Return sign and word of a state."""
-    return "· not heard" if state == NOT_HEARD else f"{OUTCOME_GLYPHS[Outcome(state)]} {state.replace('_', ' ')}"
+    glyph = _GLYPHS.get(state) or OUTCOME_GLYPHS[Outcome(state)]
+    return f"{glyph} {state.replace('_', ' ')}"
 
 
 def sums_text(sums: Sums, *, has_list: bool) -> str:
     """Return how many meters there are of each state, in a sentence."""
-    states = (*Outcome, NOT_HEARD)
+    states = (*Outcome, NO_VALUE, NOT_HEARD)
     parts = [f"{sums.by_state[state]} {str(state).replace('_', ' ')}" for state in states if sums.by_state[state]]
-    if sums.with_alarms and sums.by_state[Outcome.OK]:
-        parts[0] += f" ({sums.with_alarms} with alarms)"
+    if sums.with_warnings and sums.by_state[Outcome.OK]:
+        parts[0] += f" ({sums.with_warnings} with warnings)"
     whole = f"{counted(sums.listed, 'meter')} {'on the list' if has_list else 'heard'}"
     more = f"; {sums.unlisted} heard that {'is' if sums.unlisted == 1 else 'are'} not on it" if sums.unlisted else ""
     return f"{whole}: {', '.join(parts) or 'none'}{more}"
@@ -110,7 +175,8 @@ def utc_text(at: datetime | None) -> str:
 
 
 def _facts(row: ReportRow) -> dict[str, object]:
-    reading = row.reading
+    reading, reception = row.reading, row.reception
+    share = reception.received
     values: Sequence[object] = (
         safe_text(row.number),
         safe_text(row.manufacturer),
@@ -127,20 +193,33 @@ def _facts(row: ReportRow) -> dict[str, object]:
         utc_text(row.first_at),
         utc_text(row.last_at),
         row.telegrams,
+        _counts(row.not_read),
+        "" if reception.transmissions is None else reception.transmissions,
+        "" if reception.interval_s is None else Decimal(f"{reception.interval_s:.1f}"),
+        "" if share is None else Decimal(f"{100 * share:.1f}"),
+        "" if share is None else "numbers" if reception.by_numbers else "intervals",
         "" if row.rssi_dbm is None else row.rssi_dbm,
+        "" if reception.median_rssi_dbm is None else reception.median_rssi_dbm,
+        row.installation_request,
         safe_text(" ".join(row.alarms)),
+        _counts(row.findings),
         row.security,
         row.key_check_value,
+        "superseded" if row.has_old_key else "",
         safe_text(row.profile),
         safe_text(", ".join(row.done)),
     )
     return dict(zip(COLUMNS, values, strict=True))
 
 
-def _cell(name: str, value: object, delimiter: str) -> str:
+def _counts(counted_things: Iterable[tuple[str, int]]) -> str:
+    return ", ".join(f"{name} {count}" for name, count in counted_things)
+
+
+def _cell(name: str, value: object, style: TableStyle) -> str:
     plain = value.value if isinstance(value, Reading) else value
     if isinstance(plain, int | Decimal):
         # A sign before a number is no formula.
-        return value_text(plain)
+        return value_text(plain).replace(".", style.decimal_mark)
     text = value_text(value.value) if isinstance(value, Reading) else str(value)
-    return table_cell(text, delimiter, quote=name in _DIGITS)
+    return table_cell(text, style.delimiter, quote=name in _DIGITS)

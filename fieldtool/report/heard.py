@@ -2,28 +2,60 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import IntEnum
 from typing import Final
 
+from fieldtool.pipeline.main_reading import main_reading
 from fieldtool.pipeline.reception import Sender, sender_of
+from fieldtool.report.reception import Air, Log, Reception
 from keystore.matching import normal_number
 from protocols.learned import Sighting
-from protocols.model import Finding, Outcome, RawFrame, Telegram
+from protocols.model import Finding, FindingKind, Outcome, RawFrame, Telegram
+from protocols.plans import Plan
 from protocols.plausibility import with_findings
+from protocols.plausibility.observation import Numbers, content_of, numbers_of
+from protocols.wmbus.control import DOWNLINK
 
-_SAYS_LITTLE: Final = {Outcome.DAMAGED: 0, Outcome.UNSUPPORTED: 1}
-"""Outcomes that do not tell how it stands with a meter while there are telegrams that do."""
+JOIN_REQUEST: Final = "JoinRequest"
+INSTALLATION_REQUESTS: Final = frozenset({"SND-IR", JOIN_REQUEST})
+"""Messages by which a meter asks to be taken in."""
 
-_SAYS_MUCH: Final = 2
+_FROM_SERVERS: Final = frozenset({"JoinAccept", "UnconfirmedDataDown", "ConfirmedDataDown"})
+"""Messages to LoRaWAN devices."""
+
+_LORAWAN_COUNTERS: Final = 1 << 16
+
+_TOTALS: Final = frozenset({"volume", "energy", "hca_units", "mass"})
+
+
+class _Weight(IntEnum):
+    """How much a telegram tells of how it stands with its meter; one that tells less counts while there is no other."""
+
+    DAMAGED = 0
+    NO_READINGS = 1
+    DOUBTED = 2
+    UNSUPPORTED = 3
+    TELLS = 4
+
+
+class _Worth(IntEnum):
+    """Which telegrams readings are taken from, while there are such."""
+
+    DOUBTED = 0
+    READINGS = 1
+    TOTAL = 2
 
 
 @dataclass(frozen=True, slots=True)
 class HeardMeter:
-    """The telegrams of one meter; `newest` is the one that tells how it stands, `read` the last that was read.
+    """The telegrams of one meter; `newest` is the one that tells how it stands, `read` the last with the main reading.
 
-    `names` are all numbers, in normal form, and EUIs that its telegrams came under.
+    `names` are the numbers, in normal form, and EUIs that are its own, `adapters` those of who sends for it.
+    `not_read` counts telegrams by what became of them, `findings` by what is not plausible.
     """
 
     newest: Telegram
@@ -33,7 +65,27 @@ class HeardMeter:
     last_at: datetime | None
     best_rssi_dbm: int | None
     names: frozenset[str]
+    adapters: frozenset[str]
     manufacturers: frozenset[str]
+    not_read: tuple[tuple[Outcome, int], ...]
+    findings: tuple[tuple[FindingKind, int], ...]
+    installation_request: str
+    reception: Reception
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """What all telegrams of a plan have in common; it keeps the plan, so that its identity stays its own."""
+
+    plan: Plan
+    numbers: Numbers
+    has_total: bool
+    message: str
+
+    @classmethod
+    def of(cls, plan: Plan) -> _Kind:
+        template = plan.template
+        return cls(plan, numbers_of(template.layers), _has_total(template), template.message or "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,14 +94,33 @@ class _Seen:
 
     what: Telegram | Sighting
     findings: tuple[Finding, ...]
+    has_total: bool
 
     @property
-    def weight(self) -> int:
-        return _SAYS_LITTLE.get(self.what.outcome, _SAYS_MUCH)
+    def is_doubted(self) -> bool:
+        """Whether somebody else may have sent it."""
+        return any(finding.kind is FindingKind.POSSIBLE_REPLAY for finding in self.findings)
 
-    def is_later(self, than: _Seen | None) -> bool:
+    @property
+    def weight(self) -> _Weight:
+        outcome = self.what.outcome
+        if outcome is Outcome.DAMAGED:
+            return _Weight.DAMAGED
+        if outcome is Outcome.OK and not _has_readings(self.what):
+            return _Weight.NO_READINGS
+        if self.is_doubted:
+            return _Weight.DOUBTED
+        return _Weight.UNSUPPORTED if outcome is Outcome.UNSUPPORTED else _Weight.TELLS
+
+    @property
+    def worth(self) -> _Worth:
+        if self.is_doubted:
+            return _Worth.DOUBTED
+        return _Worth.TOTAL if self.has_total else _Worth.READINGS
+
+    def is_later(self, than: _Seen) -> bool:
         """Whether it is the newer one; without times, the one that is read later is."""
-        at, before = self.what.frame.at, None if than is None else than.what.frame.at
+        at, before = self.what.frame.at, than.what.frame.at
         return at is None or before is None or at >= before
 
 
@@ -62,10 +133,15 @@ class _Meter:
     last_at: datetime | None = None
     best_rssi_dbm: int | None = None
     names: set[str] = field(default_factory=set)
+    adapters: set[str] = field(default_factory=set)
     manufacturers: set[str] = field(default_factory=set)
+    not_read: Counter[Outcome] = field(default_factory=Counter)
+    findings: Counter[FindingKind] = field(default_factory=Counter)
+    installation_request: str = ""
+    log: Log = field(default_factory=Log.empty)
 
     def add(self, seen: _Seen) -> None:
-        frame = seen.what.frame
+        frame, outcome = seen.what.frame, seen.what.outcome
         self.telegrams += 1
         if frame.at is not None:
             self.first_at = frame.at if self.first_at is None else min(self.first_at, frame.at)
@@ -73,36 +149,60 @@ class _Meter:
         if frame.rssi_dbm is not None:
             best = self.best_rssi_dbm
             self.best_rssi_dbm = frame.rssi_dbm if best is None else max(frame.rssi_dbm, best)
-        if seen.what.outcome is Outcome.OK and seen.what.readings and seen.is_later(self.read):
+            self.log.strength(frame.rssi_dbm)
+        if outcome is not Outcome.OK:
+            self.not_read[outcome] += 1
+        elif _has_readings(seen.what) and (self.read is None or _comes_before(seen, self.read, seen.worth)):
             self.read = seen
-        if seen.weight > self.newest.weight or (seen.weight == self.newest.weight and seen.is_later(self.newest)):
+        for finding in seen.findings:
+            self.findings[finding.kind] += 1
+        before, after = self.newest.weight, seen.weight
+        if after > before or (after == before and seen.is_later(self.newest)):
             self.newest = seen
 
     def name(self, telegram: Telegram) -> None:
-        for address in (telegram.meter, telegram.identity, telegram.link_address):
+        for address in (telegram.meter, telegram.identity):
             if address is not None:
                 self.names.add(address.number)
                 self.manufacturers.add(address.manufacturer)
+        if telegram.link_address is not None:
+            self.adapters.add(telegram.link_address.number)
+            self.manufacturers.add(telegram.link_address.manufacturer)
         if telegram.printed_number is not None:
             self.names.add(normal_number(telegram.printed_number))
 
 
 class HeardMeters:
-    """All meters that were heard; `without_address` counts telegrams whose sender cannot be read."""
+    """All meters that were heard, and the `air` that they were heard on.
+
+    `without_address` counts telegrams whose sender cannot be read, `to_meters` those that a gateway or a server sent.
+    """
 
     def __init__(self) -> None:
         self._meters: dict[Sender, _Meter] = {}
+        self._kinds: dict[int, _Kind] = {}
+        self.air = Air()
         self.telegrams = 0
         self.without_address = 0
+        self.to_meters = 0
 
-    def add(self, seen: Telegram | Sighting, findings: tuple[Finding, ...]) -> None:
-        """Take one telegram in, in any order of time."""
+    def add(self, seen: Telegram | Sighting, findings: tuple[Finding, ...], heard_at: datetime | None = None) -> None:
+        """Take one telegram in, in any order of time; `heard_at` stands in for a receive time that is not known."""
         self.telegrams += 1
+        at = seen.frame.at or heard_at
+        at_s = None if at is None else at.timestamp()
+        if at_s is not None:
+            self.air.add(at_s)
+        kind = self._kind(seen.plan.plan) if isinstance(seen, Sighting) else None
+        message = seen.message or "" if isinstance(seen, Telegram) else "" if kind is None else kind.message
+        if message in DOWNLINK or message in _FROM_SERVERS:
+            self.to_meters += 1
+            return
         sender = seen.plan.meter if isinstance(seen, Sighting) else sender_of(seen)
         if sender is None:
             self.without_address += 1
             return
-        one = _Seen(seen, findings)
+        one = _Seen(seen, findings, kind.has_total if kind is not None else _total_in(seen))
         meter = self._meters.get(sender)
         if meter is None:
             meter = self._meters[sender] = _Meter(one)
@@ -110,7 +210,11 @@ class HeardMeters:
             meter.names.add(sender)
         if isinstance(seen, Telegram):
             meter.name(seen)
+        if message in INSTALLATION_REQUESTS and seen.outcome is not Outcome.DAMAGED:
+            meter.installation_request = message
         meter.add(one)
+        if seen.outcome is not Outcome.DAMAGED:
+            _log(meter.log, seen, at_s, kind)
 
     def settled(self, decode: Callable[[RawFrame], Telegram]) -> Iterator[HeardMeter]:
         """Yield the meters in the order in which they were first heard, with their newest telegrams decoded in full."""
@@ -133,5 +237,48 @@ class HeardMeters:
                 meter.last_at,
                 meter.best_rssi_dbm,
                 frozenset(meter.names),
+                frozenset(meter.adapters),
                 frozenset(meter.manufacturers),
+                tuple(meter.not_read.most_common()),
+                tuple(meter.findings.most_common()),
+                meter.installation_request,
+                meter.log.reception(self.air),
             )
+
+    def _kind(self, plan: Plan) -> _Kind:
+        kind = self._kinds.get(id(plan))
+        if kind is None:
+            kind = self._kinds[id(plan)] = _Kind.of(plan)
+        return kind
+
+
+def _log(log: Log, seen: Telegram | Sighting, at_s: float | None, kind: _Kind | None) -> None:
+    if isinstance(seen, Sighting):
+        number = seen.access_number
+        content = seen.data if kind is None else content_of(seen.data, kind.numbers)
+    elif seen.lorawan is not None:
+        log.modulus = _LORAWAN_COUNTERS
+        number, content = seen.lorawan.fcnt, seen.data or seen.frame.data
+    else:
+        number = None if seen.security is None else seen.security.access_number
+        content = content_of(seen.data, numbers_of(seen.layers))
+    log.add(at_s, content, number)
+
+
+def _has_readings(seen: Telegram | Sighting) -> bool:
+    return bool(seen.plan.plan.recipe.readings if isinstance(seen, Sighting) else seen.readings)
+
+
+def _comes_before(seen: _Seen, other: _Seen, worth: _Worth) -> bool:
+    """Whether readings are rather taken from this one than from the one that they were taken from so far."""
+    return worth > other.worth or (worth == other.worth and seen.is_later(other))
+
+
+def _total_in(seen: Telegram | Sighting) -> bool:
+    return isinstance(seen, Telegram) and _has_total(seen)
+
+
+def _has_total(telegram: Telegram) -> bool:
+    """Whether the main reading of a telegram is one that is counted."""
+    reading = main_reading(telegram)
+    return reading is not None and reading.quantity in _TOTALS

@@ -121,20 +121,9 @@ def open_transport(decoding: Decoding, transport: TransportLayer) -> bool:
         return True
     decoding.security = base
     handler = MODES.get(mode)
-    if handler is None and mode not in SECURITY_NAMES and surely_in_clear(decoding, transport):
-        _not_encrypted(decoding, base)
-        decoding.notes.append(
-            f"configuration word names the reserved security mode {mode}; the payload is in the clear"
-        )
-        return True
-    if handler is None and decoding.already_decrypted and reads_as_records(decoding, transport):
-        _accept_clear(decoding, base, "records are in the clear: taken as already decrypted")
-        return True
     if handler is None:
-        leave_encrypted(decoding, f"security mode {mode}")
-        raise Unsupported(
-            f"security mode {mode} ({base.name}) cannot be decrypted", layer="security", offset=transport.end
-        )
+        _open_without_handler(decoding, transport, base)
+        return True
     protected = _protected(decoding, transport)
     if not handler.encrypts(protected):
         _not_encrypted(decoding, base)
@@ -157,6 +146,23 @@ def open_transport(decoding: Decoding, transport: TransportLayer) -> bool:
             next_step = _DAMAGED_OR_WRONG
         refuse(decoding, base, keys, reason, clear=clear, next_step=next_step)
     return reason is None
+
+
+def _open_without_handler(decoding: Decoding, transport: TransportLayer, base: Security) -> None:
+    """Read a payload in the clear under a mode that nothing here opens; `Unsupported` where it is none."""
+    mode = transport.security_mode
+    if mode not in SECURITY_NAMES and surely_in_clear(decoding, transport):
+        _not_encrypted(decoding, base)
+        decoding.notes.append(
+            f"configuration word names the reserved security mode {mode}; the payload is in the clear"
+        )
+    elif decoding.already_decrypted and reads_as_records(decoding, transport):
+        _accept_clear(decoding, base, "records are in the clear: taken as already decrypted")
+    else:
+        leave_encrypted(decoding, f"security mode {mode}")
+        raise Unsupported(
+            f"security mode {mode} ({base.name}) cannot be decrypted", layer="security", offset=transport.end
+        )
 
 
 def has_two_bytes_more(decoding: Decoding, transport: TransportLayer) -> bool:
@@ -268,6 +274,7 @@ def _not_encrypted(decoding: Decoding, security: Security | None) -> None:
 
 
 def accept_key(decoding: Decoding, base: Security, key: Key, keys: Sequence[Key], opened: Opened) -> None:
+    """Say which of the `keys` opened the payload, and what proves it; a block that is cut is damage."""
     check_value = key_check_value(key.value)
     decoding.ladder.passed(Rung.KEY, key_detail(key))
     if opened.cut:
@@ -346,5 +353,6 @@ def _tried(check_values: Sequence[str]) -> str:
 
 
 def leave_encrypted(decoding: Decoding, name: str) -> None:
+    """Show the rest of the frame as payload that stays encrypted; `name` is that of its protection."""
     if decoding.position < decoding.size:
         decoding.layers.append(Opaque("encrypted", decoding.position, decoding.size, f"encrypted payload ({name})"))

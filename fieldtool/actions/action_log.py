@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,7 +13,7 @@ from fieldtool.actions.errors import ActionRefused
 from fieldtool.actions.links import MeterChoice
 from fieldtool.enrolment import Enrolment
 from fieldtool.errors import FieldToolError, ReceiverError
-from keystore.audit import AuditAction
+from keystore.audit import AuditAction, AuditEntry
 from keystore.certificates.standing import Standing
 from keystore.key_change import ChangeNote
 from keystore.vault import Vault
@@ -104,3 +104,36 @@ def standing_at(vault: Vault, now: datetime) -> Standing:
     certificates = Enrolment(vault, now)
     certificates.attend_clock()
     return certificates.standing()
+
+
+@dataclass(frozen=True, slots=True)
+class DoneBefore:
+    """An action that the log has as done and confirmed: what was set, and when."""
+
+    parameter: str
+    at: datetime
+
+
+def done_before(entries: Iterable[AuditEntry], action: str) -> dict[str, DoneBefore]:
+    """Return with which meters an action was done, by their names in the log (`KAM 63001468`).
+
+    The newest attempt that began counts: behind one whose end is not known, nothing is known to be done. A key change
+    that was settled later counts when the meter took the key that this attempt offered.
+    """
+    done: dict[str, DoneBefore] = {}
+    offered: dict[str, tuple[str, str]] = {}
+    for entry in entries:
+        name, became = entry.detail.get("meter_action"), entry.detail.get("became")
+        if entry.action != AuditAction.METER_ACTION or name not in (action, RECOVER):
+            continue
+        parameter = entry.detail.get("parameter", "")
+        if name == action and became == Became.BEGUN:
+            done.pop(entry.subject, None)
+            offered[entry.subject] = entry.detail.get("new", ""), parameter
+        elif name == action and became == Became.DONE:
+            done[entry.subject] = DoneBefore(parameter, entry.at)
+        elif became == Became.SETTLED:
+            value, parameter = offered.get(entry.subject, ("", ""))
+            if value and value == entry.detail.get("key_check_value"):
+                done[entry.subject] = DoneBefore(parameter, entry.at)
+    return done

@@ -109,9 +109,14 @@ def parse_meter(text: str) -> MeterChoice:
     return MeterChoice(number, manufacturer)
 
 
+def link_url(text: str) -> ReceiverUrl:
+    """Take a link's address apart; `UsageError` when there is no such link."""
+    return parse_url(text, tuple(LINKS), OPTIONS)
+
+
 def open_link(text: str, meter: MeterChoice, context: LinkContext | None = None) -> FieldLink:
     """Open the link that an address names, to one meter; `UsageError` when there is no such link, `ReceiverError`."""
-    url = parse_url(text, tuple(LINKS), OPTIONS)
+    url = link_url(text)
     module_name, _, function = LINKS[url.kind].partition(":")
     factory = cast(
         Callable[[ReceiverUrl, MeterChoice, LinkContext], FieldLink], getattr(import_module(module_name), function)

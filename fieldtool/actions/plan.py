@@ -19,6 +19,8 @@ from protocols.model import Address
 CHANGE_KEY: Final = "change-key"
 EVENT_LOG: Final = "event-log"
 READ_OUT: Final = "read-out"
+PRIMARY_ADDRESS: Final = "primary-address"
+_WRAPPED: Final = "the new key under the present one"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,11 @@ class Wish:
         """Whether it is the change of the meter's key."""
         return self.form.name == CHANGE_KEY
 
+    @property
+    def is_for_now(self) -> bool:
+        """Whether it sets the time of sending, which is another one every time."""
+        return any(one.kind is ParameterKind.TIME and one.name not in self.arguments for one in self.form.parameters)
+
     def command(self, now: datetime) -> Command | None:
         """Return the command; None for a key change, which is wrapped only once the meter has proved its key.
 
@@ -55,6 +62,13 @@ class Wish:
         if command is None:
             return "a new key, read from a file" if self.new_key is not None else "a new random key"
         return command.shown
+
+    def written(self, now: datetime) -> str:
+        """Return what is going to be sent: the command's bytes, a key left out."""
+        command = self.command(now)
+        if command is None:
+            return f"{self.form.ci:02X} {self.form.header.hex().upper()} F2 and 24 bytes: {_WRAPPED}"
+        return f"{command.ci:02X} {command.data.hex().upper()}"
 
 
 def wish_for(action: str, arguments: dict[str, Argument], now: datetime, new_key: bytes | None = None) -> Wish:
@@ -112,11 +126,7 @@ class ActionPlan:
     @property
     def written(self) -> str:
         """What is going to be sent: the command's bytes, a key left out."""
-        command = self.wish.command(self.at)
-        if command is None:
-            form = self.wish.form
-            return f"{form.ci:02X} {form.header.hex().upper()} F2 and 24 bytes: the new key under the present one"
-        return f"{command.ci:02X} {command.data.hex().upper()}"
+        return self.wish.written(self.at)
 
     @property
     def summary(self) -> str:

@@ -20,6 +20,8 @@ from fieldtool.actions.service import ActionService
 from fieldtool.cli import output
 from fieldtool.cli.asking import confirmed
 from fieldtool.cli.command import Command
+from fieldtool.cli.meter_list import act_on_list, rows_for
+from fieldtool.cli.meter_values import read_values
 from fieldtool.cli.question import can_ask
 from fieldtool.enrolment import Enrolment
 from fieldtool.errors import ConfigError, UsageError
@@ -41,8 +43,7 @@ from keystore.certificates.clock import ClockState
 from keystore.certificates.levels import level_table
 from keystore.certificates.standing import CONSUMER, Standing
 from keystore.vault import Vault
-from protocols.actions.parameters import Argument
-from protocols.actions.table import FORMS, ActionForm
+from protocols.actions.table import FORMS
 from protocols.text import safe_text
 
 ACTIONS: Final = "actions"
@@ -59,12 +60,16 @@ def _configure(parser: ArgumentParser) -> None:
     )
     parser.add_argument("--meter", metavar="NUMBER", help="its number, as in 63001468 or KAM63001468, or p5 (primary)")
     parser.add_argument(
+        "--list", type=Path, metavar="FILE", help="instead of --meter: all meters of a list, a number a line"
+    )
+    parser.add_argument("--again", action="store_true", help="with --list: also what the audit log has as done")
+    parser.add_argument(
         "--set", action="append", default=[], metavar="VALUE", dest="values", help="what to write: VALUE or NAME=VALUE"
     )
     parser.add_argument("--key-file", type=Path, metavar="FILE", help=f"the new key for {CHANGE_KEY}, in hex")
     parser.add_argument("--yes", action="store_true", help="do not ask")
     parser.add_argument("--dry-run", action="store_true", help="show what would be written, and write nothing")
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument("--json", action="store_true", help="print one JSON object, one a meter of a list")
     parser.epilog = actions_help()
 
 
@@ -78,12 +83,17 @@ def _run(arguments: Namespace) -> ExitCode:
         "--set": bool(arguments.values) and word not in FORMS,
         "--dry-run": arguments.dry_run and word not in FORMS,
         "--key-file": arguments.key_file is not None and word != CHANGE_KEY,
+        "--list": arguments.list is not None and word not in FORMS,
     }
     option = next((name for name, is_given in unused.items() if is_given), None)
     if option is not None:
         raise UsageError(f"{word} takes no {option}", "leave it out")
     if word == ACTIONS:
         return _list_actions(arguments)
+    if arguments.list is not None:
+        return _act_on_list(arguments)
+    if arguments.again:
+        raise UsageError("--again is for --list: one meter is never passed over", "leave it out")
     if arguments.at is None or arguments.meter is None:
         raise UsageError(f"{word} needs --at LINK and --meter NUMBER", "see `fieldtool meter --help`")
     meter = parse_meter(arguments.meter)
@@ -129,7 +139,7 @@ def _read_out(arguments: Namespace, meter: MeterChoice) -> ExitCode:
 
 def _act(arguments: Namespace, meter: MeterChoice) -> ExitCode:
     form = FORMS[arguments.action]
-    values, new_key = _values(form, arguments.values), _new_key(arguments)
+    values, new_key = read_values(form, arguments.values), _new_key(arguments)
     now = enrolment.now()
     parameter = wish_for(form.name, values, now, new_key).shown(now)
     with _service(arguments, meter, parameter) as service:
@@ -162,6 +172,21 @@ def _act(arguments: Namespace, meter: MeterChoice) -> ExitCode:
     return ExitCode.OK if outcome.ok else ExitCode.SOME_FAILED
 
 
+def _act_on_list(arguments: Namespace) -> ExitCode:
+    """All that can be wrong with the list is found before somebody is asked for the passphrase."""
+    if arguments.meter is not None:
+        raise UsageError("--meter and --list name meters", "give one of them")
+    if arguments.key_file is not None:
+        raise UsageError(
+            "one key for all meters of a list opens all of them once it is known",
+            "leave --key-file out: each meter gets a random key of its own",
+        )
+    rows = rows_for(arguments, FORMS[arguments.action])
+    with open_store(choose_store(arguments.store, arguments.passphrase_file)) as vault:
+        _attended(vault)
+        return act_on_list(arguments, rows, vault)
+
+
 def _recover(arguments: Namespace, meter: MeterChoice) -> ExitCode:
     with _service(arguments, meter) as service:
         settled = service.recover(meter)
@@ -192,27 +217,6 @@ def _attended(vault: Vault) -> Enrolment:
     if clock.state is ClockState.FAR_AHEAD and can_ask() and confirmed(clock.reason, yes=False):
         certificates.confirm_clock()
     return certificates
-
-
-def _values(form: ActionForm, given: list[str]) -> dict[str, Argument]:
-    """Read what was given with --set: a value alone where there is one parameter, else by name."""
-    values: dict[str, Argument] = {}
-    by_name = {one.name: one for one in form.parameters}
-    if given and (form.name == CHANGE_KEY or not by_name):
-        what = "--key-file FILE gives the new key" if form.name == CHANGE_KEY else "leave it out"
-        raise UsageError(f"{form.name} takes no --set", what)
-    for text in given:
-        name, equals, value = text.partition("=")
-        if not equals or name.strip() not in by_name:
-            name, value = next(iter(by_name)), text
-        parameter = by_name[name.strip()]
-        if parameter.name in values:
-            raise UsageError(f"{form.name}: the {parameter.text} is given twice", "give it once")
-        try:
-            values[parameter.name] = parameter.read(value)
-        except ValueError as error:
-            raise UsageError(f"{form.name}: {error}", "see: fieldtool meter actions") from error
-    return values
 
 
 def _new_key(arguments: Namespace) -> bytes | None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from argparse import ArgumentParser, Namespace
+from collections.abc import Iterator, Sequence
 
 from fieldtool.cli import output
 from fieldtool.cli.command import Command
 from fieldtool.cli.mqtt_option import add_mqtt_option, receiver_defaults
-from fieldtool.doctor.air import modes_text
+from fieldtool.doctor.air import MODES_NAMED, modes_text
 from fieldtool.doctor.hearing import connected
 from fieldtool.doctor.likely import likely_kinds, with_likely
 from fieldtool.doctor.search import search
@@ -18,7 +19,7 @@ from fieldtool.exit_codes import ExitCode
 from fieldtool.sources.registry import SOURCES
 from fieldtool.sources.serial_port import PortDescription, list_ports, lost_hint, usb_text
 from fieldtool.sources.serial_receiver import doctor_hint, ready_text
-from protocols.receivers.registry import REGISTRY, receiver
+from protocols.receivers.registry import REGISTRY, Receiver, receiver
 from protocols.text import safe_text
 
 
@@ -36,11 +37,21 @@ def _list(arguments: Namespace) -> ExitCode:
         else:
             titles = ", ".join(f"maybe {f.TITLE}: {url}" for f, url in zip(candidates, urls, strict=True))
             output.data(f"{safe_text(port.path):20}  {safe_text(port.description)}  {titles}".rstrip())
-    kinds = "; ".join(f"{f.NAME} ({f.TITLE}), mode={modes_text(f)}" for f in families)
-    output.talk(f"known receivers: {kinds}")
+    for line in _table(families):
+        output.talk(line)
     others = ", ".join(kind for kind in SOURCES if kind not in REGISTRY)
-    output.talk(f"on no port of this list: {others} (docs/listen.md)")
+    output.talk(f"not on a port: {others} (docs/listen.md)")
     return ExitCode.OK
+
+
+def _table(families: Sequence[type[Receiver]]) -> Iterator[str]:
+    """Yield one line a kind: its name in addresses, what it is called, its modes."""
+    names, titles = (max(map(len, column)) for column in zip(*((f.NAME, f.TITLE) for f in families), strict=True))
+    yield f"{'known receivers':{names + titles + 6}}mode="
+    for family in families:
+        few = len(family.MODES) <= MODES_NAMED
+        modes = " ".join(sorted(family.MODES)) if few else modes_text(family)
+        yield f"  {family.NAME:{names}}  {family.TITLE:{titles}}  {modes}"
 
 
 def _port_facts(port: PortDescription) -> dict[str, str | None]:

@@ -8,6 +8,7 @@ frame, a key that does not fit, a note to make) is left to `decode()`, which tea
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
@@ -20,7 +21,7 @@ from protocols.mbus.compact import FormatLibrary, shipped_formats
 from protocols.mbus.values import Result
 from protocols.meter_plans import MeterPlan, meter_plan
 from protocols.model import Address, FrameFormat, Key, KeyLookup, Link, Outcome, RawFrame, Status, Telegram
-from protocols.plans import LINK_NUMBER, Plan, plan_of
+from protocols.plans import LINK_NUMBER, Body, Plan, plan_of
 from protocols.profiles.registry import ProfileRegistry, shipped_profiles
 from protocols.wmbus.fragments import Fragments
 from protocols.wmbus.link import HEADER_SIZE, has_crc_of_b, strip_crcs
@@ -41,8 +42,11 @@ METERS = 20_000
 PLANS = 500
 """Plans that are kept; beyond meters or plans all are learned anew."""
 
-Match: TypeAlias = tuple[MeterPlan, bytes, bytes]
-"""The plan that fits a frame, the frame without CRCs, and the plain bytes behind its clear part."""
+LEARNED_A_KIND = 64
+"""Plans that a kind of meter may teach: one whose telegrams are never alike would only push out those of others."""
+
+Match: TypeAlias = tuple[MeterPlan, bytes, Body]
+"""The plan that fits a frame, the frame without CRCs, and what its layout read behind the clear part."""
 
 FormatSearch: TypeAlias = Callable[[int], FormatLibrary | None]
 """Asked for the format of a signature that is not known: formats to add, None when it cannot be found."""
@@ -52,12 +56,12 @@ FormatSearch: TypeAlias = Callable[[int], FormatLibrary | None]
 class Sighting:
     """A telegram that a plan read: only what differs from the plan's template.
 
-    `data` is the frame without CRCs, `plain` are the bytes behind its clear part.
+    `data` is the frame without CRCs, `body` is what the plan's layout read behind its clear part.
     """
 
     plan: MeterPlan
     data: bytes
-    plain: bytes
+    body: Body
     frame: RawFrame
 
     @property
@@ -74,29 +78,29 @@ class Sighting:
     @property
     def status(self) -> Status | None:
         """The status byte and the maker's flag words by name."""
-        return status_of(self.plan.plan, self.data, self.plain)
+        return status_of(self.plan.plan, self.data, self.body)
 
     @property
     def readings(self) -> list[Result]:
         """Value and quality of each reading, in the order of the template's."""
-        return readings_of(self.plan.plan, self.plain)
+        return readings_of(self.plan.plan, self.body)
 
 
-def status_of(plan: Plan, data: bytes, plain: bytes) -> Status | None:
+def status_of(plan: Plan, data: bytes, body: Body) -> Status | None:
     """What the meter says of itself in a telegram that `plan` fits."""
     status = None
     if plan.status_at is not None:
         raw = data[plan.status_at]
         status = Status(raw, status_flags(raw))
-    return plan.recipe.status(status, plan.layout.cut(plain))
+    return plan.recipe.status(plan.layout.status(status, body), plan.layout.cut(body))
 
 
-def readings_of(plan: Plan, plain: bytes) -> list[Result]:
+def readings_of(plan: Plan, body: Body) -> list[Result]:
     """Value and quality of each reading of a telegram that `plan` fits."""
-    data = plan.layout.cut(plain)
-    results = [slot.read(one) for slot, one in zip(plan.layout.slots, data, strict=True)]
+    results = plan.layout.results(body)
     if plan.as_recorded:
         return [results[position] for position in plan.order]
+    data = plan.layout.cut(body)
     return [planned.result(results[planned.position], data[planned.position]) for planned in plan.recipe.readings]
 
 
@@ -129,6 +133,7 @@ class LearnedDecoder:
         self._by_kind: dict[bytes, tuple[Plan, ...]] = {}
         self._expected: Mapping[Address, Sequence[Key]] = {}
         self._meters = self._plans = 0
+        self._learned_of: Counter[bytes] = Counter()
         self.forget()
 
     @property
@@ -156,6 +161,7 @@ class LearnedDecoder:
         self._by_kind = {}
         self._expected = {}
         self._meters = self._plans = 0
+        self._learned_of = Counter()
 
     def decode(
         self, frame: RawFrame | bytes, keys: KeyLookup | None = None, *, already_decrypted: bool = False
@@ -248,9 +254,9 @@ class LearnedDecoder:
     def _match_data(self, raw: bytes, data: bytes, frame_format: FrameFormat) -> Match | None:
         known = self._by_meter[frame_format].get(data[:HEADER_SIZE])
         while known is not None:
-            plain = known.open(data)
-            if plain is not None:
-                return None if known.plan.may_be_b and _is_b(raw, frame_format) else (known, data, plain)
+            body = known.open(data)
+            if body is not None:
+                return None if known.plan.may_be_b and _is_b(raw, frame_format) else (known, data, body)
             known = known.other
         return self._match_kind(raw, data, frame_format)
 
@@ -258,12 +264,12 @@ class LearnedDecoder:
         """Fit a plan of the meter's kind to a meter, or to a layout, that was not heard yet."""
         for plan in self._by_kind.get(_kind(data, frame_format), ()):
             known = self._fitted(plan, data) if plan.suits(data) else None
-            plain = None if known is None else known.open(data)
-            if known is not None and plain is not None:
+            body = None if known is None else known.open(data)
+            if known is not None and body is not None:
                 if plan.may_be_b and _is_b(raw, frame_format):
                     return None
                 self._keep(known, data, frame_format)
-                return known, data, plain
+                return known, data, body
         return None
 
     def _learn(self, telegram: Telegram) -> None:
@@ -273,14 +279,19 @@ class LearnedDecoder:
         plan = plan_of(telegram, self._profiles.find(address), self.formats)
         if plan is None or plan.addresses(telegram.data) != (address, telegram.link_address):
             return
+        frame_format = _format_of(telegram)
+        kind = _kind(telegram.data, frame_format)
+        if self._learned_of[kind] >= LEARNED_A_KIND:
+            return
         known = self._fitted(plan, telegram.data)
-        if known is None or known.open(telegram.data) is None:
+        body = None if known is None else known.open(telegram.data)
+        # What a maker protects in a way of its own, no plan opens: a decoder of payloads might read it all the same.
+        if known is None or body is None or readings_of(plan, body) != _results(telegram):
             return
         if self._plans >= PLANS:
             self.forget()
-        frame_format = _format_of(telegram)
-        kind = _kind(telegram.data, frame_format)
         self._plans += 1
+        self._learned_of[kind] += 1
         self._by_kind[kind] = (plan, *self._by_kind.get(kind, ()))[:PLANS_A_KIND]
         self._keep(known, telegram.data, frame_format)
 
@@ -324,6 +335,10 @@ class LearnedDecoder:
 def _kind(data: bytes, frame_format: FrameFormat) -> bytes:
     """What the link header says apart from the number: length, C field, manufacturer, version, device type."""
     return data[: LINK_NUMBER.start] + data[LINK_NUMBER.stop : HEADER_SIZE] + frame_format.encode()
+
+
+def _results(telegram: Telegram) -> list[Result]:
+    return [(reading.value, reading.quality) for reading in telegram.readings]
 
 
 def _is_b(raw: bytes, frame_format: FrameFormat) -> bool:

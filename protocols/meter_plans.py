@@ -20,7 +20,7 @@ from protocols.crypto import (
 )
 from protocols.mbus.crc import crc16_en13757
 from protocols.model import Address, Key
-from protocols.plans import ELL_PAYLOAD_CRC, ELL_SN, NUMBER_SIZE, Plan
+from protocols.plans import ELL_PAYLOAD_CRC, ELL_SN, NUMBER_SIZE, Body, Plan
 from protocols.wmbus.decoder import address_detail
 from protocols.wmbus.decryption import key_detail
 from protocols.wmbus.ell import CC_CHANGED_BY_REPEATERS, PAYLOAD_CRC_SIZE
@@ -52,8 +52,8 @@ class MeterPlan:
     watch: Any = field(default=None, repr=False)
     line: Any = field(default=None, repr=False)
 
-    def open(self, data: bytes) -> bytes | None:
-        """The plain bytes behind the clear part of a frame that this plan fits; None when it does not fit.
+    def open(self, data: bytes) -> Body | None:
+        """What the plan's layout reads behind the clear part of a frame; None when the plan does not fit it.
 
         The link header is not compared: `data` has that of this meter.
         """
@@ -64,7 +64,7 @@ class MeterPlan:
         if number_at is not None and data[number_at : number_at + NUMBER_SIZE] != self.iv_address[_OWN_NUMBER]:
             return None
         plain = self._decrypted(data)
-        return plain if plain is not None and plan.layout.matches(plain) else None
+        return None if plain is None else plan.layout.read(data, plain)
 
     def _decrypted(self, data: bytes) -> bytes | None:
         """What stands behind the clear part; None where the key does not fit.

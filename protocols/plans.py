@@ -8,13 +8,14 @@ way; `protocols.meter_plans` fits it to each.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Any, Final, TypeAlias
 
 from protocols.application import COMPACT_HEADER_SIZE, Application, decode_application
 from protocols.crypto import BLOCK, key_check_value
 from protocols.mbus.compact import FormatLibrary
 from protocols.mbus.layouts import Layout, learn_layout
 from protocols.model import Address, Key, Security, Telegram
+from protocols.payload_layouts import PayloadLayout, learn_payload_layout
 from protocols.profiles.apply import Recipe, recipe_of
 from protocols.profiles.model import Profile, Where
 from protocols.wmbus.afl import AFL_HEADER, KI_SIZE, MCL_SIZE, MCR_SIZE, ML_SIZE, AuthenticationLayer
@@ -24,7 +25,7 @@ from protocols.wmbus.ell import ENCRYPTION_NONE, ExtendedLinkLayer
 from protocols.wmbus.link import BLOCK_B, HEADER_SIZE, LinkLayer
 from protocols.wmbus.security.cbc_derived import KDF_A, is_cmac, key_derivation
 from protocols.wmbus.security.model import CHECK_BYTES
-from protocols.wmbus.transport import TransportLayer
+from protocols.wmbus.transport import SECURITY_NAMES, TransportLayer
 
 LINK_NUMBER = slice(4, 8)
 """The identification number in the link header."""
@@ -32,6 +33,7 @@ LINK_NUMBER = slice(4, 8)
 NUMBER_SIZE = 4
 _ADDRESS_SIZE = 8
 _MODE_CLEAR, _MODE_5, _MODE_7 = 0, 5, 7
+_READ: Final = (Content.RECORDS, Content.COMPACT, Content.MANUFACTURER)
 _MODES: Final = (_MODE_CLEAR, _MODE_5, _MODE_7)
 _ELL_ACC, ELL_SN, ELL_PAYLOAD_CRC = 2, 3, 7
 """Offsets from the CI field of extended link layer II."""
@@ -41,6 +43,10 @@ _ENCRYPTION_BITS = 0xE0
 
 _BLOCK_COUNTERS = tuple(bytes((0, 0, block)) for block in range(256 // BLOCK))
 """Frame number and block counter of each block of a frame (EN 13757-4, 13.2.11)."""
+
+
+Body: TypeAlias = Any
+"""What a layout read behind the clear part of a frame; only that layout knows what it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +87,7 @@ class Plan:
     start: int
     clear_mask: int
     clear_fixed: int
-    layout: Layout
+    layout: Layout | PayloadLayout
     profile: Profile | None
     recipe: Recipe
     needs_key: bool
@@ -125,9 +131,10 @@ def plan_of(telegram: Telegram, profile: Profile | None, formats: FormatLibrary)
     `profile` is that of the meter, `formats` are the compact-frame formats that the telegram was read with.
     """
     shape = _shape(telegram)
-    if shape is None or _may_hold_payload(telegram, profile):
+    if shape is None:
         return None
-    layout = _layout(telegram, shape)
+    learned = None if _may_hold_payload(telegram, profile) else _layout(telegram, shape)
+    layout = _payload_layout(telegram, shape, profile) if learned is None else learned
     if layout is None:
         return None
     recipe = recipe_of(telegram.records, profile)
@@ -152,7 +159,7 @@ def plan_of(telegram: Telegram, profile: Profile | None, formats: FormatLibrary)
         number_at=None if transport.address is None else transport.start + 1,
         order=tuple(planned.position for planned in recipe.readings),
         as_recorded=not any(planned.changes for planned in recipe.readings),
-        may_be_b=_may_be_b(telegram, shape, formats),
+        may_be_b=isinstance(layout, PayloadLayout) or _may_be_b(telegram, shape, formats),
         counters=_counters(telegram, shape),
     )
 
@@ -187,7 +194,7 @@ def _shape(telegram: Telegram) -> _Shape | None:
     link, *between, transport, application = layers
     if not isinstance(link, LinkLayer) or not isinstance(transport, TransportLayer) or transport.ci_field.downlink:
         return None
-    if not isinstance(application, Application) or application.content not in (Content.RECORDS, Content.COMPACT):
+    if not isinstance(application, Application) or application.content not in _READ:
         return None
     security = telegram.security
     if security is None or security.already_decrypted or transport.security_mode not in _MODES:
@@ -266,6 +273,8 @@ def _clear_mask(telegram: Telegram, shape: _Shape) -> bytes:
 
 def _layout(telegram: Telegram, shape: _Shape) -> Layout | None:
     application = shape.application
+    if application.content is Content.MANUFACTURER:
+        return None
     tail = application.tail
     # The maker's bytes behind DIF 0F are not read, so they may be anything.
     free = () if tail is None else ((tail[0] + 1, tail[1]),)
@@ -275,6 +284,18 @@ def _layout(telegram: Telegram, shape: _Shape) -> Layout | None:
         skipped = len(CHECK_BYTES) if plain[application.start : application.end].startswith(CHECK_BYTES) else 0
         full_crc_at = application.start + skipped + COMPACT_HEADER_SIZE // 2
     return learn_layout(plain[shape.start :], telegram.records, shape.start, free=free, full_crc_at=full_crc_at)
+
+
+def _payload_layout(telegram: Telegram, shape: _Shape, profile: Profile | None) -> PayloadLayout | None:
+    transport, application, security = shape.transport, shape.application, telegram.security
+    # What a maker protects in a way of its own has another name.
+    if shape.ell is not None or security is None or security.name != SECURITY_NAMES[transport.security_mode]:
+        return None
+    encrypted_end = application.start + transport.encrypted_blocks * BLOCK if shape.encrypted else 0
+    if encrypted_end + 2 == len(telegram.data):
+        return None  # what two bytes behind the encrypted blocks are is looked at each time
+    begins = CHECK_BYTES if shape.encrypted else b""
+    return learn_payload_layout(telegram, application, transport.ci_field, profile, begins)
 
 
 def _counters(telegram: Telegram, shape: _Shape) -> tuple[bytes, ...]:

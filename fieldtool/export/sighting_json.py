@@ -22,7 +22,8 @@ from fieldtool.export.telegram_json import (
 )
 from protocols.decode import plausibility
 from protocols.learned import Sighting, readings_of, status_of
-from protocols.mbus.layouts import PlainNumber, Slot
+from protocols.mbus.layouts import Layout, PlainNumber, Slot
+from protocols.mbus.values import Result
 from protocols.meter_plans import MeterPlan
 from protocols.model import (
     Finding,
@@ -35,7 +36,7 @@ from protocols.model import (
     Telegram,
     VerdictStep,
 )
-from protocols.plans import Plan
+from protocols.plans import Body, Plan
 from protocols.plausibility.findings import judged_step, with_findings
 from protocols.profiles.apply import PlannedReading
 
@@ -155,13 +156,14 @@ class _Template:
     """A line in pieces, and between them room for what is the meter's own, what was received, and the readings.
 
     `good` has room for the values alone, `any_quality` for value and quality of each reading in turn. `pick` takes the
-    data of each reading from the data of all records. `words` are the records that are flag words.
+    data of each reading from the data of all records, None where data alone do not decide a value; `values` and `words`
+    are empty then. `words` are the records that are flag words.
     """
 
     plan: Plan
     good: list[str]
     any_quality: list[str]
-    pick: Callable[[tuple[bytes, ...]], Sequence[bytes]]
+    pick: Callable[[tuple[bytes, ...]], Sequence[bytes]] | None
     values: tuple[_Values, ...]
     all_valid: str
     all_valid_step: str
@@ -195,13 +197,13 @@ class SightingWriter:
         """Return one line without its end, for a telegram that was decoded in full or by a plan."""
         if isinstance(seen, Telegram):
             return telegram_json(with_findings(seen, findings))
-        return self.matched(seen.plan, seen.data, seen.plain, received_json(seen.frame), seen.frame.data, findings)
+        return self.matched(seen.plan, seen.data, seen.body, received_json(seen.frame), seen.frame.data, findings)
 
     def matched(
         self,
         meter_plan: MeterPlan,
         data: bytes,
-        plain: bytes,
+        body: Body,
         received: str,
         raw: bytes,
         findings: Sequence[Finding] = (),
@@ -212,39 +214,42 @@ class SightingWriter:
             if len(self._meters) >= METERS:
                 self._meters.clear()
             known = self._meters[meter_plan] = self.of_meter(meter_plan)
-        return line_of(self.pieces(known, data, plain, findings), received, raw.hex().upper())
+        return line_of(self.pieces(known, data, body, findings), received, raw.hex().upper())
 
     def of_meter(self, meter_plan: MeterPlan) -> MeterLine:
         """What the lines of a meter have in common, for a caller who keeps it."""
         return self._template(meter_plan.plan), *_own(meter_plan)
 
-    def pieces(self, of_meter: MeterLine, data: bytes, plain: bytes, findings: Sequence[Finding]) -> LinePieces:
+    def pieces(self, of_meter: MeterLine, data: bytes, body: Body, findings: Sequence[Finding]) -> LinePieces:
         """What `matched` puts together, given what the lines of the meter have in common; `line_of` does the rest."""
         template, address, key_detail, number, link_number, key_check_value = of_meter
         plan = template.plan
-        cut = plan.layout.cut(plain)
-        texts = [values[one] for values, one in zip(template.values, template.pick(cut), strict=True)]
-        status_at, access_at = plan.status_at, plan.access_at
-        key = (None if status_at is None else data[status_at], tuple([cut[place] for place in template.words]))
-        status = template.statuses.get(key)
-        if status is None:
-            status = self._status(template, key, data, plain)
+        if template.pick is None:
+            texts = _texts(readings_of(plan, body))
+            status = status_json(status_of(plan, data, body))
+        else:
+            cut = plan.layout.cut(body)
+            texts = [values[one] for values, one in zip(template.values, template.pick(cut), strict=True)]
+            status_at = plan.status_at
+            key = (None if status_at is None else data[status_at], tuple([cut[place] for place in template.words]))
+            status = template.statuses.get(key) or self._status(template, key, data, body)
+        access_at = plan.access_at
         access = _NULL if access_at is None else _BYTES[data[access_at]]
         counter = _NULL if plan.message is None else str(plan.message.counter_of(data))
         before = (number, link_number, key_check_value, access, counter, key_check_value, status)
         noticed = findings_json(findings) if findings else _NO_FINDINGS
         if _NOT_GOOD in texts:
-            results = readings_of(plan, plain)
+            results = readings_of(plan, body)
             plausible = _judged(plausibility([quality for _, quality in results]), findings)
             both = [text for value, quality in results for text in (value_json(value), quality.value)]
             return template.any_quality, [address, key_detail, plausible, "", *before, *both, noticed, ""]
         plausible = _judged(template.all_valid, findings) if findings else template.all_valid_step
         return template.good, [address, key_detail, plausible, "", *before, *texts, noticed, ""]
 
-    def _status(self, template: _Template, key: tuple[int | None, tuple[bytes, ...]], data: bytes, plain: bytes) -> str:
+    def _status(self, template: _Template, key: tuple[int | None, tuple[bytes, ...]], data: bytes, body: Body) -> str:
         if len(template.statuses) >= MEMO_LIMIT:
             template.statuses.clear()
-        status = status_of(template.plan, data, plain)
+        status = status_of(template.plan, data, body)
         text = template.statuses[key] = status_json(status)
         return text
 
@@ -266,6 +271,11 @@ def line_of(pieces: LinePieces, received: str, digits: str) -> str:
     line = of_kind[:]
     line[1::2] = own
     return "".join(line)
+
+
+def _texts(results: Sequence[Result]) -> list[str]:
+    """Values as JSON."""
+    return [value_json(value) if quality is _GOOD else _NOT_GOOD for value, quality in results]
 
 
 def _own(meter_plan: MeterPlan) -> tuple[str, str, str, str, str]:
@@ -341,16 +351,17 @@ def _template(plan: Plan, room: _Room) -> _Template:
     for before, behind in zip(pieces[len(good) : -2 : 2], pieces[len(good) + 1 : -2 : 2], strict=True):
         good.append(before + _GOOD.value + behind)
     all_valid = plausibility([_GOOD] * readings)
-    slots, planned = plan.layout.slots, plan.recipe.readings
+    layout, planned = plan.layout, plan.recipe.readings
+    by_data = isinstance(layout, Layout)
     return _Template(
         plan,
         _with_room([*good, *pieces[-2:]]),
         _with_room(pieces),
-        _picker(plan.order),
-        tuple(_values(slots[one.position], one, room) for one in planned),
+        _picker(plan.order) if by_data else None,
+        tuple(_values(layout.slots[one.position], one, room) for one in planned) if isinstance(layout, Layout) else (),
         all_valid,
         _judged(all_valid, ()),
-        tuple(position for _, position in plan.recipe.words),
+        tuple(position for _, position in plan.recipe.words) if by_data else (),
     )
 
 

@@ -17,7 +17,7 @@ from protocols.mbus.crc import crc16_en13757
 from protocols.mbus.header import RecordHeader, interpret
 from protocols.mbus.tables import Coding, Form
 from protocols.mbus.values import Result, decode_value
-from protocols.model import Function, Quality, Record
+from protocols.model import Function, Quality, Record, Status
 
 MEMO_LIMIT = 512
 """Distinct data kept a slot for values that repeat, dates above all."""
@@ -68,11 +68,19 @@ class Layout:
     headers: tuple[bytes, ...] = ()
     full_crc_at: int | None = None
 
-    def matches(self, application: bytes) -> bool:
-        """Whether these bytes have this layout; `application` has exactly `size` bytes."""
-        if int.from_bytes(application, "big") & self.mask != self.fixed:
-            return False
-        return self.full_crc_at is None or self._full_crc_fits(application, self.full_crc_at)
+    def read(self, data: bytes, plain: bytes) -> bytes | None:
+        """The plain bytes behind the clear part of `data`, `size` of them, where they have this layout; else None."""
+        if int.from_bytes(plain, "big") & self.mask != self.fixed:
+            return None
+        return plain if self.full_crc_at is None or self._full_crc_fits(plain, self.full_crc_at) else None
+
+    def results(self, plain: bytes) -> list[Result]:
+        """Value and quality of each record."""
+        return [slot.read(one) for slot, one in zip(self.slots, self.cut(plain), strict=True)]
+
+    def status(self, status: Status | None, plain: bytes) -> Status | None:
+        """The status byte of the header, as it is: records add nothing to it."""
+        return status
 
     def _full_crc_fits(self, application: bytes, at: int) -> bool:
         full = b"".join(chain.from_iterable(zip(self.headers, self.cut(application), strict=True)))

@@ -11,6 +11,7 @@ from typing import Any, Final
 from protocols.learned import Sighting
 from protocols.meter_plans import MeterPlan
 from protocols.model import Address, Finding, Telegram
+from protocols.plans import Body
 from protocols.plausibility.history import NO_HISTORY, RECENT, LaneState, MeterHistory, Total, weigh
 from protocols.plausibility.observation import Lane, Observation, observe, total_of
 from protocols.plausibility.sightings import Places, Watched
@@ -61,7 +62,7 @@ class _Meter:
         self.counted_name: str | None = None
         self.total: Decimal | int = 0
         self.places: Places | None = None
-        self.total_data = b""
+        self.total_data: Any = b""
         self.at: datetime | None = None
         self.waiting: list[Any] = [None] * _ROOM
         self.next = 0
@@ -99,11 +100,11 @@ class _Meter:
             if ring[place] is not None
         ]
 
-    def begins_with(self, watched: Watched, plain: bytes) -> bool:
+    def begins_with(self, watched: Watched, body: Body) -> bool:
         """Take the first telegram of all at a glance, if its total can be compared."""
         places = watched.places
         if places.total is not None and places.counted is not None:
-            data = places.total.data(plain)
+            data = places.total.data(body)
             value = total_of(*places.total.result(data))
             if value is None:
                 return False
@@ -112,13 +113,13 @@ class _Meter:
         self.lane = watched.lane
         return True
 
-    def goes_on_with(self, places: Places, plain: bytes) -> bool:
+    def goes_on_with(self, places: Places, body: Body) -> bool:
         """Whether the total is there and has not risen by more than is plausible at once; takes it over."""
         if places.total is None or places.counted is None:
             return self.counted_name is None
         if places.counted.name != self.counted_name:
             return False
-        data = places.total.data(plain)
+        data = places.total.data(body)
         if places is self.places and data == self.total_data:
             return True
         value = total_of(*places.total.result(data))
@@ -174,26 +175,26 @@ class Watch:
         self.era = era
 
     def follow(
-        self, data: bytes, plain: bytes, received_at: datetime | None, heard_at: datetime | None = None
+        self, data: bytes, body: Body, received_at: datetime | None, heard_at: datetime | None = None
     ) -> tuple[Finding, ...]:
-        """Return what is found in the next telegram that the plan fits; `data` and `plain` as in `Sighting`."""
+        """Return what is found in the next telegram that the plan fits; `data` and `body` as in `Sighting`."""
         meter, places, lane = self._meter, self._places, self._lane
         access_at = places.access_at
         if access_at is None or (lane is not meter.lane and meter.base is not NO_HISTORY):
-            return meter.weigh(self.watched.observation(data, plain, received_at, heard_at))
+            return meter.weigh(self.watched.observation(data, body, received_at, heard_at))
         access_number, counter = data[access_at], places.counter(data)
         if meter.lane is None:
-            usual = not places.remarkable(data, plain, received_at) and meter.begins_with(self.watched, plain)
+            usual = not places.remarkable(data, body, received_at) and meter.begins_with(self.watched, body)
         else:
             usual = (
                 lane is meter.lane
                 and _went_forward(meter.access_number, access_number)
                 and (counter is None or meter.highest is None or _counts_on(lane, meter.highest, counter))
-                and not places.remarkable(data, plain, received_at)
-                and meter.goes_on_with(places, plain)
+                and not places.remarkable(data, body, received_at)
+                and meter.goes_on_with(places, body)
             )
         if not usual:
-            return meter.weigh(self.watched.observation(data, plain, received_at, heard_at))
+            return meter.weigh(self.watched.observation(data, body, received_at, heard_at))
         meter.access_number = access_number
         if counter is not None:
             meter.highest = counter
@@ -228,15 +229,15 @@ class Judge:
     def judge(self, seen: Telegram | Sighting, heard_at: datetime | None = None) -> tuple[Finding, ...]:
         """Return what is found in a telegram; `heard_at` as for `observe`."""
         if isinstance(seen, Sighting):
-            return self.matched(seen.plan, seen.data, seen.plain, seen.frame.at, heard_at)
+            return self.matched(seen.plan, seen.data, seen.body, seen.frame.at, heard_at)
         observation = observe(seen, heard_at)
         return () if observation is None else self.weigh(observation)
 
     def matched(
-        self, plan: MeterPlan, data: bytes, plain: bytes, received_at: datetime | None, heard_at: datetime | None = None
+        self, plan: MeterPlan, data: bytes, body: Body, received_at: datetime | None, heard_at: datetime | None = None
     ) -> tuple[Finding, ...]:
-        """Return what is found in a telegram that a plan fits; `data` and `plain` as in `Sighting`."""
-        return self._watch(plan).follow(data, plain, received_at, heard_at)
+        """Return what is found in a telegram that a plan fits; `data` and `body` as in `Sighting`."""
+        return self._watch(plan).follow(data, body, received_at, heard_at)
 
     def watch(self, plan: MeterPlan) -> Watch:
         """What follows the telegrams of a plan, for a caller who keeps it as long as `era` stays the same."""
@@ -256,7 +257,7 @@ class Judge:
         """Return what `weigh` needs of a telegram: one process may observe, another one judge."""
         if not isinstance(seen, Sighting):
             return observe(seen, heard_at)
-        return self._watch(seen.plan).watched.observation(seen.data, seen.plain, seen.frame.at, heard_at)
+        return self._watch(seen.plan).watched.observation(seen.data, seen.body, seen.frame.at, heard_at)
 
     def weigh(self, seen: Observation) -> tuple[Finding, ...]:
         """Return what is found in what was observed of a telegram."""

@@ -8,14 +8,16 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from typing import Any, TypeAlias
 
 from protocols.crypto import key_check_value
 from protocols.learned import status_of
 from protocols.mbus.layouts import Slot
 from protocols.mbus.values import Result
 from protocols.meter_plans import MeterPlan
-from protocols.model import Address, Finding, Reading
-from protocols.plans import Plan
+from protocols.model import Address, Finding, Reading, Record
+from protocols.payload_layouts import Items, PayloadLayout
+from protocols.plans import Body, Plan
 from protocols.plausibility.limits import CLOCK_TOLERANCE
 from protocols.plausibility.observation import (
     SESSION_TIME,
@@ -43,6 +45,10 @@ _TYPE_F = 4
 """Length of the date type that most clocks are sent in: minute and hour stand in its first two bytes."""
 
 
+Datum: TypeAlias = Any
+"""What decides a reading's value in a telegram: bytes of a record, or a record."""
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
     """Where a reading lies in the plain bytes of a plan's telegrams, and how it is read."""
@@ -56,18 +62,60 @@ class Place:
         """Find out whether the reading is what its record says."""
         return cls(slot, planned, planned.changes)
 
-    def data(self, plain: bytes) -> bytes:
-        """The bytes of its record."""
-        return plain[self.slot.start : self.slot.end]
+    def data(self, body: Body) -> Datum:
+        """What decides its value: the bytes of its record."""
+        return body[self.slot.start : self.slot.end]
 
-    def read(self, plain: bytes) -> Result:
+    def read(self, body: Body) -> Result:
         """Value and quality."""
-        return self.result(self.data(plain))
+        return self.result(self.data(body))
 
-    def result(self, data: bytes) -> Result:
-        """Value and quality, given the bytes of its record."""
+    def raw(self, body: Body) -> bytes:
+        """The bytes of its record."""
+        raw: bytes = self.data(body)
+        return raw
+
+    def result(self, data: Datum) -> Result:
+        """Value and quality, given what decides them."""
         result = self.slot.read(data)
         return self.planned.result(result, data) if self.changes else result
+
+
+@dataclass(frozen=True, slots=True)
+class ItemPlace:
+    """The same in what a payload layout makes of the telegrams."""
+
+    position: int
+    planned: PlannedReading
+    changes: bool
+
+    def data(self, body: Body) -> Datum:
+        """What decides its value: the record as decoded."""
+        items: Items = body
+        return items.records[self.position]
+
+    def read(self, body: Body) -> Result:
+        """Value and quality."""
+        return self.result(self.data(body))
+
+    def raw(self, body: Body) -> bytes:
+        """The bytes of its record."""
+        record: Record = self.data(body)
+        return record.data
+
+    def result(self, data: Datum) -> Result:
+        """Value and quality, given what decides them."""
+        record: Record = data
+        result = record.value, record.quality
+        return self.planned.result(result, record.data) if self.changes else result
+
+
+def _places(plan: Plan) -> list[Place | ItemPlace]:
+    """Where each reading of a plan lies."""
+    layout, readings = plan.layout, plan.recipe.readings
+    if isinstance(layout, PayloadLayout):
+        return [ItemPlace(planned.position, planned, planned.changes) for planned in readings]
+    return [Place.of(layout.slots[planned.position], planned) for planned in readings]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,22 +131,21 @@ class Places:
     lane: Lane
     numbers: Numbers
     counted: Counted | None
-    total: Place | None
-    dates: tuple[Place, ...]
+    total: Place | ItemPlace | None
+    dates: tuple[Place | ItemPlace, ...]
     always: tuple[Finding, ...]
     date_mask: int
     clock_at: int | None
     allowance: Decimal
     access_at: int | None
     status_at: int | None
-    known: dict[int, tuple[datetime | None, datetime | None]] = field(default_factory=dict)
+    known: dict[Any, tuple[datetime | None, datetime | None]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, plan: Plan, meter: Address) -> Places:
         """Find out where to look; `meter` is one that sends this way."""
-        template, slots = plan.template, plan.layout.slots
-        numbers = numbers_of(template.layers)
-        places = [Place.of(slots[planned.position], planned) for planned in plan.recipe.readings]
+        template, numbers = plan.template, numbers_of(plan.template.layers)
+        places = _places(plan)
         index = counted_reading(template.readings)
         dates = tuple(place for place in places if place.planned.reading.quantity in DATE_QUANTITIES)
         mask, clock_at = _date_mask(plan.layout.size, dates)
@@ -128,23 +175,26 @@ class Places:
             return None
         return int.from_bytes(data[at : at + SN_SIZE], "little") >> 4 & SESSION_TIME
 
-    def readings(self, plain: bytes) -> list[tuple[Reading, Result, bytes]]:
+    def readings(self, body: Body) -> list[tuple[Reading, Result, bytes]]:
         """All dates, with value, quality and bytes of their records."""
-        return [(place.planned.reading, place.read(plain), place.data(plain)) for place in self.dates]
+        return [(place.planned.reading, place.read(body), place.raw(body)) for place in self.dates]
 
-    def remarkable(self, data: bytes, plain: bytes, received_at: datetime | None) -> bool:
+    def remarkable(self, data: bytes, body: Body, received_at: datetime | None) -> bool:
         """Whether a telegram may show more than all others of its plan."""
         status_at = self.status_at
         if status_at is not None and data[status_at] & ERROR_BITS:
             return True
-        return bool(self.dates) and not self.dates_are_known(plain, received_at)
+        return bool(self.dates) and not self.dates_are_known(body, received_at)
 
-    def dates_are_known(self, plain: bytes, at: datetime | None) -> bool:
+    def dates_are_known(self, body: Body, at: datetime | None) -> bool:
         """Whether these dates were in order before, or are now."""
-        clock_at = self.clock_at
-        if clock_at is not None and not (plain[clock_at] & 0x3F < 60 and plain[clock_at + 1] & 0x1F < 24):
-            return False
-        days = int.from_bytes(plain, "big") & self.date_mask
+        if not isinstance(body, bytes):
+            days: object = tuple([place.data(body) for place in self.dates])
+        else:
+            clock_at = self.clock_at
+            if clock_at is not None and not (body[clock_at] & 0x3F < 60 and body[clock_at + 1] & 0x1F < 24):
+                return False
+            days = int.from_bytes(body, "big") & self.date_mask
         known = self.known.get(days)
         if known is not None:
             first, last = known
@@ -153,10 +203,10 @@ class Places:
                     return True
             elif first <= at <= last:
                 return True
-        return self._get_to_know(days, plain, at)
+        return self._get_to_know(days, body, at)
 
-    def _get_to_know(self, days: int, plain: bytes, at: datetime | None) -> bool:
-        dates = self.readings(plain)
+    def _get_to_know(self, days: object, body: Body, at: datetime | None) -> bool:
+        dates = self.readings(body)
         if all_remarks(None, dates, at, repeated=False):
             return False
         until = at
@@ -192,12 +242,12 @@ class Watched:
         return cls(places, meter, plan.link_address, lane)
 
     def observation(
-        self, data: bytes, plain: bytes, received_at: datetime | None, heard_at: datetime | None = None
+        self, data: bytes, body: Body, received_at: datetime | None, heard_at: datetime | None = None
     ) -> Observation:
-        """What is kept of a telegram; `data` is the frame without CRCs, `plain` the bytes behind its clear part."""
+        """What is kept of a telegram; `data` is the frame without CRCs, `body` the bytes behind its clear part."""
         total = self.places.total
-        value = None if total is None else total_of(*total.read(plain))
-        return self._observation(data, received_at or heard_at, value, self.remarks(data, plain, received_at))
+        value = None if total is None else total_of(*total.read(body))
+        return self._observation(data, received_at or heard_at, value, self.remarks(data, body, received_at))
 
     def usual(self, data: bytes, at: datetime | None, total: Decimal | int) -> Observation:
         """What is kept of a telegram that was not remarkable, and whose total is known where it has one."""
@@ -222,19 +272,21 @@ class Watched:
             remarks,
         )
 
-    def remarks(self, data: bytes, plain: bytes, received_at: datetime | None) -> tuple[Finding, ...]:
+    def remarks(self, data: bytes, body: Body, received_at: datetime | None) -> tuple[Finding, ...]:
         """What a telegram shows of itself alone."""
         places = self.places
-        if not places.remarkable(data, plain, received_at):
+        if not places.remarkable(data, body, received_at):
             return places.always
-        status = status_of(places.plan, data, plain)
-        return all_remarks(status, places.readings(plain), received_at, repeated=places.numbers.repeated)
+        status = status_of(places.plan, data, body)
+        return all_remarks(status, places.readings(body), received_at, repeated=places.numbers.repeated)
 
 
-def _date_mask(size: int, dates: tuple[Place, ...]) -> tuple[int, int | None]:
+def _date_mask(size: int, dates: tuple[Place | ItemPlace, ...]) -> tuple[int, int | None]:
     """The bytes in which dates must be the same to be known, and where a clock's minute and hour stand."""
     mask, clock_at = bytearray(size), None
     for place in dates:
+        if isinstance(place, ItemPlace):
+            continue
         start, end = place.slot.start, place.slot.end
         mask[start:end] = b"\xff" * (end - start)
         if clock_at is None and is_clock(place.planned.reading) and end - start == _TYPE_F:

@@ -43,10 +43,10 @@ _CONFORM = "standard_conform"
 RECIPES: Final = 500
 """Recipes that are remembered: one for each layout of records, under each profile."""
 
-_ALL_BUT_DATA: Final = attrgetter(
+all_but_data: Final = attrgetter(
     "header", "name", "quantity", "unit", "function", "storage", "tariff", "subunit", "modifiers", "index"
 )
-"""What a recipe depends on: everything but where a record lies and what it says."""
+"""What a record says of itself, and a recipe depends on: everything but where it lies and what its data say."""
 
 _recipes: Final[dict[tuple[Any, ...], Recipe]] = {}
 
@@ -157,7 +157,7 @@ def interpret(records: Sequence[Record], status: Status | None, profile: Profile
 def _known_recipe(records: Sequence[Record], profile: Profile | None) -> Recipe:
     """The same as `recipe_of`, worked out once for all telegrams whose records say the same of themselves."""
     # A recipe holds its profile, so that no other one can have the same identity meanwhile.
-    key = (id(profile), *map(_ALL_BUT_DATA, records))
+    key = (id(profile), *map(all_but_data, records))
     recipe = _recipes.get(key)
     if recipe is None:
         if len(_recipes) >= RECIPES:

@@ -76,7 +76,8 @@ def _form(arguments: Namespace) -> Callable[[Telegram, Pasted], None]:
         # Only what was given as an argument is pasted; lines of standard input are a capture.
         named = bool(arguments.telegrams)
         return lambda telegram, pasted: output.data(_with_kind(telegram_json(telegram), pasted if named else None))
-    text = explain if arguments.explain else summary
+    width = output.width()
+    text = (lambda telegram: explain(telegram, width)) if arguments.explain else summary
     return lambda telegram, _: output.data(
         output.coloured(text(telegram), telegram.outcome, telegram.outcome.replace("_", " "))
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import io
 import os
+import shutil
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -114,6 +115,11 @@ def end_line() -> None:
     if sys.stderr.isatty():
         sys.stderr.write("\n")
         sys.stderr.flush()
+
+
+def width() -> int | None:
+    """Return how many columns the terminal has that data are written to; None when it is no terminal."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 
 def coloured(text: str, outcome: Outcome, word: str) -> str:

@@ -4,24 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from fieldtool.export.explain_layout import Layout
 from fieldtool.export.lines import ALARM_GLYPH, RUNG_GLYPHS, measured_text, meter_text, outcome_text, sender_text
 from protocols.lorawan.facts import LorawanFacts
 from protocols.model import Finding, Reading, Record, Span, Status, Telegram
 from protocols.plausibility.findings import NEXT
 from protocols.text import safe_text
 
-BYTES_A_LINE = 12
-_HEX_WIDTH = 3 * BYTES_A_LINE - 1
-_NAME_WIDTH = 16
 _MARKS = {"as received": " ", "decrypted": "*", "encrypted": "#"}
 """What stands before the bytes of a leaf."""
 
 _ENCRYPTED_LAYER = "encrypted"
 
 
-def explain(telegram: Telegram) -> str:
-    """Return the explanation as text of many lines, safe to print whatever the telegram holds."""
-    return "\n".join(_lines(telegram))
+def explain(telegram: Telegram, width: int | None = None) -> str:
+    """Return the explanation as text of many lines, safe to print whatever the telegram holds.
+
+    `width` is that of the terminal: what is longer goes on below, and nothing is left out. Without it lines are as long
+    as what they say, one line a field of up to twelve bytes.
+    """
+    names = (len(safe_text(span.name)) for layer in telegram.layers for span in layer.spans(telegram.plain))
+    return "\n".join(_lines(telegram, Layout.of(width, max(names, default=0))))
 
 
 def summary(telegram: Telegram) -> str:
@@ -43,28 +46,29 @@ def summary(telegram: Telegram) -> str:
     return "\n".join(lines)
 
 
-def _lines(telegram: Telegram) -> Iterator[str]:
-    yield _headline(telegram)
+def _lines(telegram: Telegram, layout: Layout) -> Iterator[str]:
+    yield from layout.hang("", _headline(telegram))
     if telegram.problem is not None:
-        yield f"  {safe_text(telegram.problem)}"
+        yield from layout.hang("  ", safe_text(telegram.problem))
     yield ""
     yield "verdict"
     for step in telegram.verdict:
         detail = safe_text(step.detail) or step.state.replace("_", " ")
-        yield f"  {RUNG_GLYPHS[step.state]} {step.rung:13}{detail}".rstrip()
+        yield from layout.hang(f"  {RUNG_GLYPHS[step.state]} {step.rung:13}", detail)
         if step.next is not None:
-            yield f"  {'':15}next: {safe_text(step.next)}"
+            yield from layout.hang(f"  {'':15}next: ", safe_text(step.next))
     for note in telegram.notes:
-        yield f"  ! {'note':13}{safe_text(note)}"
+        yield from layout.hang(f"  ! {'note':13}", safe_text(note))
     for finding in telegram.findings:
-        yield f"  {_finding_mark(finding)} {'finding':13}{_finding(finding)}"
+        yield from layout.hang(f"  {_finding_mark(finding)} {'finding':13}", _finding(finding))
     if telegram.readings:
         yield ""
         yield f"readings{f' ({safe_text(telegram.profile)})' if telegram.profile else ''}"
-        yield from map(_reading, telegram.readings)
+        for reading in telegram.readings:
+            yield from layout.hang(*_reading_parts(reading))
     yield ""
-    yield f"bytes ({len(telegram.data)}; * decrypted, # still encrypted)"
-    yield from _tree(telegram)
+    yield from layout.hang("", f"bytes ({len(telegram.data)}; * decrypted, # still encrypted)")
+    yield from _tree(telegram, layout)
 
 
 def _headline(telegram: Telegram) -> str:
@@ -104,6 +108,11 @@ def _finding_mark(finding: Finding) -> str:
 
 
 def _reading(reading: Reading) -> str:
+    return "".join(_reading_parts(reading))
+
+
+def _reading_parts(reading: Reading) -> tuple[str, str]:
+    """Name, and value with what sets it apart."""
     place = [
         f"{word} {number}"
         for word, number in (("storage", reading.storage), ("tariff", reading.tariff), ("subunit", reading.subunit))
@@ -112,10 +121,10 @@ def _reading(reading: Reading) -> str:
     if reading.function != "instantaneous":
         place.insert(0, str(reading.function))
     detail = f"  ({', '.join(place)})" if place else ""
-    return f"  {safe_text(reading.name):31} {measured_text(reading)}{detail}"
+    return f"  {safe_text(reading.name):31} ", f"{measured_text(reading)}{detail}"
 
 
-def _tree(telegram: Telegram) -> Iterator[str]:
+def _tree(telegram: Telegram, layout: Layout) -> Iterator[str]:
     decrypted = _decrypted_region(telegram)
     record: int | None = None
     for layer in telegram.layers:
@@ -125,23 +134,26 @@ def _tree(telegram: Telegram) -> Iterator[str]:
         yield f"  {safe_text(layer.name)}"
         for span in spans:
             if span.record is not None and span.record != record:
-                yield f"    record {span.record}{_record_title(telegram.records, span.record)}"
+                yield from layout.hang("    ", f"record {span.record}{_record_title(telegram.records, span.record)}")
             record = span.record
-            yield from _leaf(telegram, span, decrypted)
+            yield from _leaf(telegram, span, decrypted, layout)
 
 
-def _leaf(telegram: Telegram, span: Span, decrypted: range) -> Iterator[str]:
+def _leaf(telegram: Telegram, span: Span, decrypted: range, layout: Layout) -> Iterator[str]:
     indent = "      " if span.record is not None else "    "
     if span.layer == _ENCRYPTED_LAYER:
         mark = _MARKS["encrypted"]
     else:
         mark = _MARKS["decrypted" if span.start in decrypted else "as received"]
-    clause = f"  [{safe_text(span.clause)}]" if span.clause else ""
-    meaning = f"{safe_text(span.name):{_NAME_WIDTH - 1}} {safe_text(span.meaning)}{clause}"
-    for start in range(span.start, span.end, BYTES_A_LINE):
-        run = telegram.plain[start : min(start + BYTES_A_LINE, span.end)].hex(" ").upper()
-        text = meaning if start == span.start else ""
-        yield f"{indent}{start:04X} {mark}{run:{_HEX_WIDTH + 6 - len(indent)}}  {text}".rstrip()
+    clause = layout.whole(f"[{safe_text(span.clause)}]") if span.clause else ""
+    heads = []
+    for start in range(span.start, span.end, layout.bytes_a_line):
+        run = telegram.plain[start : min(start + layout.bytes_a_line, span.end)].hex(" ").upper()
+        name = safe_text(span.name) if start == span.start else ""
+        heads.append(
+            f"{indent}{start:04X} {mark}{run:{layout.hex_width + 6 - len(indent)}}  {name:{layout.name_width}} "
+        )
+    yield from layout.beside(heads, f"{safe_text(span.meaning)}  {clause}")
 
 
 def _record_title(records: tuple[Record, ...], index: int) -> str:

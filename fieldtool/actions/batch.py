@@ -178,6 +178,7 @@ class ActionBatch:
 
     def _attempted(self, row: BatchRow) -> RowResult:
         plan: ActionPlan | None = None
+        outcome: ActionOutcome | None = None
         if (change := self._open_change(row.meter)) is not None:
             return self._end(row, RowState.KEY_OPEN, KEY_NOT_KNOWN, recover_hint(change.address), ExitCode.KEYSTORE)
         try:
@@ -186,13 +187,15 @@ class ActionBatch:
                 plan = service.plan(self._action.name, row.meter, row.wish.arguments)
                 outcome = service.execute(plan)
         except KeyboardInterrupt:
+            if outcome is not None:
+                # It was the link that was being closed.
+                self._ended = _End(f"the list was stopped behind meter {row.meter}", ExitCode.INTERRUPTED)
+                return _as_told(row, outcome)
             left = ("nothing was done", "") if plan is None else service.left_open(plan)
             return self._end(row, RowState.INTERRUPTED, *left, ExitCode.INTERRUPTED)
         except (FieldToolError, KeystoreError) as error:
             return self._failure(row, error)
-        if outcome.problem:
-            return RowResult(row, RowState.DIFFERS, outcome, outcome.problem, "read the meter out, and try again")
-        return RowResult(row, RowState.DONE, outcome)
+        return _as_told(row, outcome)
 
     def _opened(self, row: BatchRow) -> FieldLink:
         with Attempt(self._vault, self._clock, self._action.name, row.meter, self._parameter(row)).noted():
@@ -251,3 +254,10 @@ class ActionBatch:
         maker = filed.pop()
         same = (one for one in sorted(allowed) if manufacturer_fit(maker, one) <= ManufacturerFit.SAME_HOUSE)
         return next(same, maker)
+
+
+def _as_told(row: BatchRow, outcome: ActionOutcome) -> RowResult:
+    """Return what became of a row that the meter has done."""
+    if outcome.problem:
+        return RowResult(row, RowState.DIFFERS, outcome, outcome.problem, "read the meter out, and try again")
+    return RowResult(row, RowState.DONE, outcome)

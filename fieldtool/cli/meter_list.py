@@ -6,7 +6,7 @@ from argparse import Namespace
 from collections.abc import Sequence
 
 from fieldtool import enrolment
-from fieldtool.actions.batch import ActionBatch, BatchRow, RowResult, RowState
+from fieldtool.actions.batch import FINE, ActionBatch, BatchRow, RowResult, RowState
 from fieldtool.actions.links import FieldLink, LinkContext, MeterChoice, link_url, open_link, parse_meter
 from fieldtool.actions.plan import PRIMARY_ADDRESS, wish_for
 from fieldtool.actions.wired_link import OPTICAL
@@ -54,12 +54,13 @@ def act_on_list(arguments: Namespace, rows: Sequence[BatchRow], vault: Vault) ->
     context = LinkContext(vault.keys_for, output.meanwhile, enrolment.now)
 
     def open_to(row: BatchRow) -> FieldLink:
+        output.meanwhile(f"{rows.index(row) + 1} of {len(rows)}: meter {row.meter}")
         return open_link(row.at, row.meter, context)
 
     action = level_table().actions[arguments.action]
     batch = ActionBatch(vault, action, open_to, lambda: enrolment.now(), again=arguments.again)
     standing = batch.standing()
-    teller = _Teller(arguments, standing, any(row.label for row in rows))
+    teller = _Teller(arguments, standing, max(len(row.label) for row in rows))
     open_rows = [row for row in rows if batch.before(row) is None]
     _announce(arguments, rows, open_rows, standing)
     refused = batch.check(open_rows, dry_run=arguments.dry_run)
@@ -69,24 +70,28 @@ def act_on_list(arguments: Namespace, rows: Sequence[BatchRow], vault: Vault) ->
         for row in rows:
             teller.tell(batch.before(row) or RowResult(row, RowState.PLANNED))
     elif not open_rows or confirmed(_question(arguments, open_rows), yes=arguments.yes or not action.writes):
-        for position, row in enumerate(rows, 1):
-            output.meanwhile(f"{position} of {len(rows)}: meter {row.meter}")
-            teller.tell(batch.do(row))
+        for row in rows:
+            result = batch.do(row)
+            if result.state is RowState.INTERRUPTED:
+                output.end_line()
+            teller.tell(result)
     else:
         output.talk("nothing was written")
         return ExitCode.SOME_FAILED
     output.talk(states_text(teller.told))
+    if any(one.state not in FINE for one in teller.told):
+        output.talk("the same command goes on with what is not done")
     return batch.exit_code
 
 
 class _Teller:
     """Prints the result of each row, and keeps it for the sum at the end."""
 
-    def __init__(self, arguments: Namespace, standing: Standing, has_labels: bool) -> None:
+    def __init__(self, arguments: Namespace, standing: Standing, label_width: int) -> None:
         self.told: list[RowResult] = []
         self._json = arguments.json
         self._standing = standing
-        self._has_labels = has_labels
+        self._label_width = label_width
 
     def tell(self, result: RowResult) -> None:
         """Print a row at once: what is done must be known even if the next meter never answers."""
@@ -95,7 +100,7 @@ class _Teller:
         if self._json:
             output.data(row_facts(result, self._standing, now), flush=True)
             return
-        for line in row_lines(result, now, with_label=self._has_labels):
+        for line in row_lines(result, now, label_width=self._label_width):
             output.data(line, flush=True)
 
 

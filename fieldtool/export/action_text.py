@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from fieldtool.actions.plan import CHANGE_KEY, ActionOutcome, ActionPlan
 from fieldtool.actions.read_out import ReadOut
 from fieldtool.export.lines import reading_text, telegram_line
@@ -12,12 +10,6 @@ from keystore.certificates.standing import Standing
 from protocols.actions.table import FORMS
 from protocols.plural import counted
 from protocols.text import safe_text
-
-_SHOWN: Final = {
-    True: "confirmed by the read-out",
-    False: "NOT confirmed: the read-out differs",
-    None: "not shown by the read-out",
-}
 
 
 def actions_help() -> str:
@@ -109,20 +101,20 @@ def plan_facts(plan: ActionPlan) -> dict[str, object]:
 
 def outcome_lines(outcome: ActionOutcome) -> list[str]:
     """Return what became of an action, a line each."""
-    lines = [safe_text(f"done: {done_text(outcome)}", 600)]
+    plan = outcome.plan
+    parameter = f": {plan.parameter}" if plan.parameter else ""
+    shown = {
+        True: "confirmed by the read-out",
+        False: "NOT confirmed: the read-out differs",
+        None: "not shown by the read-out",
+    }
+    how = "" if plan.action.name == CHANGE_KEY or not plan.action.writes else f", {shown[outcome.matches]}"
+    lines = [safe_text(f"done: {plan.action.text}{parameter}{how}", 600)]
     if outcome.after:
         lines.append(f"{'now':12}{safe_text(outcome.after)}")
     if outcome.reconfigurations_left is not None:
         lines.append(f"{'left':12}{counted(outcome.reconfigurations_left, 'reconfiguration')}")
     return [*lines, *event_lines(outcome), *outcome.notes]
-
-
-def done_text(outcome: ActionOutcome) -> str:
-    """Return what was done, and whether the read-out shows it: `set the clock: ..., confirmed by the read-out`."""
-    plan = outcome.plan
-    parameter = f": {plan.parameter}" if plan.parameter else ""
-    how = "" if plan.action.name == CHANGE_KEY or not plan.action.writes else f", {_SHOWN[outcome.matches]}"
-    return f"{plan.action.text}{parameter}{how}"
 
 
 def event_lines(outcome: ActionOutcome) -> list[str]:

@@ -9,26 +9,30 @@ from datetime import datetime
 from typing import Final
 
 from fieldtool.actions.batch import FINE, BatchRow, RowResult, RowState
-from fieldtool.actions.plan import CHANGE_KEY, ActionOutcome
-from fieldtool.export.action_text import done_text, event_lines, outcome_facts
+from fieldtool.actions.plan import ActionOutcome
+from fieldtool.export.action_text import event_lines, outcome_facts
 from keystore.certificates.levels import level_table
 from keystore.certificates.standing import Standing
 from protocols.plural import counted
 from protocols.text import safe_text
 
 _QUIET: Final = frozenset({RowState.DONE_BEFORE, RowState.PLANNED, RowState.NOT_DONE})
+_READ_BACK: Final = {True: "read back", False: "read back, and different", None: "not shown by the read-out"}
 _EVENT_INDENT: Final = "    "
+LABEL_WIDTH: Final = 24
+FEW_LEFT: Final = 5
+"""Reconfigurations from which on it is told how many a meter has left."""
 
 
-def row_lines(result: RowResult, now: datetime, *, with_label: bool) -> list[str]:
+def row_lines(result: RowResult, now: datetime, *, label_width: int) -> list[str]:
     """Return what became of a row: one line, and behind it the meter's own log where that was asked for."""
-    row, outcome = result.row, result.outcome
+    row, outcome, width = result.row, result.outcome, min(label_width, LABEL_WIDTH)
     name = str(row.meter) if outcome is None else f"{outcome.plan.meter.manufacturer} {outcome.plan.meter.number}"
     sign = "·" if result.state in _QUIET else "✓" if result.state in FINE else "✗"
     cells = (
         f"{sign} {_words(result.state):11}",
         f"{safe_text(name):12}",
-        f"{safe_text(row.label, 24):24}" if with_label else "",
+        f"{safe_text(row.label, width):{width}}" if width else "",
         safe_text(_told(result, now), 600),
     )
     lines = ["  ".join(cell for cell in cells if cell).rstrip()]
@@ -70,8 +74,7 @@ def _told(result: RowResult, now: datetime) -> str:
     row = result.row
     if result.outcome is not None:
         return "; ".join(part for part in (_outcome_text(result.outcome), result.why, result.hint) if part)
-    parameter = row.wish.shown(now)
-    what = f"{row.wish.action.text}{f': {parameter}' if parameter else ''}"
+    what = f"{row.wish.action.name} {row.wish.shown(now)}".strip()
     parts = (what, result.why) if result.state in _QUIET - {RowState.NOT_DONE} else (result.why, result.hint)
     return "; ".join(part for part in parts if part)
 
@@ -79,8 +82,9 @@ def _told(result: RowResult, now: datetime) -> str:
 def _outcome_text(outcome: ActionOutcome) -> str:
     plan, left = outcome.plan, outcome.reconfigurations_left
     parts = (
-        outcome.after if plan.action.name == CHANGE_KEY and outcome.after else done_text(outcome),
-        "" if left is None else f"{counted(left, 'reconfiguration')} left",
+        outcome.after if plan.wish.changes_key else f"{plan.action.name} {plan.parameter}".strip(),
+        _READ_BACK[outcome.matches] if plan.action.writes and not plan.wish.changes_key else "",
+        "" if left is None or left > FEW_LEFT else f"{counted(left, 'reconfiguration')} left",
         *outcome.notes,
         *plan.notes,
     )

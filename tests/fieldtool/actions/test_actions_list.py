@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from fieldtool.actions.session import Evidence, GuardedSession, OpenSession
+from fieldtool.actions.wired_link import WiredLink
 from keystore.certificates.grant import Scope
 from keystore.certificates.standing import Standing
 from keystore.model import KeyRecord, Provenance
@@ -133,10 +134,7 @@ def test_all_meters_of_a_list_are_set_up_and_read_back(street: Street) -> None:
     street.enrol("commissioner")
     ran = street.meters("pulse-value", "--set", "10", "--yes")
     assert street.pulses() == [10] * 4
-    assert ran.lines[0] == (
-        "✓ done         SIM 10002345  flat 1                    "
-        "set the pulse value: 10 l, confirmed by the read-out; 19 reconfigurations left"
-    )
+    assert ran.lines[0] == "✓ done         SIM 10002345  flat 1  pulse-value 10 l; read back"
     assert len(ran.lines) == 4
     assert "list        street.csv: 4 meters" in ran.err
     assert "4 meters: 4 done" in ran.err
@@ -193,6 +191,24 @@ def test_a_list_that_is_continued_skips_what_the_log_has_as_done(
     assert ran.lines[0].startswith("· done before  SIM 10002345  flat 1")
     assert "done 2026-11-20 08:00 UTC" in ran.lines[0]
     assert street.states("pulse-value", "--set", "10", "--again") == ["done"] * 4
+
+
+def test_who_interrupts_behind_a_meter_is_told_that_it_was_done(
+    street: Street, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    street.enrol("commissioner")
+    honest = WiredLink.close
+
+    def close(self: WiredLink) -> None:
+        honest(self)
+        monkeypatch.setattr(WiredLink, "close", honest)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(WiredLink, "close", close)
+    ran = street.meters("pulse-value", "--set", "10", "--yes", code=130)
+    assert [line.split("  ")[0] for line in ran.lines] == ["✓ done", *["· not done"] * 3]
+    assert "the list was stopped behind meter SIM 10002345" in ran.lines[1]
+    assert ran.err.endswith("4 meters: 1 done, 3 not done\nthe same command goes on with what is not done\n")
 
 
 def test_what_was_done_before_is_only_the_newest_value(street: Street) -> None:
@@ -299,6 +315,22 @@ def test_a_meter_that_refuses_the_level_ends_the_list(street: Street, monkeypatc
     assert street.events() == [1, 0, 0, 0]
 
 
+def test_a_certificate_that_expires_on_the_way_ends_the_list(street: Street, monkeypatch: pytest.MonkeyPatch) -> None:
+    street.enrol("commissioner")
+    honest = WiredLink.close
+
+    def close(self: WiredLink) -> None:
+        honest(self)
+        monkeypatch.setattr(WiredLink, "close", honest)
+        street.clock.pass_by(timedelta(days=1200))
+
+    monkeypatch.setattr(WiredLink, "close", close)
+    rows = street.rows("pulse-value", "--set", "10", code=4)
+    assert [row["state"] for row in rows] == ["done", "not_covered", "not_done", "not_done"]
+    assert "level Commissioner or Service is needed" in rows[1]["problem"]
+    assert street.pulses() == [10, 1, 1, 1]
+
+
 def test_a_meter_that_cannot_is_passed_over(street: Street) -> None:
     street.enrol("commissioner")
     lock = street.locks[NUMBERS[0]]
@@ -334,7 +366,7 @@ def test_each_meter_may_have_its_own_value(street: Street) -> None:
     ran = street.meters("customer-number", "--yes")
     assert [street.locks[number].state.customer_number for number in NUMBERS[:2]] == ["K-1", "K-2"]
     assert "new         2 different values, as listed" in ran.err
-    assert "write the customer number: K-2, confirmed" in ran.lines[1]
+    assert "customer-number K-2; read back" in ran.lines[1]
 
 
 def test_keys_are_changed_one_by_one_and_never_shown(street: Street) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import IntEnum
-from typing import Final
+from typing import Final, NamedTuple
 
 from fieldtool.pipeline.main_reading import main_reading
 from fieldtool.pipeline.reception import Sender, sender_of
@@ -40,6 +40,9 @@ class _Weight(IntEnum):
     DOUBTED = 2
     UNSUPPORTED = 3
     TELLS = 4
+
+
+_WEIGHTS: Final = {Outcome.DAMAGED: _Weight.DAMAGED, Outcome.UNSUPPORTED: _Weight.UNSUPPORTED}
 
 
 class _Worth(IntEnum):
@@ -88,40 +91,39 @@ class _Kind:
         return cls(plan, numbers_of(template.layers), _has_total(template), template.message or "")
 
 
-@dataclass(frozen=True, slots=True)
-class _Seen:
-    """A telegram in full, or what a plan read of it, and what was found implausible."""
+class _Seen(NamedTuple):
+    """A telegram in full, or what a plan read of it, with what was found implausible and how much it tells."""
 
     what: Telegram | Sighting
     findings: tuple[Finding, ...]
-    has_total: bool
+    weight: _Weight
+    worth: _Worth | None
 
-    @property
-    def is_doubted(self) -> bool:
-        """Whether somebody else may have sent it."""
-        return any(finding.kind is FindingKind.POSSIBLE_REPLAY for finding in self.findings)
-
-    @property
-    def weight(self) -> _Weight:
-        outcome = self.what.outcome
-        if outcome is Outcome.DAMAGED:
-            return _Weight.DAMAGED
-        if outcome is Outcome.OK and not _has_readings(self.what):
-            return _Weight.NO_READINGS
-        if self.is_doubted:
-            return _Weight.DOUBTED
-        return _Weight.UNSUPPORTED if outcome is Outcome.UNSUPPORTED else _Weight.TELLS
-
-    @property
-    def worth(self) -> _Worth:
-        if self.is_doubted:
-            return _Worth.DOUBTED
-        return _Worth.TOTAL if self.has_total else _Worth.READINGS
+    @classmethod
+    def of(cls, what: Telegram | Sighting, findings: tuple[Finding, ...], *, has_total: bool) -> _Seen:
+        """Weigh it; `worth` is None where it has no readings."""
+        outcome = what.outcome
+        # Somebody else may have sent what was sent before.
+        doubted = bool(findings) and any(finding.kind is FindingKind.POSSIBLE_REPLAY for finding in findings)
+        if outcome is not Outcome.OK:
+            weight = _WEIGHTS.get(outcome, _Weight.TELLS)
+            return cls(what, findings, min(weight, _Weight.DOUBTED) if doubted else weight, None)
+        if not has_total and not _has_readings(what):
+            return cls(what, findings, _Weight.NO_READINGS, None)
+        if doubted:
+            return cls(what, findings, _Weight.DOUBTED, _Worth.DOUBTED)
+        return cls(what, findings, _Weight.TELLS, _Worth.TOTAL if has_total else _Worth.READINGS)
 
     def is_later(self, than: _Seen) -> bool:
         """Whether it is the newer one; without times, the one that is read later is."""
         at, before = self.what.frame.at, than.what.frame.at
         return at is None or before is None or at >= before
+
+    def is_worth_more(self, than: _Seen) -> bool:
+        """Whether readings are rather taken from this one."""
+        if self.worth is None or than.worth is None:
+            return than.worth is None
+        return self.worth > than.worth or (self.worth == than.worth and self.is_later(than))
 
 
 @dataclass(slots=True)
@@ -152,7 +154,7 @@ class _Meter:
             self.log.strength(frame.rssi_dbm)
         if outcome is not Outcome.OK:
             self.not_read[outcome] += 1
-        elif _has_readings(seen.what) and (self.read is None or _comes_before(seen, self.read, seen.worth)):
+        elif seen.worth is not None and (self.read is None or seen.is_worth_more(self.read)):
             self.read = seen
         for finding in seen.findings:
             self.findings[finding.kind] += 1
@@ -202,7 +204,7 @@ class HeardMeters:
         if sender is None:
             self.without_address += 1
             return
-        one = _Seen(seen, findings, kind.has_total if kind is not None else _total_in(seen))
+        one = _Seen.of(seen, findings, has_total=kind.has_total if kind is not None else _total_in(seen))
         meter = self._meters.get(sender)
         if meter is None:
             meter = self._meters[sender] = _Meter(one)
@@ -267,11 +269,6 @@ def _log(log: Log, seen: Telegram | Sighting, at_s: float | None, kind: _Kind | 
 
 def _has_readings(seen: Telegram | Sighting) -> bool:
     return bool(seen.plan.plan.recipe.readings if isinstance(seen, Sighting) else seen.readings)
-
-
-def _comes_before(seen: _Seen, other: _Seen, worth: _Worth) -> bool:
-    """Whether readings are rather taken from this one than from the one that they were taken from so far."""
-    return worth > other.worth or (worth == other.worth and seen.is_later(other))
 
 
 def _total_in(seen: Telegram | Sighting) -> bool:

@@ -52,7 +52,7 @@ _EDGES = 4
 
 
 class StatusBar(Widget):
-    """Two lines, or one where the terminal is wide enough for all of it."""
+    """Two lines, or one where the terminal is wide enough for all of it; one more for why a receiver was lost."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {f"status--{name}" for name in _STYLES}
 
@@ -67,27 +67,55 @@ class StatusBar(Widget):
         seen = (session.reception.counters, tuple(session.sources()), session.keystore())
         if seen != self._seen:
             self._seen = seen
+            self._make_room()
             self.refresh()
 
     def on_mount(self) -> None:
         """Show the state from the first moment on."""
         self.pull()
 
-    def render(self) -> Text:
-        """Sources left, keystore right, the counters between or below them."""
+    def on_resize(self) -> None:
+        """See whether there is room for reasons now."""
+        self._make_room()
+
+    def _make_room(self) -> None:
+        """Take a line for reasons where they have no room beside the receivers."""
+        self.set_class(bool(self._reasons(self._parts())), "-reasons")
+
+    def _parts(self) -> tuple[list[Cell], list[Cell], list[Cell]]:
+        """Receivers, counts and keystore, as they fit."""
         if self._seen is None:
-            return Text()
+            return [], [], []
         counters, sources, keystore = self._seen
         right: list[Cell] = [("keystore ", "muted"), (safe_text(keystore), "plain")]
         width = self.size.width
-        if self.size.height == 1:
-            room = width - _width(right) - _EDGES
-            counts = _first_fitting(_count_forms(counters), room - _width(_source_forms(sources)[0]))
-            left = _first_fitting(_source_forms(sources), room - _width(counts))
-            return self._text(_spread(left, counts, right, width))
-        left = _first_fitting(_source_forms(sources), width - _width(right) - _EDGES)
-        counts = _cut(_first_fitting(_count_forms(counters), width), width)
-        return self._text([*_spread(left, [], right, width), ("\n", "plain"), *counts])
+        if not self.screen.has_class("-broad"):
+            left = _first_fitting(_source_forms(sources), width - _width(right) - _EDGES)
+            return left, _cut(_first_fitting(_count_forms(counters), width), width), right
+        room = width - _width(right) - _EDGES
+        counts = _first_fitting(_count_forms(counters), room - _width(_source_forms(sources)[0]))
+        return _first_fitting(_source_forms(sources), room - _width(counts)), counts, right
+
+    def _reasons(self, parts: tuple[list[Cell], list[Cell], list[Cell]]) -> list[Cell]:
+        """Why receivers were lost and what to do, where `parts` do not say it; as much as fits."""
+        troubled = (
+            [source for source in self._seen[1] if source.state in _EXPLAINED and source.detail] if self._seen else []
+        )
+        shown = "".join(text for text, _ in parts[0])
+        if all(f": {safe_text(source.detail)}" in shown for source in troubled):
+            return []
+        return _cut(_first_fitting(_reason_forms(troubled), self.size.width), self.size.width)
+
+    def render(self) -> Text:
+        """Sources left, keystore right, reasons below them, the counters between or at the bottom."""
+        parts = self._parts()
+        left, counts, right = parts
+        width, below = self.size.width, [("\n", "plain")]
+        reasons = self._reasons(parts) if self.has_class("-reasons") else []
+        told: list[Cell] = [*below, *reasons] if reasons else []
+        if self.screen.has_class("-broad"):
+            return self._text([*_spread(left, counts, right, width), *told])
+        return self._text([*_spread(left, [], right, width), *told, *below, *counts])
 
     def _text(self, cells: Sequence[Cell]) -> Text:
         text = Text(no_wrap=True, end="")
@@ -113,6 +141,21 @@ def _source_forms(sources: Sequence[SourceEvent]) -> list[list[Cell]]:
         _source_cells(whole, _WORKING),
         _source_cells(troubles_first, _WORKING),
     ]
+
+
+def _reason_forms(troubled: Sequence[SourceEvent]) -> list[list[Cell]]:
+    """The reasons of all with what to do, then without, then those of the first alone."""
+    why = [_reason(source) for source in troubled]
+    how = [f"; {safe_text(source.hint)}" if source.hint else "" for source in troubled]
+    full = [f"{reason}{hint}" for reason, hint in zip(why, how, strict=True)]
+    forms = (full, why, full[:1], why[:1])
+    return [[(_SEPARATOR.join(texts), "bad")] for texts in forms]
+
+
+def _reason(source: SourceEvent) -> str:
+    """What happened, and to which receiver where that is not said."""
+    told = source.source.split(" ")[-1] in source.detail
+    return safe_text(source.detail if told else f"{source.source}: {source.detail}")
 
 
 def _briefly(sources: Sequence[SourceEvent]) -> list[tuple[SourceEvent, str]]:

@@ -11,7 +11,8 @@ from fieldtool.pipeline.reception import Counters, Reception
 from fieldtool.sources.events import SourceEvent, SourceState
 from fieldtool.tui.app import FieldToolApp
 from fieldtool.tui.session import Session
-from tests.fieldtool.tui.tui_scenes import NOW, run_app, screen_lines, until
+from fieldtool.tui.status_bar import StatusBar
+from tests.fieldtool.tui.tui_scenes import NOW, run_app, screen_lines, screen_text, until
 
 LOCKS = "unlocked, locks in 10 min"
 BUSY = Counters(
@@ -36,8 +37,9 @@ def bottom_of(counters: Counters, width: int, sources: tuple[SourceEvent, ...] =
     seen: list[str] = []
 
     async def steps(app: FieldToolApp, pilot: Pilot[None]) -> None:
-        await until(pilot, lambda: "received" in screen_lines(app)[-2])
-        seen.extend(screen_lines(app)[-3:-1])
+        await until(pilot, lambda: "received" in screen_text(app))
+        place = app.screen.query_one(StatusBar).region
+        seen.extend(screen_lines(app)[place.y : place.bottom])
 
     run_app(Session(_Counted(counters), lambda: sources, lambda: LOCKS, lambda: NOW), steps, (width, 24))
     return "\n".join(seen)
@@ -72,9 +74,56 @@ def test_a_second_receiver_that_is_lost_is_seen_at_every_width(width: int) -> No
     assert "ttyUSB1 lost" in shown
 
 
-def test_what_happened_to_a_receiver_is_told_where_there_is_room() -> None:
-    assert "○ im871a /dev/ttyUSB1 lost: unplugged" in bottom_of(BUSY, 120, TWO)
-    assert "unplugged" not in bottom_of(BUSY, 60, TWO)
+LOST = SourceEvent("im871a /dev/ttyUSB0", SourceState.LOST, "/dev/ttyUSB0: the connection was lost", NOW, "plug it in")
+
+
+@pytest.mark.parametrize("width", [60, 80, 120, 160, 200])
+def test_what_happened_to_a_receiver_is_told_at_every_width(width: int) -> None:
+    shown = bottom_of(BUSY, width, (LOST,))
+    assert "the connection was lost" in shown
+    assert "dropped 612" in shown
+    assert shown.count("the connection was lost") == 1
+
+
+def test_where_there_is_room_the_reason_stands_beside_the_receiver() -> None:
+    shown = bottom_of(BUSY, 120, TWO).splitlines()
+    assert len(shown) == 2
+    assert "○ im871a /dev/ttyUSB1 lost: unplugged" in shown[0]
+
+
+def test_where_there_is_none_it_has_a_line_of_its_own_with_what_to_do() -> None:
+    shown = bottom_of(BUSY, 80, (LOST,)).splitlines()
+    assert len(shown) == 3
+    assert shown[0].split()[:4] == ["○", "im871a", "/dev/ttyUSB0", "lost"]
+    assert shown[1].strip() == "/dev/ttyUSB0: the connection was lost; plug it in"
+    assert "dropped 612" in shown[2]
+
+
+def test_a_reason_names_its_receiver_and_the_first_of_many_is_cut() -> None:
+    why = "the broker closed the connection because somebody else has the same name"
+    many = tuple(replace(LOST, source=f"mqtt broker-{number}", detail=why) for number in range(3))
+    shown = bottom_of(BUSY, 80, many).splitlines()
+    assert shown[1].strip().startswith("mqtt broker-0: the broker closed")
+    assert shown[1].rstrip().endswith("…")
+    assert len(shown[1]) <= 80
+
+
+def test_the_line_goes_when_the_receiver_is_back() -> None:
+    sources: list[SourceEvent] = [LOST]
+
+    async def steps(app: FieldToolApp, pilot: Pilot[None]) -> None:
+        bar = app.screen.query_one(StatusBar)
+        await until(pilot, lambda: bar.size.height == 3)
+        sources[:] = TWO[:1]
+        await until(pilot, lambda: bar.size.height == 2)
+        sources[:] = [LOST]
+        await until(pilot, lambda: "the connection was lost" in screen_text(app))
+        await pilot.resize_terminal(200, 24)
+        await until(pilot, lambda: bar.size.height == 1 and "the connection was lost" in screen_text(app))
+        await pilot.resize_terminal(80, 24)
+        await until(pilot, lambda: bar.size.height == 3)
+
+    run_app(Session(_Counted(BUSY), lambda: tuple(sources), lambda: LOCKS, lambda: NOW), steps)
 
 
 def test_a_recording_is_shown_beside_the_receiver() -> None:

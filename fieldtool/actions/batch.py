@@ -71,13 +71,14 @@ class BatchRow:
 
 @dataclass(frozen=True, slots=True)
 class RowResult:
-    """What became of a row: `why` it is not done, or when it was, and what to do about it (`hint`)."""
+    """What became of a row: `why` it is not done, and what to do about it (`hint`); `at` is when it was done before."""
 
     row: BatchRow
     state: RowState
     outcome: ActionOutcome | None = None
     why: str = ""
     hint: str = ""
+    at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,8 +147,7 @@ class ActionBatch:
         found = [done for maker, done in by_maker.items() if row.meter.manufacturer in (None, maker)]
         if len(found) != 1 or not self._is_same(row, found[0]):
             return None
-        why = f"done {found[0].at:%Y-%m-%d %H:%M} UTC"
-        return RowResult(row, RowState.DONE_BEFORE, why=why, hint="--again does it anyway")
+        return RowResult(row, RowState.DONE_BEFORE, hint="--again does it anyway", at=found[0].at)
 
     def do(self, row: BatchRow) -> RowResult:
         """Do the action with the meter of a row, unless it was done before, or the list or its link has ended."""
@@ -191,8 +191,10 @@ class ActionBatch:
                 # It was the link that was being closed.
                 self._ended = _End(f"the list was stopped behind meter {row.meter}", ExitCode.INTERRUPTED)
                 return _as_told(row, outcome)
-            left = ("nothing was done", "") if plan is None else service.left_open(plan)
-            return self._end(row, RowState.INTERRUPTED, *left, ExitCode.INTERRUPTED)
+            why, hint = ("nothing was done", "") if plan is None else service.left_open(plan)
+            is_open = self._open_change(row.meter) is not None
+            state = RowState.KEY_OPEN if is_open else RowState.INTERRUPTED
+            return self._end(row, state, f"interrupted; {why}", hint, ExitCode.INTERRUPTED)
         except (FieldToolError, KeystoreError) as error:
             return self._failure(row, error)
         return _as_told(row, outcome)

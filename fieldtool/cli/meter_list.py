@@ -72,15 +72,17 @@ def act_on_list(arguments: Namespace, rows: Sequence[BatchRow], vault: Vault) ->
     elif not open_rows or confirmed(_question(arguments, open_rows), yes=arguments.yes or not action.writes):
         for row in rows:
             result = batch.do(row)
-            if result.state is RowState.INTERRUPTED:
+            if batch.exit_code is ExitCode.INTERRUPTED and result.state is not RowState.NOT_DONE:
                 output.end_line()
             teller.tell(result)
     else:
         output.talk("nothing was written")
         return ExitCode.SOME_FAILED
     output.talk(states_text(teller.told))
-    if any(one.state not in FINE for one in teller.told):
-        output.talk("the same command goes on with what is not done")
+    states = {one.state for one in teller.told}
+    if not states <= FINE:
+        first = "once the key change is settled, " if RowState.KEY_OPEN in states else ""
+        output.talk(f"{first}the same command goes on with what is not done")
     return batch.exit_code
 
 

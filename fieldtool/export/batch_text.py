@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Final
 
 from fieldtool.actions.batch import FINE, BatchRow, RowResult, RowState
-from fieldtool.actions.plan import ActionOutcome
+from fieldtool.actions.plan import ActionOutcome, ActionPlan
 from fieldtool.export.action_text import event_lines, outcome_facts
 from keystore.certificates.levels import level_table
 from keystore.certificates.standing import Standing
@@ -54,6 +54,8 @@ def row_facts(result: RowResult, standing: Standing, now: datetime) -> str:
         "problem": None if result.state in FINE else result.why,
     }
     more = {"label": row.label or None, "line": row.line, "state": str(result.state), "hint": result.hint or None}
+    if result.at is not None:
+        more["done_at"] = f"{result.at:%Y-%m-%dT%H:%M:%SZ}"
     return json.dumps(facts | more)
 
 
@@ -74,21 +76,27 @@ def _told(result: RowResult, now: datetime) -> str:
     row = result.row
     if result.outcome is not None:
         return "; ".join(part for part in (_outcome_text(result.outcome), result.why, result.hint) if part)
+    when = "" if result.at is None else f"{result.at:%Y-%m-%d %H:%M} UTC"
     what = f"{row.wish.action.name} {row.wish.shown(now)}".strip()
-    parts = (what, result.why) if result.state in _QUIET - {RowState.NOT_DONE} else (result.why, result.hint)
+    parts = (what, when) if result.state in _QUIET - {RowState.NOT_DONE} else (result.why, result.hint)
     return "; ".join(part for part in parts if part)
 
 
 def _outcome_text(outcome: ActionOutcome) -> str:
     plan, left = outcome.plan, outcome.reconfigurations_left
+    done = (f"{plan.action.name} {plan.parameter}".strip(), _READ_BACK[outcome.matches] if plan.action.writes else "")
     parts = (
-        outcome.after if plan.wish.changes_key else f"{plan.action.name} {plan.parameter}".strip(),
-        _READ_BACK[outcome.matches] if plan.action.writes and not plan.wish.changes_key else "",
+        *((outcome.after.removeprefix(_meter_words(plan)),) if plan.wish.changes_key else done),
         "" if left is None or left > FEW_LEFT else f"{counted(left, 'reconfiguration')} left",
         *outcome.notes,
         *plan.notes,
     )
     return "; ".join(part for part in parts if part)
+
+
+def _meter_words(plan: ActionPlan) -> str:
+    """What a settled key change begins with; the line names the meter already."""
+    return f"meter {plan.meter.manufacturer} {plan.meter.number} "
 
 
 def _words(state: RowState) -> str:

@@ -20,7 +20,6 @@ from protocols.profiles.apply import Recipe, recipe_of
 from protocols.profiles.model import Profile, Where
 from protocols.wmbus.afl import AFL_HEADER, KI_SIZE, MCL_SIZE, MCR_SIZE, ML_SIZE, AuthenticationLayer
 from protocols.wmbus.ci import Content, Header
-from protocols.wmbus.control import DOWNLINK
 from protocols.wmbus.ell import ENCRYPTION_NONE, ExtendedLinkLayer
 from protocols.wmbus.link import BLOCK_B, HEADER_SIZE, LinkLayer
 from protocols.wmbus.security.cbc_derived import KDF_A, is_cmac, key_derivation
@@ -75,11 +74,11 @@ class Plan:
     `template` is the telegram that taught it. Of a frame of `size` bytes the first `start` are in the clear and
     compared under `clear_mask`; the rest, decrypted where `needs_key`, must match `layout`. `encrypted` is the length
     of the encrypted region of security modes 5 and 7, `ell_start` the offset of an extended link layer that encrypts;
-    only mode 7 has a `message`.
-    `access_at` and `status_at` are offsets of access number and status byte, `number_at` that of the identification
-    number in a long header. `order` is the record that each reading is read from; `as_recorded` says that no rule of
-    the profile changes what a record says. `may_be_b` says that a frame that fits as one without CRCs may all the same
-    be one in format B. `counters`, put together by what the counter blocks of AES-CTR begin with, are all of them.
+    only mode 7 has a `message`. `access_at` and `status_at` are offsets of access number and status byte, `number_at`
+    that of the identification number in a long header. `order` is the record that each reading is read from;
+    `as_recorded` says that no rule of the profile changes what a record says. `may_be_b` says that a frame that fits as
+    one without CRCs may all the same be one in format B. `counters`, put together by what the counter blocks of AES-CTR
+    begin with, are all of them.
     """
 
     template: Telegram
@@ -218,7 +217,7 @@ def _shape(telegram: Telegram) -> _Shape | None:
 
 def _message(telegram: Telegram, afl: AuthenticationLayer, transport: TransportLayer) -> Message | None:
     """Where an encrypted message of mode 7 keeps its counter and MAC; None where its keys come about in another way."""
-    if telegram.message in DOWNLINK or not transport.encrypted_blocks or key_derivation(transport) != KDF_A:
+    if not transport.encrypted_blocks or key_derivation(transport) != KDF_A:
         return None
     if afl.mcl is None or afl.mcr is None or transport.counter is not None or (afl.mac and not is_cmac(afl)):
         return None

@@ -18,12 +18,13 @@ class BadLines:
         self.count = 0
         self._units: set[str] = set()
 
-    def tell(self, bad: BadLine) -> None:
-        """Take one more."""
+    def tell(self, bad: BadLine, source: str = "") -> None:
+        """Take one more; `source` is where it stands, of several captures."""
         self.count += 1
         self._units.add(bad.unit)
         if self.count <= SHOWN:
-            output.talk(f"{bad.unit} {bad.line}: {bad.problem}")
+            place = f"{source}, {bad.unit}" if source else bad.unit
+            output.talk(f"{place} {bad.line}: {bad.problem}")
         elif self.count == SHOWN + 1:
             output.talk(f"further {bad.unit}s without a telegram are only counted")
 

@@ -21,6 +21,7 @@ from fieldtool.errors import AccessError, InputError, UsageError
 from fieldtool.exit_codes import ExitCode
 from fieldtool.export.report_html import report_page
 from fieldtool.export.report_text import (
+    NOT_KNOWN,
     TableStyle,
     json_row,
     label_width,
@@ -77,10 +78,8 @@ def _run(arguments: Namespace) -> ExitCode:
         if expected is None:
             expected = _expected_of(arguments, store)
         met = _read(arguments, store, heard, bad_lines, broken)
-        if store.reason:
-            output.talk(store.reason)
-        if store.unavailable:
-            output.talk(f"keys could not be looked up: {store.unavailable}")
+        if store.reason or store.unavailable:
+            output.talk(store.reason or f"keys could not be looked up: {store.unavailable}")
     if not heard.telegrams:
         if broken:
             raise broken[0]
@@ -146,7 +145,7 @@ def _read(
             heard.add(seen, judge.judge(seen, captured.heard_at), captured.heard_at)
             progress.step()
         else:
-            bad_lines.tell(item)
+            bad_lines.tell(item, arguments.files[captured.capture].name if len(arguments.files) > 1 else "")
     progress.end()
     keep_formats(formats, decoder.formats)
     return list(heard.settled(decoder.decode))
@@ -191,8 +190,14 @@ def _facts(
     else:
         choice = ", ".join(f"{name} {text}" for name in ("order", "owner") if (text := getattr(arguments, name)))
         yield "list", f"keystore{': ' if choice else ''}{choice}, {counted(len(expected), 'meter')}"
-    busiest = max(heard.air.by_minute.values(), default=0)
-    yield "telegrams", f"{heard.telegrams}" + (f", up to {busiest} in a minute" if busiest else "")
+    yield "telegrams", f"{heard.telegrams}"
+    minutes = heard.air.listened_minutes
+    if minutes:
+        heard_a_minute = round(sum(heard.air.by_minute.values()) / minutes)
+        busiest = max(heard.air.by_minute.values())
+        yield "listened", f"{counted(minutes, 'minute')}; {heard_a_minute} telegrams a minute, {busiest} in the busiest"
+    else:
+        yield "listened", NOT_KNOWN
     for path in arguments.files:
         digest = f", SHA-256 {_digest(path)}" if path.is_file() else ""
         yield "capture", f"{'standard input' if str(path) == STDIN else path.name}{digest}"

@@ -132,6 +132,7 @@ def remarks(row: ReportRow) -> list[str]:
         said.append(f"not read: {_counts(row.not_read)}")
     if row.listed is False:
         said.append("not on the list")
+    said.append(row.installation_request)
     return [text for text in (*said, safe_text(", ".join(row.done))) if text]
 
 

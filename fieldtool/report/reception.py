@@ -75,6 +75,12 @@ class Air:
         self.by_minute[int(at_s // MINUTE_S)] += 1
         self._ends.clear()
 
+    @property
+    def listened_minutes(self) -> int:
+        """Minutes from the first to the last telegram, without silences."""
+        minutes = sorted(self.by_minute)
+        return len(minutes) + sum(b - a - 1 for a, b in pairwise(minutes) if (b - a - 1) * MINUTE_S < SILENCE_S)
+
     def longest_silence(self, start_s: float, end_s: float) -> float:
         """The longest time between two moments in which nothing was heard; 0 where that is none of note."""
         if not self._ends:

@@ -94,9 +94,10 @@ def report_rows(expected: Sequence[ExpectedMeter] | None, heard: Iterable[HeardM
     rows: list[ReportRow] = []
     met: set[int] = set()
     for one in expected or ():
-        found = _best([meter for name in one.names | one.adapters for meter in by_name.get(name, ())], one)
+        like = [meter for name in one.names | one.adapters for meter in by_name.get(name, ())]
+        found = _best(like, one)
         if found is None:
-            rows.append(ReportRow(one.number, one.manufacturer or "", one.label, "", NOT_HEARD, True, done=one.done))
+            rows.append(_not_heard(one, like))
         else:
             met.add(id(found))
             rows.append(_row(found, one, listed=True))
@@ -122,6 +123,21 @@ def sums(rows: Iterable[ReportRow]) -> Sums:
         Counter(row.state for row in listed),
         sum(row.is_ok and row.has_warnings for row in listed),
         len(rows) - len(listed),
+    )
+
+
+def _not_heard(expected: ExpectedMeter, like: Sequence[HeardMeter]) -> ReportRow:
+    """The row of a meter that was not heard; `like` are others that have its number."""
+    makers = sorted({maker for meter in like if expected.names & meter.names for maker in meter.manufacturers})
+    return ReportRow(
+        number=expected.number,
+        manufacturer=expected.manufacturer or "",
+        label=expected.label,
+        medium="",
+        state=NOT_HEARD,
+        listed=True,
+        problem=f"this number is heard from {', '.join(makers)}: wrong maker on the list?" if makers else "",
+        done=expected.done,
     )
 
 

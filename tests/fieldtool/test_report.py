@@ -137,6 +137,7 @@ def test_another_makers_meter_of_the_same_number_is_not_the_one(run: Run, tmp_pa
         ("KAM", "not_heard", "yes"),
         ("ELS", "ok", "no"),
     ]
+    assert rows[0]["problem"] == "this number is heard from ELS: wrong maker on the list?"
 
 
 def test_the_page_says_what_it_was_made_of_and_shows_hostile_texts_as_texts(run: Run, tmp_path: Path) -> None:

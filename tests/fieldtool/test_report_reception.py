@@ -117,3 +117,10 @@ def test_strength_is_known_without_times() -> None:
         log.add(None, b"x", 1)
         log.strength(rssi)
     assert log.reception(Air()) == Reception(median_rssi_dbm=-80)
+
+
+def test_time_in_which_nobody_listened_is_not_counted() -> None:
+    air = Air()
+    for minute in (0, 1, 4, 5, 60, 61):
+        air.add(START_S + 60 * minute)
+    assert air.listened_minutes == 8

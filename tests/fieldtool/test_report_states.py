@@ -249,3 +249,12 @@ def test_nothing_but_telegrams_without_a_sender_is_no_success(run: Run, tmp_path
     heard = capture(tmp_path / "gas.hex", (START, "0544010203"))
     ran = run("report", heard, "--key", GAS_KEY)
     assert (ran.code, ran.out) == (1, "")
+
+
+def test_a_bad_line_is_told_with_its_capture(run: Run, tmp_path: Path) -> None:
+    good = capture(tmp_path / "monday.hex", (START, GAS_HEX))
+    bad = tmp_path / "tuesday.hex"
+    bad.write_text(f"{GAS_HEX}\nno telegram\n")
+    ran = run("report", good, bad, "--key", GAS_KEY, "--list", _list_of(tmp_path, GAS))
+    assert "tuesday.hex, line 2: " in ran.err
+    assert "1 line held no telegram" in ran.err

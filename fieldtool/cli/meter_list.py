@@ -52,9 +52,10 @@ def rows_for(arguments: Namespace, form: ActionForm) -> list[BatchRow]:
 def act_on_list(arguments: Namespace, rows: Sequence[BatchRow], vault: Vault) -> ExitCode:
     """Check the whole list, ask once, and do the action meter by meter; `NotPermitted` when it is not covered."""
     context = LinkContext(vault.keys_for, output.meanwhile, enrolment.now)
+    places = {row.line: place for place, row in enumerate(rows, 1)}
 
     def open_to(row: BatchRow) -> FieldLink:
-        output.meanwhile(f"{rows.index(row) + 1} of {len(rows)}: meter {row.meter}")
+        output.meanwhile(f"{places[row.line]} of {len(rows)}: meter {row.meter}")
         return open_link(row.at, row.meter, context)
 
     action = level_table().actions[arguments.action]
@@ -159,9 +160,10 @@ def _announce(
         return
     before = len(rows) - len(open_rows)
     skipped = f", {before} of them done before: --again does them anyway" if before else ""
+    lines = f"lines {rows[0].line} to {rows[-1].line}"
     action = level_table().actions[arguments.action]
     facts = {
-        "list": f"{arguments.list.name}: {counted(len(rows), 'meter')}{skipped}",
+        "list": f"{arguments.list.name}, {lines}: {counted(len(rows), 'meter')}{skipped}",
         "action": action.text,
         "new": what_is_set(open_rows, enrolment.now()),
         "needs": " or ".join(level.title for level in level_table().levels_allowing(action)),

@@ -37,7 +37,7 @@ def test_all_meters_of_a_list_are_set_up_and_read_back(street: Street) -> None:
     assert street.pulses() == [10] * 4
     assert ran.lines[0] == "✓ done         SIM 10002345  flat 1  pulse-value 10 l; read back"
     assert len(ran.lines) == 4
-    assert "list        street.csv: 4 meters" in ran.err
+    assert "list        street.csv, lines 1 to 4: 4 meters" in ran.err
     assert "4 meters: 4 done" in ran.err
     assert "1 of 4" not in ran.err, "progress is for terminals"
     assert street.log() == [(f"SIM {number}", became) for number in NUMBERS for became in ("begun", "done")]
@@ -238,6 +238,14 @@ def test_a_meter_without_a_key_is_passed_over_when_keys_are_changed(street: Stre
     assert [row["state"] for row in rows] == ["failed", "done", "done", "done"]
     assert "no key is filed for meter SIM 10002345" in rows[0]["problem"]
     assert rows[0]["hint"] == "import its key first"
+
+
+def test_a_label_cannot_speak_to_the_terminal(street: Street) -> None:
+    street.enrol("commissioner")
+    street.write(f"SIM {NUMBERS[0]};flat\x1b[31m 1")
+    ran = street.meters("pulse-value", "--set", "10", "--yes")
+    assert "flat" in ran.lines[0]
+    assert "\x1b" not in ran.out + ran.err
 
 
 def test_a_meter_that_stands_twice_is_asked_once(street: Street) -> None:

@@ -121,6 +121,8 @@ def _decoded(
         walk(decoding)
     except ProtocolError as problem:
         _fail(decoding, problem)
+    if decoding.doubt is not None:
+        decoding.ladder.advise(decoding.doubt)
     _cover_rest(decoding)
     return _telegram(decoding, interpret(decoding.records, decoding.status, decoding.profile))
 

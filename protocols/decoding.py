@@ -22,7 +22,7 @@ class Decoding:
     `data` is the frame without CRCs, with trailing bytes; `size` is where the frame proper ends. `plain` is `data`
     with decrypted regions replaced; `cut` bytes after `size` are the rest of an encrypted block. `footers` are layers
     that follow the application layer. `crcs_removed` says that the frame holds no link-layer CRCs, whatever its
-    bytes look like.
+    bytes look like. `doubt` is what to do if the rest cannot be read under a key that little proves.
     """
 
     frame: RawFrame
@@ -50,6 +50,7 @@ class Decoding:
     status: Status | None = None
     records: tuple[Record, ...] = ()
     notes: list[str] = field(default_factory=list)
+    doubt: str | None = None
 
     @property
     def position(self) -> int:

@@ -34,6 +34,14 @@ class Ladder:
         if self._steps[rung].state is not RungState.FAILED:
             self._steps[rung] = VerdictStep(rung, RungState.FAILED, detail, next_step)
 
+    def advise(self, further: str) -> None:
+        """Add what else to do to the first rung that failed, if one did."""
+        for rung, step in self._steps.items():
+            if step.state is RungState.FAILED:
+                next_step = f"{step.next}; {further}" if step.next else further
+                self._steps[rung] = VerdictStep(rung, step.state, step.detail, next_step)
+                return
+
     def failed_at(self, rung: Rung) -> bool:
         """Whether a rung failed."""
         return self._steps[rung].state is RungState.FAILED

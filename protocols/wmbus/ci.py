@@ -119,6 +119,11 @@ _RANGES: tuple[tuple[int, int, CiField], ...] = (
 )
 
 
+def is_reserved(code: int) -> bool:
+    """Say whether no row is known of a CI code."""
+    return code not in CI_FIELDS and not any(first <= code <= last for first, last, _ in _RANGES)
+
+
 def ci_field(code: int) -> CiField:
     """Return the row of a CI code; reserved codes come back as `reserved 0xNN`, not decoded."""
     field = CI_FIELDS.get(code)

@@ -13,9 +13,10 @@ from protocols.decoding import Decoding
 from protocols.errors import BadChecksum, BadField, DecryptFailed, Truncated, Unsupported
 from protocols.lookups import keys_at_hand, revoked_keys, why_unavailable
 from protocols.model import Address, Key, Outcome, Rung, Security
+from protocols.wmbus.ci import Content, ci_field, is_reserved
 from protocols.wmbus.clear_payload import reads_as_records, surely_in_clear
 from protocols.wmbus.diagnosis import extended_link_next_step, reads_whole, transport_next_step
-from protocols.wmbus.ell import ENCRYPTION_AES_CTR, ENCRYPTION_NONE, ExtendedLinkLayer
+from protocols.wmbus.ell import ENCRYPTION_AES_CTR, ENCRYPTION_NONE, PAYLOAD_CRC_SIZE, ExtendedLinkLayer
 from protocols.wmbus.security import EXTENDED_LINK, MODES, Opened, Protected, SecurityMode
 from protocols.wmbus.security.makers import MakerProtection, default_key, maker_protection
 from protocols.wmbus.security.model import CHECK_BYTES, CHECK_BYTES_FIT
@@ -27,6 +28,12 @@ MODE_CLEAR = 0
 MODE_5 = 5
 MODES_OF_BLOCKS = frozenset({5, 7, 15})
 """Modes whose configuration word counts 16-byte blocks."""
+
+_ODDS = "one wrong key in 65,536"
+"""What two bytes prove."""
+
+_BEHIND_EXTENDED_LINK = frozenset({Content.RECORDS, Content.COMPACT, Content.FORMAT, Content.AUTHENTICATION})
+"""What meters send there: where it cannot be read, it is not for the key."""
 
 _DAMAGED_OR_WRONG = (
     "receive it again: its last two bytes may be a CRC of format B that does not fit; "
@@ -52,8 +59,9 @@ def open_extended_link(decoding: Decoding, ell: ExtendedLinkLayer) -> bool:
     if link_address is None:
         raise BadField("an encrypted frame without a sender", layer="ell", offset=ell.start)
     keys = [key for key in decoding.keys(link_address) if len(key.value) in EXTENDED_LINK.key_sizes]
-    reason = open_with_first(decoding, base, keys, lambda key: EXTENDED_LINK.open(data, link_address, ell, key))
+    reason = open_with_first(decoding, base, keys, lambda key: _open_extended(data, link_address, ell, key))
     if reason is None:
+        _doubt_key(decoding, ell)
         return True
     # One encrypted payload in 65,536 fits its CRC as received: a key that opens it is the better proof.
     if EXTENDED_LINK.in_clear(data, ell):
@@ -62,6 +70,31 @@ def open_extended_link(decoding: Decoding, ell: ExtendedLinkLayer) -> bool:
     next_step = extended_link_next_step(decoding, ell, link_address, keys)
     refuse(decoding, base, keys, reason, next_step=next_step)
     return False
+
+
+def _open_extended(data: bytes, address: Address, ell: ExtendedLinkLayer, key: bytes) -> Opened:
+    """Decrypt; a key that fits the payload CRC by chance, with a CI field behind it that nobody sends, is none."""
+    opened = EXTENDED_LINK.open(data, address, ell, key)
+    ci = opened.plaintext[PAYLOAD_CRC_SIZE]
+    if is_reserved(ci):
+        fits = f"payload CRC fits, as it does with {_ODDS}, but no message follows it: {ci_field(ci).name}"
+        raise DecryptFailed(fits, layer="ell", offset=opened.start)
+    return opened
+
+
+def _doubt_key(decoding: Decoding, ell: ExtendedLinkLayer) -> None:
+    """Remember that a key is doubtful where what it opens is not what meters send, if that cannot be read either.
+
+    Of a damaged frame, the damage is to be looked at first.
+    """
+    field = ci_field(decoding.plain[ell.end])
+    if decoding.security is None or decoding.ladder.failed_at(Rung.FRAME):
+        return
+    if field.downlink or field.content not in _BEHIND_EXTENDED_LINK:
+        decoding.doubt = (
+            "if no other telegram of the meter reads, compare the check value of key "
+            f"{decoding.security.key_check_value} with the supplier's: two bytes prove it, which {_ODDS} fits"
+        )
 
 
 def _try_keys(decoding: Decoding, base: Security, keys: Sequence[Key], open_with: Callable[[bytes], Opened]) -> bool:

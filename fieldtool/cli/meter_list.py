@@ -72,8 +72,9 @@ def act_on_list(arguments: Namespace, rows: Sequence[BatchRow], vault: Vault) ->
             teller.tell(batch.before(row) or RowResult(row, RowState.PLANNED))
     elif not open_rows or confirmed(_question(arguments, open_rows), yes=arguments.yes or not action.writes):
         for row in rows:
+            before = batch.exit_code
             result = batch.do(row)
-            if batch.exit_code is ExitCode.INTERRUPTED and result.state is not RowState.NOT_DONE:
+            if batch.exit_code is ExitCode.INTERRUPTED is not before:
                 output.end_line()
             teller.tell(result)
     else:

@@ -56,6 +56,7 @@ COLUMNS: Final = (
 
 _GLYPHS: Final = {NOT_HEARD: "·", NO_VALUE: "◌"}
 _WHOLE_S: Final = 100
+_TO_THE_MINUTE: Final = len("2026-11-20 08:00")
 LABEL_WIDTH: Final = 24
 _DIGITS: Final = frozenset({"number", "key_check_value"})
 """Columns of digits that a spreadsheet must not take for numbers."""
@@ -121,8 +122,10 @@ def remarks(row: ReportRow) -> list[str]:
     if not row.is_ok:
         said.append(safe_text(row.problem))
         if row.reading is not None:
-            at = "earlier" if row.read_at is None else f"at {utc_text(row.read_at)[:16]} UTC"
+            at = "earlier" if row.read_at is None else f"at {utc_text(row.read_at)[:_TO_THE_MINUTE]} UTC"
             said.append(f"read {at}: {measured_text(row.reading)}")
+    elif row.is_stale:
+        said.append(f"{ALARM_GLYPH} heard since, and not read after {utc_text(row.read_at)[:_TO_THE_MINUTE]} UTC")
     if row.has_old_key:
         said.append(f"{ALARM_GLYPH} opens with a superseded key")
     said += [f"{ALARM_GLYPH} {safe_text(alarm)}" for alarm in row.alarms]

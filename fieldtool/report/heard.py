@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import IntEnum
 from typing import Final, NamedTuple
 
@@ -28,6 +28,9 @@ _FROM_SERVERS: Final = frozenset({"JoinAccept", "UnconfirmedDataDown", "Confirme
 """Messages to LoRaWAN devices."""
 
 _LORAWAN_COUNTERS: Final = 1 << 16
+
+BESIDE: Final = timedelta(hours=1)
+"""Telegrams of a meter for somebody else come between those that are read; an hour without the latter is a change."""
 
 _TOTALS: Final = frozenset({"volume", "energy", "hca_units", "mass"})
 
@@ -114,6 +117,13 @@ class _Seen(NamedTuple):
             return cls(what, findings, _Weight.DOUBTED, _Worth.DOUBTED)
         return cls(what, findings, _Weight.TELLS, _Worth.TOTAL if has_total else _Worth.READINGS)
 
+    @property
+    def protection(self) -> str:
+        """How it was protected, by name."""
+        what = self.what
+        security = what.plan.plan.template.security if isinstance(what, Sighting) else what.security
+        return "" if security is None else security.name
+
     def is_later(self, than: _Seen) -> bool:
         """Whether it is the newer one; without times, the one that is read later is."""
         at, before = self.what.frame.at, than.what.frame.at
@@ -141,6 +151,8 @@ class _Meter:
     findings: Counter[FindingKind] = field(default_factory=Counter)
     installation_request: str = ""
     log: Log = field(default_factory=Log.empty)
+    read_under: set[str] = field(default_factory=set)
+    first_failed: dict[str, _Seen] = field(default_factory=dict)
 
     def add(self, seen: _Seen) -> None:
         frame, outcome = seen.what.frame, seen.what.outcome
@@ -154,13 +166,40 @@ class _Meter:
             self.log.strength(frame.rssi_dbm)
         if outcome is not Outcome.OK:
             self.not_read[outcome] += 1
-        elif seen.worth is not None and (self.read is None or seen.is_worth_more(self.read)):
+            if seen.weight is _Weight.TELLS:
+                self.first_failed.setdefault(seen.protection, seen)
+        elif seen.worth is _Worth.TOTAL and seen.protection not in self.read_under:
+            self.read_under.add(seen.protection)
+        if seen.worth is not None and (self.read is None or seen.is_worth_more(self.read)):
             self.read = seen
         for finding in seen.findings:
             self.findings[finding.kind] += 1
         before, after = self.newest.weight, seen.weight
         if after > before or (after == before and seen.is_later(self.newest)):
             self.newest = seen
+
+    @property
+    def standing(self) -> _Seen:
+        """The telegram that tells how it stands: the newest, but for one of a kind that was never read.
+
+        Some meters send telegrams for others in between, under keys or in modes of their own. A meter that has changed
+        to such a mode is none of them: it sends no more of what was read before.
+        """
+        newest, read = self.newest, self.read
+        first = self.first_failed.get(newest.protection)
+        if (
+            first is None
+            or read is None
+            or newest.what.outcome is Outcome.OK
+            or newest.weight is not _Weight.TELLS
+            or read.worth is not _Worth.TOTAL
+            or newest.protection in self.read_under
+        ):
+            return newest
+        at, read_at, failed_at = newest.what.frame.at, read.what.frame.at, first.what.frame.at
+        if at is None or read_at is None or failed_at is None:
+            return newest
+        return read if failed_at < read_at and at - read_at < BESIDE else newest
 
     def name(self, telegram: Telegram) -> None:
         for address in (telegram.meter, telegram.identity):
@@ -227,8 +266,9 @@ class HeardMeters:
             return with_findings(telegram, seen.findings)
 
         for meter in self._meters.values():
-            newest = in_full(meter.newest)
-            read = newest if meter.read is meter.newest else None if meter.read is None else in_full(meter.read)
+            standing = meter.standing
+            newest = in_full(standing)
+            read = newest if meter.read is standing else None if meter.read is None else in_full(meter.read)
             for telegram in filter(None, (newest, read)):
                 meter.name(telegram)
             yield HeardMeter(

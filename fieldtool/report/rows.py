@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from fieldtool.pipeline.main_reading import alarms, main_reading
@@ -19,6 +19,9 @@ from protocols.plausibility.findings import NEXT
 NOT_HEARD: Final = "not_heard"
 NO_VALUE: Final = "no_value"
 """Telegrams were decoded, and there is no value in them that counts."""
+
+STALE: Final = timedelta(days=1)
+"""Meters send their main reading at least once a day."""
 
 _BY_OWN, _AS_ADAPTER, _BY_ADAPTER = range(3)
 """How a meter of the list was found, the best first: under its number; as the radio adapter that the list names in
@@ -66,9 +69,14 @@ class ReportRow:
         return self.state == Outcome.OK
 
     @property
+    def is_stale(self) -> bool:
+        """Whether the meter was heard on, long after the value that is shown of it."""
+        return self.read_at is not None and self.last_at is not None and self.last_at - self.read_at >= STALE
+
+    @property
     def has_warnings(self) -> bool:
-        """Whether somebody should look at it although it was read: alarms, implausible telegrams, an old key."""
-        return bool(self.alarms or self.findings or self.has_old_key)
+        """Whether somebody should look at it although it was read: alarms, doubts, an old key or an old value."""
+        return bool(self.alarms or self.findings or self.has_old_key or self.is_stale)
 
 
 @dataclass(frozen=True, slots=True)

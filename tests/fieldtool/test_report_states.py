@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from fieldtool.export.report_text import text_row
 from fieldtool.pipeline.main_reading import main_reading
 from fieldtool.report.expected import ExpectedMeter
 from fieldtool.report.heard import HeardMeter, HeardMeters
@@ -258,3 +259,38 @@ def test_a_bad_line_is_told_with_its_capture(run: Run, tmp_path: Path) -> None:
     ran = run("report", good, bad, "--key", GAS_KEY, "--list", _list_of(tmp_path, GAS))
     assert "tuesday.hex, line 2: " in ran.err
     assert "1 line held no telegram" in ran.err
+
+
+def test_a_meter_that_is_heard_on_and_not_read_any_more_is_told() -> None:
+    """Neither damaged telegrams nor those of an unknown layout say that the meter is not in order."""
+    unknown = replace(gas(START + 25 * HOUR), outcome=Outcome.UNSUPPORTED, readings=(), problem="unknown layout")
+    row = row_of(gas(), unknown)
+    assert (row.state, row.has_warnings) == ("ok", True)
+    assert "▲ heard since, and not read after 2026-11-20 08:00 UTC" in text_row(row)
+    assert "not read: unsupported 1" in text_row(row)
+    assert not row_of(gas(), replace(unknown, frame=gas(START + HOUR).frame)).is_stale
+
+
+def for_others(at: datetime, protection: str = "AES-128-CBC, derived key") -> Telegram:
+    """A telegram of the gas meter that no key at hand opens, protected in another way."""
+    telegram = gas(at, key=OTHER_KEY)
+    assert telegram.security is not None
+    return replace(telegram, security=replace(telegram.security, name=protection))
+
+
+def test_telegrams_for_others_in_between_do_not_decide() -> None:
+    minute = timedelta(minutes=1)
+    between = [for_others(START), gas(START + minute), for_others(START + 2 * minute)]
+    for telegrams in (between, between[:2]):
+        row = row_of(*telegrams)
+        assert (row.state, row.not_read[0][0]) == ("ok", Outcome.WRONG_KEY)
+
+
+def test_a_meter_that_has_changed_its_protection_is_not_ok() -> None:
+    minute = timedelta(minutes=1)
+    assert row_of(gas(), for_others(START + minute), for_others(START + 2 * minute)).state == "wrong_key"
+    assert row_of(for_others(START), gas(START + minute), for_others(START + 2 * HOUR)).state == "wrong_key"
+    same = "AES-128-CBC"
+    assert (
+        row_of(for_others(START, same), gas(START + minute), for_others(START + 2 * minute, same)).state == "wrong_key"
+    )

@@ -99,7 +99,7 @@ def running_demo(speed: float = SPEED, news_size: int = 10_000, own: LazyKeys | 
 def _lorawan_keys(vault: Vault, own: LazyKeys | None) -> FiledLorawanKeys:
     if own is None:
         return FiledLorawanKeys(vault.device_records)
-    return FiledLorawanKeys(lambda name: vault.device_records(name) or own.device_records(name), own)
+    return FiledLorawanKeys(lambda name: (*vault.device_records(name), *own.device_records(name)), own)
 
 
 def _never_ask(question: str) -> str:

@@ -20,11 +20,11 @@ class JoinedKeys:
 
     def __call__(self, address: Address) -> Sequence[Key]:
         """Return the keys filed for an address, those of the first look-up first."""
-        return self._first(address) or self._own(address)
+        return (*self._first(address), *self._own(address))
 
     def at_hand(self, address: Address) -> Sequence[Key]:
         """Return those keys of an address for which nobody has to be asked."""
-        return self._first(address) or self._own.at_hand(address)
+        return (*self._first(address), *self._own.at_hand(address))
 
     def revoked(self, address: Address) -> Sequence[str]:
         """Return the check values of an address's keys that are revoked."""

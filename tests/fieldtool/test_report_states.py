@@ -6,6 +6,7 @@ import gzip
 import json
 from dataclasses import replace
 from datetime import datetime, timedelta
+from itertools import permutations
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,12 @@ from fieldtool.export.report_text import text_row
 from fieldtool.pipeline.main_reading import main_reading
 from fieldtool.report.expected import ExpectedMeter
 from fieldtool.report.heard import HeardMeter, HeardMeters
+from fieldtool.report.in_order import in_order
 from fieldtool.report.rows import NO_VALUE, ReportRow, report_rows, sums
 from keystore.model import KeyRecord, KeyStatus
 from keystore.vault import Vault
 from protocols.captures.hex_lines import format_line
+from protocols.captures.model import BadLine, CaptureEntry
 from protocols.decode import decode
 from protocols.model import Address, Finding, FindingKind, Key, Outcome, Quality, RawFrame, Telegram
 from tests.fieldtool.conftest import GAS_HEX, GAS_KEY, PASSPHRASE, START, Run
@@ -66,6 +69,10 @@ def test_a_meter_that_gives_no_valid_value_is_not_ok() -> None:
     invalid = tuple(replace(r, value=None, quality=Quality.ERROR_STATE) for r in telegram.readings)
     row = row_of(replace(telegram, readings=invalid))
     assert (row.state, row.problem, row.reading) == (NO_VALUE, "no valid value: error state", None)
+    later = replace(telegram, readings=invalid, frame=replace(telegram.frame, at=START + HOUR))
+    row = row_of(telegram, later)
+    assert (row.state, row.read_at) == (NO_VALUE, START)
+    assert "read at 2026-11-20 08:00 UTC: 28504.27 m³" in text_row(row)
 
 
 def test_a_possible_replay_gives_no_value() -> None:
@@ -294,3 +301,28 @@ def test_a_meter_that_has_changed_its_protection_is_not_ok() -> None:
     assert (
         row_of(for_others(START, same), gas(START + minute), for_others(START + 2 * minute, same)).state == "wrong_key"
     )
+
+
+def test_captures_come_in_the_order_of_their_times(tmp_path: Path) -> None:
+    def at(hours: float) -> tuple[datetime, str]:
+        return START + hours * HOUR, GAS_HEX
+
+    late = capture(tmp_path / "a.hex", at(50), at(51))
+    early = capture(tmp_path / "c.hex", at(1), at(30))
+    between = capture(tmp_path / "b.hex", at(2), at(40))
+    between.write_text(f"{between.read_text()}no telegram\n")
+    timeless = capture(tmp_path / "d.hex", (None, GAS_HEX))
+    for paths in permutations((late, early, between, timeless)):
+        items = [item for item, _ in in_order(paths, [])]
+        times = [item.frame.at for item in items if isinstance(item, CaptureEntry)]
+        assert times == [None, *(START + hours * HOUR for hours in (1, 2, 30, 40, 50, 51))]
+        assert isinstance(items[5], BadLine), "it stays behind its neighbour"
+
+
+def test_a_capture_with_times_since_its_beginning_tells_all_but_dates(run: Run, tmp_path: Path) -> None:
+    data = [GAS_HEX[:22] + f"{n:02X}" + GAS_HEX[24:] for n in range(8)]
+    heard = tmp_path / "relative.txt"
+    heard.write_text("".join(f"telegram=|{one}|+{16 * n}\n" for n, one in enumerate(data)))
+    (row,) = objects(run("report", heard, "--key", OTHER_KEY, "--list", _list_of(tmp_path, GAS), "--json").out)
+    assert (row["transmissions"], row["median_interval_s"], row["received_percent"]) == (8, 16.0, 100.0)
+    assert (row["received_by"], row["first_heard"]) == ("numbers", None)

@@ -138,6 +138,7 @@ class FieldToolApp(App[None]):
         if self.screen is not self._below_windows or not self.check_action("paste", ()):
             return
         event.stop()
+        self.clear_notifications()
         try:
             pasted = read_pasted(event.text)
         except NotRecognised as error:

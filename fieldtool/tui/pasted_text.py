@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Final
@@ -21,6 +22,8 @@ FRAME_LIMIT: Final = 1024
 """Bytes that are shown as a damaged telegram when nothing proves them; the longest whole one has fewer than 300."""
 
 _KEY_SIZES: Final = frozenset({16, 32})
+_HEX_EXPECTED: Final = re.compile(r" is not a hex digit|odd number of hex digits")
+_LONG_HEX: Final = re.compile(r"[0-9A-Fa-f]{10}")
 _TO_REPLAY: Final = "paste one telegram, or give the file to fieldtool replay"
 
 
@@ -39,13 +42,21 @@ def read_pasted(text: str) -> PastedText:
     try:
         found = recognise_all(text)
     except NotRecognised as error:
-        return _of_lines(text, error)
+        return _of_lines(text, _in_plain_words(text, error))
     for pasted in found:
         _refuse_what_is_none(pasted)
     first = found[0]
     is_news = first.kind != PLAIN_HEX or first.notes
     said = "; ".join((f"recognised: {first.kind}", *first.notes)) if is_news else ""
     return PastedText(_as_pasted(found), said)
+
+
+def _in_plain_words(text: str, error: NotRecognised) -> NotRecognised:
+    """Say of what people write to each other that it is a text: which of its letters is no hex digit is of no use."""
+    words = text.split()
+    if not _HEX_EXPECTED.search(error.seen) or any(_LONG_HEX.search(word) for word in words):
+        return error
+    return NotRecognised(f"a text of {counted(len(words), 'word')}, with no telegram in it", error.instead)
 
 
 def _refuse_what_is_none(pasted: Pasted) -> None:

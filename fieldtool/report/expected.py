@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -92,18 +93,24 @@ def expected_of_file(path: Path, tell: Tell | None = None) -> list[ExpectedMeter
     what is odd: meters that come twice, above all. Raises `InputError` when the file cannot be read, or a line below
     the first number has none.
     """
-    meters: dict[tuple[str | None, str], ExpectedMeter] = {}
-    lines: dict[tuple[str | None, str], int] = {}
+    meters: list[ExpectedMeter] = []
+    by_number: defaultdict[str, list[tuple[int, int]]] = defaultdict(list)
     for line, meter in rows_of_list(path, tell):
-        key = meter.manufacturer, meter.number
-        if key in meters:
-            if tell is not None:
-                named = safe_text(f"{meter.manufacturer or ''} {meter.number}".strip())
-                tell(f"{path.name}, line {line}: {named} is in line {lines[key]} already, and counts once")
-            meter = _joined(meters[key], meter)
-        meters[key] = meter
-        lines.setdefault(key, line)
-    return list(meters.values())
+        places = by_number[meter.number]
+        for before, place in places:
+            # Two makers may give the same number; where one is not named, it is the same meter.
+            if None in (meter.manufacturer, meters[place].manufacturer) or (
+                meter.manufacturer == meters[place].manufacturer
+            ):
+                if tell is not None:
+                    named = safe_text(f"{meter.manufacturer or ''} {meter.number}".strip())
+                    tell(f"{path.name}, line {line}: {named} is in line {before} already, and counts once")
+                meters[place] = _joined(meters[place], meter)
+                break
+        else:
+            places.append((line, len(meters)))
+            meters.append(meter)
+    return meters
 
 
 def rows_of_list(path: Path, tell: Tell | None = None) -> list[tuple[int, ExpectedMeter]]:
@@ -239,6 +246,7 @@ def _joined(known: ExpectedMeter, more: ExpectedMeter) -> ExpectedMeter:
     """What two records, or two lines, say of one meter."""
     return replace(
         known,
+        manufacturer=known.manufacturer or more.manufacturer,
         label=more.label or known.label,
         names=known.names | more.names,
         done=more.done or known.done,

@@ -88,6 +88,12 @@ def test_a_meter_that_comes_twice_counts_once_and_is_told(tmp_path: Path) -> Non
     assert told == ["list.csv, line 3: ELS 12345678 is in line 1 already, and counts once"]
 
 
+def test_a_meter_with_and_without_its_maker_is_one_and_two_makers_are_two(tmp_path: Path) -> None:
+    meters, told = read(tmp_path, "12345678;cellar\nELS 12345678\nKAM 12345678\n")
+    assert shown(meters) == [("ELS", "12345678", "cellar"), ("KAM", "12345678", "")]
+    assert len(told) == 1
+
+
 @pytest.mark.parametrize(
     ("text", "problem"),
     [

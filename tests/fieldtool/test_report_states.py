@@ -294,7 +294,11 @@ def test_telegrams_for_others_in_between_do_not_decide() -> None:
 
 
 def test_a_meter_that_has_changed_its_protection_is_not_ok() -> None:
+    """Nor is one that says something in the clear beside its values."""
     minute = timedelta(minutes=1)
+    clock = replace(gas(START + minute), readings=tuple(r for r in gas().readings if r.quantity == "datetime"))
+    assert clock.readings
+    assert row_of(for_others(START), clock, for_others(START + 2 * minute)).state == "wrong_key"
     assert row_of(gas(), for_others(START + minute), for_others(START + 2 * minute)).state == "wrong_key"
     assert row_of(for_others(START), gas(START + minute), for_others(START + 2 * HOUR)).state == "wrong_key"
     same = "AES-128-CBC"

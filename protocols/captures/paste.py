@@ -255,7 +255,7 @@ def _of_lines(text: str) -> Pasted | None:
         raise NotRecognised(f"{telegrams} telegrams in {len(lines)} lines", "paste one, or all on standard input")
     if not found:
         return None
-    note = f"{len(lines) - 1} other lines left out"
+    note = f"{counted(len(lines) - 1, 'other line')} left out"
     return replace(found[0], notes=(*found[0].notes, note))
 
 

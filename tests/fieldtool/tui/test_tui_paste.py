@@ -78,7 +78,7 @@ def test_the_next_one_is_pasted_on_the_open_meter() -> None:
         await until(pilot, meter_is_open(app, "ELS 12345678"))
         paste(app, f"my meter:\n{CLEAR_HEX}")
         await until(pilot, meter_is_open(app, "CEN 12345678"))
-        assert notes(app) == ["Pasted: recognised: hex; 1 other lines left out"]
+        assert notes(app) == ["Pasted: recognised: hex; 1 other line left out"]
         await pilot.press("escape")
         await until(pilot, lambda: isinstance(app.screen, ReceptionScreen))
 

@@ -66,7 +66,7 @@ def expected_of_store(vault: Vault, order: str = "", owner: str = "") -> list[Ex
     Texts are compared whole, without regard to case.
     """
     done = _done(vault)
-    meters: dict[tuple[str | None, str], ExpectedMeter] = {}
+    register = _Register()
     for record in vault.records():
         if not _is_meant(record, order, owner):
             continue
@@ -81,9 +81,8 @@ def expected_of_store(vault: Vault, order: str = "", owner: str = "") -> list[Ex
             frozenset(filter(None, (record.adapter,))),
             frozenset({record.key_check_value} if is_old else ()),
         )
-        known = meters.get((record.manufacturer, number))
-        meters[record.manufacturer, number] = meter if known is None else _joined(known, meter)
-    return list(meters.values())
+        register.add(meter)
+    return register.meters
 
 
 def expected_of_file(path: Path, tell: Tell | None = None) -> list[ExpectedMeter]:
@@ -93,24 +92,16 @@ def expected_of_file(path: Path, tell: Tell | None = None) -> list[ExpectedMeter
     what is odd: meters that come twice, above all. Raises `InputError` when the file cannot be read, or a line below
     the first number has none.
     """
-    meters: list[ExpectedMeter] = []
-    by_number: defaultdict[str, list[tuple[int, int]]] = defaultdict(list)
+    register = _Register()
+    lines: list[int] = []
     for line, meter in rows_of_list(path, tell):
-        places = by_number[meter.number]
-        for before, place in places:
-            # Two makers may give the same number; where one is not named, it is the same meter.
-            if None in (meter.manufacturer, meters[place].manufacturer) or (
-                meter.manufacturer == meters[place].manufacturer
-            ):
-                if tell is not None:
-                    named = safe_text(f"{meter.manufacturer or ''} {meter.number}".strip())
-                    tell(f"{path.name}, line {line}: {named} is in line {before} already, and counts once")
-                meters[place] = _joined(meters[place], meter)
-                break
-        else:
-            places.append((line, len(meters)))
-            meters.append(meter)
-    return meters
+        place = register.add(meter)
+        if place == len(lines):
+            lines.append(line)
+        elif tell is not None:
+            named = safe_text(f"{meter.manufacturer or ''} {meter.number}".strip())
+            tell(f"{path.name}, line {line}: {named} is in line {lines[place]} already, and counts once")
+    return register.meters
 
 
 def rows_of_list(path: Path, tell: Tell | None = None) -> list[tuple[int, ExpectedMeter]]:
@@ -240,6 +231,25 @@ def _data_of(path: Path) -> bytes:
     if len(data) > LIST_LIMIT or not is_text(data):
         raise InputError(f"{path} is no list of meters", "save it as CSV, one meter a line")
     return data
+
+
+class _Register:
+    """Meters, each once: two makers may give the same number, but where one is not named, it is the same meter."""
+
+    def __init__(self) -> None:
+        self.meters: list[ExpectedMeter] = []
+        self._places: defaultdict[str, list[int]] = defaultdict(list)
+
+    def add(self, meter: ExpectedMeter) -> int:
+        """Take a meter in, and return its place."""
+        for place in self._places[meter.number]:
+            known = self.meters[place]
+            if None in (meter.manufacturer, known.manufacturer) or meter.manufacturer == known.manufacturer:
+                self.meters[place] = _joined(known, meter)
+                return place
+        self.meters.append(meter)
+        self._places[meter.number].append(len(self.meters) - 1)
+        return len(self.meters) - 1
 
 
 def _joined(known: ExpectedMeter, more: ExpectedMeter) -> ExpectedMeter:

@@ -330,3 +330,13 @@ def test_a_capture_with_times_since_its_beginning_tells_all_but_dates(run: Run, 
     (row,) = objects(run("report", heard, "--key", OTHER_KEY, "--list", _list_of(tmp_path, GAS), "--json").out)
     assert (row["transmissions"], row["median_interval_s"], row["received_percent"]) == (8, 16.0, 100.0)
     assert (row["received_by"], row["first_heard"]) == ("numbers", None)
+
+
+def test_keys_filed_with_and_without_the_maker_are_of_one_meter(run: Run, store: Path, tmp_path: Path) -> None:
+    with Vault.open(store) as vault:
+        vault.unlock(PASSPHRASE)
+        key = bytes.fromhex(GAS_KEY)
+        named = KeyRecord(GAS, value=key, manufacturer="ELS", label="cellar", status=KeyStatus.SUPERSEDED)
+        vault.put([KeyRecord(GAS, value=bytes.fromhex(OTHER_KEY)), named])
+    rows = objects(run("report", capture(tmp_path / "gas.hex", (START, GAS_HEX)), "--json").out)
+    assert [(row["manufacturer"], row["label"], row["key_status"]) for row in rows] == [("ELS", "cellar", "superseded")]

@@ -89,8 +89,8 @@ def expected_of_file(path: Path, tell: Tell | None = None) -> list[ExpectedMeter
     """Return the meters of a table: columns by their headings; else numbers in the first and names in the second.
 
     Numbers are taken in any spelling, with the maker's letters or without, and DevEUIs. `tell` is told, a line each,
-    what is odd: meters that come twice, above all. Raises `InputError` when the file cannot be read, or a line below
-    the first number has none.
+    what is odd: meters that come twice, above all. Raises `InputError` when the file cannot be read, or a line that may
+    be meant for a meter has no number.
     """
     register = _Register()
     lines: list[int] = []
@@ -111,7 +111,7 @@ def rows_of_list(path: Path, tell: Tell | None = None) -> list[tuple[int, Expect
         for warning in text.warnings:
             tell(f"{path.name}: {warning}")
     try:
-        rows = list(_meters_of(text, path.name))
+        rows = list(_meters_of(text, path.name, tell))
     except ImportRejected as error:
         raise InputError(error.message, error.hint) from error
     if not rows:
@@ -132,6 +132,12 @@ class _Places:
     dev_eui: int | None = None
     at: int | None = None
     value: int | None = None
+    width: int = 0
+
+    @property
+    def is_set_apart(self) -> bool:
+        """Whether a column holds what is going to be done: it must be told from its neighbours for sure."""
+        return self.at is not None or self.value is not None
 
     @classmethod
     def of(cls, headings: Sequence[str]) -> _Places | None:
@@ -148,28 +154,76 @@ class _Places:
         named = {number, dev_eui, at.get(Column.MANUFACTURER), at.get(Column.ADAPTER), link, value}
         others = (p for p, cell in enumerate(headings) if p not in named and not speaks_of_a_key(cell))
         label = at.get(Column.LABEL, next(others, None))
-        return cls(number, label, at.get(Column.MANUFACTURER), at.get(Column.ADAPTER), dev_eui, link, value)
+        maker, adapter = at.get(Column.MANUFACTURER), at.get(Column.ADAPTER)
+        return cls(number, label, maker, adapter, dev_eui, link, value, len(headings))
 
 
-def _meters_of(text: TableText, thing: str) -> Iterator[tuple[int, ExpectedMeter]]:
-    """Yield the meters with their lines."""
+def _meters_of(text: TableText, thing: str, tell: Tell | None) -> Iterator[tuple[int, ExpectedMeter]]:
+    """Yield the meters with their lines; a line that may be a meter's is never passed over."""
     delimiter = text.declared or _delimiter(text.head)
-    places, begun = _Places(), False
+    places, begun, below_heading = _Places(), False, False
+    titles: list[Line] = []
     for line in text.rows(delimiter, 0):
         cells = [cell_text(cell) for cell in line.cells]
+        _check_quotes(line, delimiter, thing)
         meter = _meter_of(line, cells, places, thing)
         if meter is not None:
-            begun = True
+            _check_titles(titles, thing, tell)
+            begun, titles = True, []
+            if places.is_set_apart and any(cells[places.width :]):
+                raise InputError(
+                    f"{thing}, line {line.number} has more cells than there are headings",
+                    f"put texts that hold {delimiter!r} into quotes",
+                )
             yield line.number, meter
-        elif not begun:
-            places = _Places.of(line.cells) or places
+        elif not begun and (found := _Places.of(line.cells)) is not None:
+            _check_headings(line, cells, thing)
+            # What stands above it are titles; what stands below it are meters.
+            places, below_heading, titles = found, True, []
+        elif begun or below_heading:
+            raise _no_number(line, cells, places, thing)
         else:
-            first = next(filter(None, (_cell(cells, place) for place in (places.number, places.dev_eui))), "")
-            shown = "a key" if looks_like_key(first) else repr(safe_text(first))
-            raise InputError(
-                f"{thing}, line {line.number}: {shown} is no meter number",
-                "put the number in the first column, or in the one with the heading `number`",
-            )
+            titles.append(line)
+    _check_titles(titles, thing, None)
+
+
+def _check_titles(titles: Sequence[Line], thing: str, tell: Tell | None) -> None:
+    """Refuse what stands above the first meter, is no heading that is known, and may be a meter's mistyped number."""
+    for line in titles:
+        cells = [cell_text(cell) for cell in line.cells]
+        if not cells[0] or any(c.isdigit() for cell in cells for c in cell):
+            raise _no_number(line, cells, _Places(), thing)
+        if tell is not None:
+            shown = repr(safe_text(cells[0]))
+            tell(f"{thing}, line {line.number}: {shown} is taken for a heading, and not for a meter")
+
+
+def _check_headings(line: Line, cells: Sequence[str], thing: str) -> None:
+    words = [cell.lower() for cell in cells]
+    twice = next((one for one in (AT_COLUMN, SET_COLUMN) if words.count(one) > 1), None)
+    if twice is not None:
+        raise InputError(f"{thing}, line {line.number}: the heading {twice!r} stands there twice", "keep one of them")
+
+
+def _check_quotes(line: Line, delimiter: str, thing: str) -> None:
+    """Refuse a cell that holds other lines with numbers: their meters would be taken for a part of its text."""
+    for cell in line.cells:
+        for below, text in enumerate(cell.splitlines()[1:], 1):
+            first = next(iter(cells_of(text, delimiter)), "")
+            if _is_number(normal_number(cell_text(first))):
+                raise InputError(
+                    f"{thing}, line {line.number}: a quote there has no end before line {line.number + below}",
+                    "check the quotes of that line",
+                )
+
+
+def _no_number(line: Line, cells: Sequence[str], places: _Places, thing: str) -> InputError:
+    first = next(filter(None, (_cell(cells, place) for place in (places.number, places.dev_eui))), "")
+    shown = "a key is" if looks_like_key(first) else f"{safe_text(first)!r} is" if first else "there is"
+    return InputError(
+        f"{thing}, line {line.number}: {shown} no meter number",
+        "put the number in the first column, or in the one with the heading `number`, and a # before titles",
+    )
 
 
 def _meter_of(line: Line, cells: Sequence[str], places: _Places, thing: str) -> ExpectedMeter | None:

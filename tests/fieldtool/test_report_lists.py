@@ -36,8 +36,18 @@ def shown(meters: list[ExpectedMeter]) -> list[tuple[str | None, str, str]]:
         f"sep=|\r\n{LIST.replace(';', '|')}".encode(),
         f"# tour 7\n\nHill Street, from 3 to 9\n{LIST}".encode(),
         LIST.replace("\n", "\r").encode(),
+        f"Meter;place\n;\n{LIST}".encode(),
     ],
-    ids=["UTF-8 with a mark", "Windows", "UTF-16 of Excel", "UTF-16 BE", "sep", "below a title", "old Mac"],
+    ids=[
+        "UTF-8 with a mark",
+        "Windows",
+        "UTF-16 of Excel",
+        "UTF-16 BE",
+        "sep",
+        "below a title",
+        "old Mac",
+        "two headings",
+    ],
 )
 def test_whatever_a_spreadsheet_writes_is_read(tmp_path: Path, data: bytes) -> None:
     assert shown(read(tmp_path, data)[0]) == [("ELS", "12345678", "Küche"), ("KAM", "87654321", "attic")]
@@ -100,12 +110,39 @@ def test_a_meter_with_and_without_its_maker_is_one_and_two_makers_are_two(tmp_pa
         ("12345678\n1.23457E+07\n", "line 2: the serial number was turned into scientific notation"),
         ("12345678;a\nflat 12;b\n", "line 2: 'flat 12' is no meter number"),
         (f"12345678;a\n{KEY};b\n", "line 2: a key is no meter number"),
-        ("flat 1;12345678\nflat 2;87654321\n", "names no meter"),
+        ("flat 1;12345678\nflat 2;87654321\n", "line 1: 'flat 1' is no meter number"),
+        ("1O;a\n12345678;b\n", "line 1: '1O' is no meter number"),
+        (";flat 1\n12345678;flat 2\n", "line 1: there is no meter number"),
+        ("gizmo;flat\nO0O1;a\n12345678;b\n", "line 2: 'O0O1' is no meter number"),
+        ("number;flat\nlOOO;a\n12345678;b\n", "line 2: 'lOOO' is no meter number"),
+        ('12345678;"flat 1\n87654321;flat 2\n87654322;flat 3\n', "line 1: a quote there has no end before line 2"),
     ],
-    ids=["scientific", "no number", "key", "number in another column"],
+    ids=[
+        "scientific",
+        "no number",
+        "key",
+        "number in another column",
+        "mistyped first row",
+        "first row without number",
+        "mistyped row below another heading",
+        "mistyped row below the heading",
+        "quote without end",
+    ],
 )
 def test_a_line_that_names_no_meter_is_told(tmp_path: Path, text: str, problem: str) -> None:
     with pytest.raises(InputError) as raised:
         read(tmp_path, text)
     assert problem in raised.value.message
     assert KEY not in raised.value.message
+
+
+def test_what_is_taken_for_headings_is_told(tmp_path: Path) -> None:
+    meters, told = read(tmp_path, "Gizmo;flat\n12345678;a\n")
+    assert shown(meters) == [(None, "12345678", "a")]
+    assert told == ["list.csv, line 1: 'Gizmo' is taken for a heading, and not for a meter"]
+    assert read(tmp_path, LIST)[1] == []
+
+
+def test_a_cell_may_have_several_lines(tmp_path: Path) -> None:
+    meters, _ = read(tmp_path, '12345678;"flat 1\n2nd floor; left"\n87654321;attic\n')
+    assert [meter.number for meter in meters] == ["12345678", "87654321"]

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from fieldtool.errors import InputError
 from fieldtool.report.expected import rows_of_list
 
 
@@ -37,3 +38,19 @@ def test_a_row_is_read_with_what_it_names(
     path.write_text(text)
     read = [(line, one.manufacturer, one.number, one.label, one.at, one.value) for line, one in rows_of_list(path)]
     assert read == rows
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("number;name;set\n12345678;flat 1; left;5\n", "line 2 has more cells than there are headings"),
+        ("number;set;set\n12345678;5;6\n", "line 1: the heading 'set' stands there twice"),
+    ],
+    ids=["a delimiter in a name", "a heading twice"],
+)
+def test_a_value_that_may_stand_in_another_column_is_refused(tmp_path: Path, text: str, problem: str) -> None:
+    path = tmp_path / "list.csv"
+    path.write_text(text)
+    with pytest.raises(InputError) as raised:
+        rows_of_list(path)
+    assert problem in raised.value.message

@@ -23,8 +23,8 @@ from fieldtool.export.report_html import report_page
 from fieldtool.export.report_text import (
     NOT_KNOWN,
     TableStyle,
+    Widths,
     json_row,
-    label_width,
     sums_text,
     table_heading,
     table_row,
@@ -174,8 +174,8 @@ def _lines(
     if arguments.json:
         yield from map(json_row, rows)
         return
-    labels = label_width(rows)
-    yield from (text_row(row, labels) for row in rows)
+    widths = Widths.of(rows)
+    yield from (text_row(row, widths) for row in rows)
 
 
 def _facts(

@@ -96,20 +96,33 @@ def json_row(row: ReportRow) -> str:
     return f"{{{', '.join(parts)}}}"
 
 
-def label_width(rows: Iterable[ReportRow]) -> int:
-    """Return how many columns of a terminal the labels of these rows need."""
-    return min(LABEL_WIDTH, max((len(row.label) for row in rows), default=0))
+@dataclass(frozen=True, slots=True)
+class Widths:
+    """How wide the columns of lines for people are; without labels there is no such column."""
+
+    state: int
+    name: int
+    label: int
+
+    @classmethod
+    def of(cls, rows: Sequence[ReportRow]) -> Widths:
+        """As wide as these rows need, so that most fit a terminal of 80 columns."""
+        return cls(
+            max((len(state_text(row.state)) for row in rows), default=0),
+            max((len(name_text(row)) for row in rows), default=0),
+            min(LABEL_WIDTH, max((len(row.label) for row in rows), default=0)),
+        )
 
 
-def text_row(row: ReportRow, labels: int = LABEL_WIDTH) -> str:
-    """Return one meter as a line for people; `labels` is the width of that column, none where it is 0."""
+def text_row(row: ReportRow, widths: Widths) -> str:
+    """Return one meter as a line for people."""
     rssi = "" if row.rssi_dbm is None else f"{row.rssi_dbm} dBm"
     cells = (
-        f"{state_text(row.state):13}",
-        f"{name_text(row):16}",
-        f"{safe_text(row.label, labels):{labels}}" if labels else "",
+        f"{state_text(row.state):{widths.state}}",
+        f"{name_text(row):{widths.name}}",
+        f"{safe_text(row.label, widths.label):{widths.label}}" if widths.label else "",
         f"{rssi:>8}",
-        f"{received_text(row):>5}",
+        f"{received_text(row):>4}",
         measured_text(row.reading) if row.is_ok and row.reading is not None else "",
         "  ".join(remarks(row)),
     )

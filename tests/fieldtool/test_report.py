@@ -123,7 +123,7 @@ def test_without_a_list_what_was_heard_is_shown(run: Run, tmp_path: Path, monkey
     heard = gas_capture(tmp_path / "gas.hex", (START, GAS_HEX, -60))
     ran = run("report", heard, "--key", GAS_KEY)
     assert ran.code == 0
-    assert ran.lines[0].startswith("✓ ok           ELS 12345678")
+    assert ran.lines[0].startswith("✓ ok  ELS 12345678   -60 dBm")
     assert "not on the list" not in ran.out
     assert ran.err.splitlines()[-1] == "1 meter heard: 1 ok (1 with warnings)", "its clock is years behind"
 

@@ -10,7 +10,7 @@ from html.parser import HTMLParser
 import pytest
 
 from fieldtool.export.report_html import report_page
-from fieldtool.export.report_text import TableStyle, json_row, label_width, table_heading, table_row, text_row
+from fieldtool.export.report_text import TableStyle, Widths, json_row, table_heading, table_row, text_row
 from fieldtool.report.reception import Reception
 from fieldtool.report.rows import NOT_HEARD, ReportRow
 from protocols.model import FindingKind, Outcome, Reading
@@ -95,7 +95,7 @@ def test_no_cell_is_a_formula(text: str, delimiter: str) -> None:
 
 def test_no_line_steers_the_terminal() -> None:
     row = row_with(HOSTILE)
-    for text in (text_row(row), json_row(row), table_row(row, TableStyle())):
+    for text in (text_row(row, Widths.of([row])), json_row(row), table_row(row, TableStyle())):
         assert not [c for c in text if not c.isprintable()]
 
 
@@ -116,4 +116,4 @@ def test_a_usual_line_fits_a_terminal() -> None:
         ReportRow("70b3d5a840000001", "", "flat 7", "", NOT_HEARD, True),
     ]
     for row in rows:
-        assert len(text_row(replace(row, reception=received), label_width(rows))) <= 80
+        assert len(text_row(replace(row, reception=received), Widths.of(rows))) <= 80

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from fieldtool.export.report_text import text_row
+from fieldtool.export.report_text import Widths, text_row
 from fieldtool.pipeline.main_reading import main_reading
 from fieldtool.report.expected import ExpectedMeter
 from fieldtool.report.heard import HeardMeter, HeardMeters
@@ -72,7 +72,7 @@ def test_a_meter_that_gives_no_valid_value_is_not_ok() -> None:
     later = replace(telegram, readings=invalid, frame=replace(telegram.frame, at=START + HOUR))
     row = row_of(telegram, later)
     assert (row.state, row.read_at) == (NO_VALUE, START)
-    assert "read at 2026-11-20 08:00 UTC: 28504.27 m³" in text_row(row)
+    assert "read at 2026-11-20 08:00 UTC: 28504.27 m³" in text_row(row, Widths.of([row]))
 
 
 def test_a_possible_replay_gives_no_value() -> None:
@@ -273,8 +273,8 @@ def test_a_meter_that_is_heard_on_and_not_read_any_more_is_told() -> None:
     unknown = replace(gas(START + 25 * HOUR), outcome=Outcome.UNSUPPORTED, readings=(), problem="unknown layout")
     row = row_of(gas(), unknown)
     assert (row.state, row.has_warnings) == ("ok", True)
-    assert "▲ heard since, and not read after 2026-11-20 08:00 UTC" in text_row(row)
-    assert "not read: unsupported 1" in text_row(row)
+    assert "▲ heard since, and not read after 2026-11-20 08:00 UTC" in text_row(row, Widths.of([row]))
+    assert "not read: unsupported 1" in text_row(row, Widths.of([row]))
     assert not row_of(gas(), replace(unknown, frame=gas(START + HOUR).frame)).is_stale
 
 

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from typing import TypeAlias
 
+from fieldtool.pipeline.installation import INSTALLATION_REQUESTS
 from fieldtool.pipeline.main_reading import alarms, main_reading
 from protocols.model import Address, Outcome, Reading, Telegram
 
@@ -59,6 +60,7 @@ class MeterRow:
     `outcome`, `problem`, `profile` and `alarms` are those of the newest telegram; `main_reading` is that of the
     newest telegram that had one, so that a damaged frame does not wipe the reading off the screen. `label` is what its
     owner calls the meter, as it was filed: empty where it has no label, None where the meter is not filed.
+    `asked_at` is when it last asked to be installed.
     """
 
     sender: Sender
@@ -80,6 +82,7 @@ class MeterRow:
     last: Telegram
     by_outcome: Mapping[Outcome, int]
     label: str | None = None
+    asked_at: datetime | None = None
 
     @property
     def key_check_value(self) -> str | None:
@@ -126,6 +129,7 @@ class _Meter:
     recent: deque[tuple[datetime, Telegram]] = field(default_factory=deque)
     among_newest: int = 0
     label: str | None = None
+    asked_at: datetime | None = None
     is_new: bool = True
 
 
@@ -197,6 +201,8 @@ class Reception:
             meter.medium = _medium(telegram, meter.identity) or meter.medium
             meter.recent.append((at, telegram))
             self._forget_old(meter)
+            if telegram.message in INSTALLATION_REQUESTS and telegram.outcome is not Outcome.DAMAGED:
+                meter.asked_at = at
             if meter.is_new:
                 meter.is_new, meter.label = False, self._label_of(*_names(telegram, sender))
             self._rows[sender] = _row(telegram, sender, meter)
@@ -287,6 +293,7 @@ def _row(telegram: Telegram, sender: Sender, meter: _Meter) -> MeterRow:
         last=telegram,
         by_outcome=MappingProxyType(dict(meter.by_outcome)),
         label=meter.label,
+        asked_at=meter.asked_at,
     )
 
 

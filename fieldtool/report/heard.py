@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from enum import IntEnum
 from typing import Final, NamedTuple
 
+from fieldtool.pipeline.installation import INSTALLATION_REQUESTS
 from fieldtool.pipeline.main_reading import main_reading
 from fieldtool.pipeline.reception import Sender, sender_of
 from fieldtool.report.reception import Air, Log, Reception
@@ -19,10 +20,6 @@ from protocols.plans import Plan
 from protocols.plausibility import with_findings
 from protocols.plausibility.observation import Numbers, content_of, numbers_of
 from protocols.wmbus.control import DOWNLINK
-
-JOIN_REQUEST: Final = "JoinRequest"
-INSTALLATION_REQUESTS: Final = frozenset({"SND-IR", JOIN_REQUEST})
-"""Messages by which a meter asks to be taken in."""
 
 _FROM_SERVERS: Final = frozenset({"JoinAccept", "UnconfirmedDataDown", "ConfirmedDataDown"})
 """Messages to LoRaWAN devices."""

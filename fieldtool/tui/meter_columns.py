@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from fieldtool.pipeline.installation import LATELY
 from fieldtool.pipeline.reception import MeterRow
 from fieldtool.tui.cells import NOTHING, Cell, Line, age_text, fit, fit_right, reading_cell, rssi_text, words
 from fieldtool.tui.signs import ALARM_GLYPH, OUTCOME_SIGNS
@@ -19,6 +20,12 @@ ROOMY_WIDTH = 110
 
 _STALE_S = 300
 """Older rows are dimmed: most meters of a walk-by system send several times in five minutes."""
+
+
+ASKED_GLYPH = "→"
+"""Stands for a meter that asks to be installed: its button was pressed."""
+
+_ASKED_WIDTH = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,11 +101,16 @@ def _unit_width(width: int) -> int:
     return 3 if width < 16 else 5
 
 
-def _alarms(row: MeterRow, width: int, _now: datetime) -> Cell:
+def _alarms(row: MeterRow, width: int, now: datetime) -> Cell:
+    """What the meter reports; before that, for some minutes, that it asks to be installed."""
+    count = f"{ALARM_GLYPH}{len(row.alarms)}" if row.alarms else ""
+    if row.asked_at is not None and now - row.asked_at <= LATELY:
+        said = " install " if width >= _ASKED_WIDTH else ""
+        return f"{ASKED_GLYPH}{said}{count}", "strong"
     if not row.alarms:
         return "", "plain"
     if width < 12:
-        return f"{ALARM_GLYPH}{len(row.alarms)}", "warning"
+        return count, "warning"
     return f"{ALARM_GLYPH} {', '.join(words(alarm) for alarm in row.alarms)}", "warning"
 
 

@@ -81,6 +81,14 @@ def _label(row: MeterRow) -> tuple[str, ...]:
     return (row.label,) if row.label else ()
 
 
+def _message(row: MeterRow) -> tuple[str, ...]:
+    return (row.last.message,) if row.last.message else ()
+
+
+def _asked(row: MeterRow) -> tuple[str, ...]:
+    return ("no" if row.asked_at is None else "yes",)
+
+
 def _filed(row: MeterRow) -> tuple[str, ...]:
     return ("no" if row.label is None else "yes",)
 
@@ -95,8 +103,9 @@ _WORD_FIELDS: dict[str, Callable[[MeterRow], tuple[str, ...]]] = {
     "mode": _mode,
     "key": _key,
     "label": _label,
+    "message": _message,
 }
-_YES_NO_FIELDS: dict[str, Callable[[MeterRow], tuple[str, ...]]] = {"filed": _filed}
+_YES_NO_FIELDS: dict[str, Callable[[MeterRow], tuple[str, ...]]] = {"filed": _filed, "asked": _asked}
 """Only looked into when they are named."""
 
 

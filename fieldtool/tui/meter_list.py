@@ -20,7 +20,7 @@ class MeterList(LineList):
     HELP: ClassVar[str] = (
         "Every meter in range, one line each. The cursor stays on its meter while telegrams come in, and meters keep "
         "their places until you sort. ✓ decoded, ○ no key filed, ✗ the filed key does not fit, ≈ damaged on the way, "
-        "◇ recognised but not decoded here, ⊘ not permitted, ▲ the meter reports something."
+        "◇ recognised but not decoded here, ⊘ not permitted, ▲ the meter reports something, → it asks to be installed."
     )
 
     def __init__(

@@ -16,7 +16,7 @@ from fieldtool.tui.meter_columns import COLUMNS, gap_of, heading_line, place_col
 from fieldtool.tui.meter_filter import BadFilter, parse_filter
 from fieldtool.tui.meter_table import MeterTable, SortBy
 from protocols.decode import decode
-from protocols.model import Address, Outcome, Telegram
+from protocols.model import Address, Outcome, Status, Telegram
 from tests.fieldtool.tui.tui_scenes import NOW, address, some_meters, telegram
 
 
@@ -242,6 +242,34 @@ def test_a_meter_is_found_by_its_label_where_no_column_shows_it() -> None:
         assert _numbers(table) == [found], text
     table.set_filter(parse_filter("no"))
     assert _numbers(table) == [], "only where the field is named"
+
+
+def test_the_meter_whose_button_was_pressed_is_marked_and_found() -> None:
+    reception = Reception()
+    pressed = replace(telegram(address(1)), message="SND-IR", status=Status(0, ("power_low",)))
+    for one in (pressed, telegram(address(2)), replace(telegram(address(3), Outcome.DAMAGED), message="SND-IR")):
+        reception.accept(one)
+    later = replace(telegram(address(1), access_number=2, at=NOW + timedelta(minutes=4)), message="SND-NR")
+    reception.accept(later)
+    asked, other, damaged = reception.rows()
+    for width, shown in ((60, "→"), (140, "→ install")):
+        columns = place_columns(width)
+        texts = [
+            "".join(text for text, _ in row_line(row, columns, 1, later.frame.at or NOW)) for row in (asked, other)
+        ]
+        assert shown in texts[0]
+        assert "→" not in texts[1]
+        assert "→" not in "".join(text for text, _ in row_line(asked, columns, 1, NOW + timedelta(minutes=6)))
+    assert damaged.asked_at is None
+    table = MeterTable()
+    table.update(reception.rows())
+    for text, found in (
+        ("asked:yes", ["00000001"]),
+        ("message:snd-ir", ["00000003"]),
+        ("message:snd-nr", ["00000001"]),
+    ):
+        table.set_filter(parse_filter(text))
+        assert _numbers(table) == found, text
 
 
 def test_outcomes_differ_without_colours() -> None:

@@ -24,7 +24,7 @@ from fieldtool.exit_codes import ExitCode
 from keystore.certificates.errors import NotPermitted
 from keystore.certificates.levels import Action, Capability
 from keystore.certificates.standing import Standing
-from keystore.errors import KeystoreError
+from keystore.errors import Damaged, KeystoreError
 from keystore.key_change import KeyChange
 from keystore.matching import ManufacturerFit, manufacturer_fit
 from keystore.vault import Vault
@@ -32,6 +32,13 @@ from protocols.actions.results import ResultCode
 
 FOR_NOW: Final = timedelta(days=1)
 """How long the time of sending, once set, counts as set."""
+LASTS: Final = {
+    "reset-alarms": FOR_NOW,
+    "reset-peaks": FOR_NOW,
+    "test-mode": FOR_NOW,
+    "change-key": timedelta(days=30),
+}
+"""How long an action counts as done that is done again some day although nothing else is wanted then."""
 OF_THE_LEVEL: Final = frozenset(
     {ResultCode.LEVEL_TOO_LOW, ResultCode.REVOKED, ResultCode.UNTRUSTED, ResultCode.BAD_SIGNATURE}
 )
@@ -110,12 +117,8 @@ class ActionBatch:
         self._open_to = open_to
         self._clock = clock
         # What only reads leaves nothing that could be there already.
-        skips = action.writes and not again
-        log = done_before(vault.audit.entries(), action.name) if skips else {}
-        self._done: dict[str, dict[str, DoneBefore]] = {}
-        for name, done in log.items():
-            maker, _, number = name.rpartition(" ")
-            self._done.setdefault(number, {})[maker] = done
+        self._done = self._log() if action.writes and not again else {}
+        self._before: dict[int, RowResult | None] = {}
         self._ended: _End | None = None
         self._gone: dict[str, _End] = {}
         self._failed = False
@@ -142,16 +145,34 @@ class ActionBatch:
         return refused
 
     def before(self, row: BatchRow) -> RowResult | None:
-        """Return that the audit log has the row as done, with the same parameters; None when it has not."""
-        by_maker = self._done.get(row.meter.number, {})
-        found = [done for maker, done in by_maker.items() if row.meter.manufacturer in (None, maker)]
-        if len(found) != 1 or not self._is_same(row, found[0]):
-            return None
-        return RowResult(row, RowState.DONE_BEFORE, hint="--again does it anyway", at=found[0].at)
+        """Return that the audit log has the row as done, with the same parameters; None when it has not.
+
+        It stays so for the whole list: what nobody was asked about is not done because time has passed.
+        """
+        if row.line not in self._before:
+            self._before[row.line] = self._looked_up(row)
+        return self._before[row.line]
+
+    def stop(self, why: str, code: ExitCode) -> None:
+        """Ask no further meter; what has ended the list already stays the reason."""
+        self._ended = self._ended or _End(why, code)
+
+    def left(self, row: BatchRow) -> RowResult:
+        """Return what is known of a row that was interrupted where not even that could be found out."""
+        self._failed = True
+        hint = "read the meter out to see, and look at: fieldtool audit list"
+        return self._end(
+            row, RowState.INTERRUPTED, "interrupted; whether it was done is not known", hint, ExitCode.INTERRUPTED
+        )
 
     def do(self, row: BatchRow) -> RowResult:
         """Do the action with the meter of a row, unless it was done before, or the list or its link has ended."""
-        result = self.before(row) or self._not_done(row) or self._attempted(row)
+        result = self.before(row) or self._not_done(row)
+        try:
+            result = result or self._attempted(row)
+        except KeystoreError as error:
+            # The store failed again while it was asked what the first failure has left.
+            result = self._end(row, RowState.FAILED, error.message, error.hint, ExitCode.KEYSTORE)
         self._failed = self._failed or result.state not in FINE
         return result
 
@@ -163,10 +184,40 @@ class ActionBatch:
             return ended.exit_code
         return ExitCode.SOME_FAILED if self._failed else ExitCode.OK
 
+    def _log(self) -> dict[str, dict[str, DoneBefore]]:
+        """Return what the audit log has as done, by number and maker; `Damaged` where it cannot be believed."""
+        report = self._vault.audit.verify()
+        if not report.ok:
+            raise Damaged(
+                f"the audit log cannot say what was done before: {report.problems[0]}",
+                "run: fieldtool store verify; --again does all meters of the list",
+            )
+        done: dict[str, dict[str, DoneBefore]] = {}
+        for name, one in done_before(self._vault.audit.entries(), self._action.name).items():
+            maker, _, number = name.rpartition(" ")
+            done.setdefault(number, {})[maker] = one
+        return done
+
+    def _looked_up(self, row: BatchRow) -> RowResult | None:
+        by_maker = self._done.get(row.meter.number, {})
+        found = [(maker, done) for maker, done in by_maker.items() if row.meter.manufacturer in (None, maker)]
+        if len(found) != 1:
+            return None
+        maker, done = found[0]
+        if not self._is_same(row, done) or (row.meter.manufacturer is None and self._has_namesake(row, maker)):
+            return None
+        return RowResult(row, RowState.DONE_BEFORE, hint="--again does it anyway", at=done.at)
+
+    def _has_namesake(self, row: BatchRow, maker: str) -> bool:
+        """Whether another maker's meter is filed under the number: a row without a maker may mean that one."""
+        filed = (one.manufacturer for one in self._vault.find(row.meter.number) if one.number == row.meter.number)
+        return any(one and manufacturer_fit(one, maker) is ManufacturerFit.OTHER for one in filed)
+
     def _is_same(self, row: BatchRow, done: DoneBefore) -> bool:
-        if row.wish.is_for_now:
-            return abs(self._clock() - done.at) < FOR_NOW
-        return done.parameter == self._parameter(row)
+        lasts = FOR_NOW if row.wish.is_for_now else LASTS.get(self._action.name)
+        if lasts is not None and abs(self._clock() - done.at) >= lasts:
+            return False
+        return row.wish.is_for_now or done.parameter == self._parameter(row)
 
     def _parameter(self, row: BatchRow) -> str:
         return row.wish.shown(self._clock())

@@ -49,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             sys.stdout.flush()
     except BrokenPipeError:
         # Who read the output has enough.
-        _let_go_of_output()
+        output.let_go()
         return ExitCode.OK
     except KeyboardInterrupt:
         output.end_line()
@@ -74,13 +74,8 @@ def _open_closed_streams() -> None:
             setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115 - open until the end
 
 
-def _let_go_of_output() -> None:
-    """Send what is still to be written nowhere: a second failure while Python closes it would be a traceback."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
 def _no_room(error: OSError) -> int:
-    _let_go_of_output()
+    output.let_go()
     output.failure(
         f"{error.filename or 'the output'} cannot be written: {error.strerror}", "make room, or write to another place"
     )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from argparse import Namespace
 from collections.abc import Sequence
+from contextlib import suppress
 
 from fieldtool import enrolment
 from fieldtool.actions.batch import FINE, ActionBatch, BatchRow, RowResult, RowState
@@ -12,6 +14,7 @@ from fieldtool.actions.plan import PRIMARY_ADDRESS, wish_for
 from fieldtool.actions.wired_link import OPTICAL
 from fieldtool.cli import output
 from fieldtool.cli.asking import confirmed
+from fieldtool.cli.ctrl_c import CtrlC
 from fieldtool.cli.meter_values import read_values
 from fieldtool.errors import UsageError
 from fieldtool.exit_codes import ExitCode
@@ -71,28 +74,51 @@ def act_on_list(arguments: Namespace, rows: Sequence[BatchRow], vault: Vault) ->
         for row in rows:
             teller.tell(batch.before(row) or RowResult(row, RowState.PLANNED))
     elif not open_rows or confirmed(_question(arguments, open_rows), yes=arguments.yes or not action.writes):
-        for row in rows:
-            before = batch.exit_code
-            result = batch.do(row)
-            if batch.exit_code is ExitCode.INTERRUPTED is not before:
-                output.end_line()
-            teller.tell(result)
+        _one_by_one(rows, batch, teller)
     else:
         output.talk("nothing was written")
         return ExitCode.SOME_FAILED
+    with suppress(BrokenPipeError):
+        _sum_up(teller)
+    if teller.failure is not None and not isinstance(teller.failure, BrokenPipeError):
+        raise teller.failure
+    return batch.exit_code
+
+
+def _one_by_one(rows: Sequence[BatchRow], batch: ActionBatch, teller: _Teller) -> None:
+    """Do the rows, and tell of every single one, whoever interrupts it and wherever."""
+    with CtrlC() as ctrl_c:
+        for row in rows:
+            if ctrl_c.waits:
+                batch.stop(f"the list was stopped before meter {row.meter}", ExitCode.INTERRUPTED)
+            if teller.failure is not None:
+                batch.stop("nobody can read any more what is done", ExitCode.SOME_FAILED)
+            before = batch.exit_code
+            try:
+                with ctrl_c.let_through():
+                    result = batch.do(row)
+            except KeyboardInterrupt:
+                result = batch.left(row)
+            if batch.exit_code is ExitCode.INTERRUPTED is not before:
+                output.end_line()
+            teller.tell(result)
+
+
+def _sum_up(teller: _Teller) -> None:
+    """Say how many meters there are of each state, and how to go on."""
     output.talk(states_text(teller.told))
     states = {one.state for one in teller.told}
     if not states <= FINE:
         first = "once the key change is settled, " if RowState.KEY_OPEN in states else ""
         output.talk(f"{first}the same command goes on with what is not done")
-    return batch.exit_code
 
 
 class _Teller:
-    """Prints the result of each row, and keeps it for the sum at the end."""
+    """Prints the result of each row, and keeps it for the sum at the end; `failure` is why nothing can be printed."""
 
     def __init__(self, arguments: Namespace, standing: Standing, label_width: int) -> None:
         self.told: list[RowResult] = []
+        self.failure: OSError | None = None
         self._json = arguments.json
         self._standing = standing
         self._label_width = label_width
@@ -100,6 +126,15 @@ class _Teller:
     def tell(self, result: RowResult) -> None:
         """Print a row at once: what is done must be known even if the next meter never answers."""
         self.told.append(result)
+        if self.failure is not None:
+            return
+        try:
+            self._print(result)
+        except OSError as error:
+            self.failure = error
+            output.let_go()
+
+    def _print(self, result: RowResult) -> None:
         now = enrolment.now()
         if self._json:
             output.data(row_facts(result, self._standing, now), flush=True)
@@ -111,6 +146,8 @@ class _Teller:
 def _row(arguments: Namespace, form: ActionForm, line: int, listed: ExpectedMeter) -> BatchRow:
     """Return what a row of the list asks for; `UsageError`."""
     meter = parse_meter(f"{listed.manufacturer or ''}{listed.number}")
+    if not meter.number:
+        raise UsageError(f"{meter} is no meter number", "give the meter's number, or use --meter")
     at = listed.at or arguments.at
     if not at:
         raise UsageError(f"meter {meter} has no link", f"give --at LINK, or a column headed `{AT_COLUMN}`")
@@ -135,10 +172,10 @@ def _check_addresses(arguments: Namespace, form: ActionForm, rows: Sequence[Batc
     """Two meters of a line with one primary address would answer at once, and nobody would understand either."""
     if form.name != PRIMARY_ADDRESS:
         return
-    seen: dict[tuple[str, str], BatchRow] = {}
+    seen: dict[tuple[tuple[str, str], str], BatchRow] = {}
     for row in rows:
         address = row.wish.shown(enrolment.now())
-        first = seen.setdefault((row.at, address), row)
+        first = seen.setdefault((_port(row), address), row)
         if first is not row:
             raise UsageError(
                 f"{arguments.list.name}, line {row.line}: line {first.line} has primary address {address} already",
@@ -148,9 +185,15 @@ def _check_addresses(arguments: Namespace, form: ActionForm, rows: Sequence[Batc
 
 def _check_heads(rows: Sequence[BatchRow]) -> None:
     """An optical head sits on one meter: nobody would move it in time."""
-    heads = [row.at for row in rows if link_url(row.at).kind == OPTICAL]
+    heads = [_port(row) for row in rows if link_url(row.at).kind == OPTICAL]
     if len(heads) != len(set(heads)):
         raise UsageError("an optical head reaches one meter only", "do these meters one by one, with --meter")
+
+
+def _port(row: BatchRow) -> tuple[str, str]:
+    """Return what a row's link opens, however its options are written."""
+    url = link_url(row.at)
+    return url.kind, os.path.realpath(url.target) if url.target.startswith("/") else url.target.casefold()
 
 
 def _announce(

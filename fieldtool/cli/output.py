@@ -91,6 +91,11 @@ def _write_at_once(stream: io.BufferedWriter, chunks: Sequence[bytes | memoryvie
             stream.flush()
 
 
+def let_go() -> None:
+    """Send what is still to be written nowhere: a second failure while Python closes it would be a traceback."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def talk(line: str) -> None:
     """Write one line of talk."""
     sys.stderr.write(f"{safe_text(line, TALK_LIMIT)}\n")

@@ -1,0 +1,204 @@
+"""`fieldtool meter ACTION --list`: no meter is passed over, done unasked or left untold, whatever happens meanwhile."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sqlite3
+from contextlib import closing
+from datetime import timedelta
+
+import pytest
+
+from fieldtool.actions.batch import ActionBatch, BatchRow, RowResult
+from fieldtool.cli import output
+from keystore.errors import Locked
+from keystore.key_change import KeyChange
+from keystore.model import KeyRecord, Provenance
+from keystore.vault import Vault
+from keystore.vault.key_changes import KeyChangeDesk
+from tests.fieldtool.actions.action_bench import PASSPHRASE
+from tests.fieldtool.actions.street_bench import NUMBERS, Street
+
+PULSES = ("pulse-value", "--set", "10")
+
+
+def broken_output(monkeypatch: pytest.MonkeyPatch, error: OSError, *, after: int) -> None:
+    """Let the output fail behind so many lines."""
+    written: list[str] = []
+
+    def data(line: str, *, flush: bool = False) -> None:
+        if len(written) == after:
+            raise error
+        written.append(line)
+
+    monkeypatch.setattr(output, "data", data)
+    monkeypatch.setattr(output, "let_go", lambda: None)
+
+
+def test_a_list_whose_output_nobody_reads_is_stopped_and_not_called_done(
+    street: Street, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    street.enrol("commissioner")
+    broken_output(monkeypatch, BrokenPipeError(), after=1)
+    ran = street.meters(*PULSES, "--yes", code=1)
+    assert "4 meters: 2 done, 2 not done" in ran.err
+    assert street.pulses() == [10, 10, 1, 1]
+
+
+def test_a_list_that_is_done_when_its_reader_leaves_is_done(street: Street, monkeypatch: pytest.MonkeyPatch) -> None:
+    street.enrol("commissioner")
+    broken_output(monkeypatch, BrokenPipeError(), after=3)
+    assert "4 meters: 4 done" in street.meters(*PULSES, "--yes").err
+
+
+def test_a_full_disk_behind_the_output_stops_the_list(street: Street, monkeypatch: pytest.MonkeyPatch) -> None:
+    street.enrol("commissioner")
+    broken_output(monkeypatch, OSError(28, "No space left on device"), after=0)
+    ran = street.meters(*PULSES, "--yes", code=2)
+    assert "4 meters: 1 done, 3 not done" in ran.err
+    assert "cannot be written: No space left on device" in ran.err
+    assert street.pulses() == [10, 1, 1, 1]
+
+
+def test_ctrl_c_while_a_row_is_told_leaves_every_line_whole(street: Street, monkeypatch: pytest.MonkeyPatch) -> None:
+    street.enrol("commissioner")
+    honest = output.data
+    pressed: list[bool] = []
+
+    def data(line: str, *, flush: bool = False) -> None:
+        if not pressed:
+            pressed.append(True)
+            signal.raise_signal(signal.SIGINT)
+        honest(line, flush=flush)
+
+    monkeypatch.setattr(output, "data", data)
+    rows = street.rows(*PULSES, code=130)
+    assert [row["state"] for row in rows] == ["done", "not_done", "not_done", "not_done"]
+    assert rows[1]["problem"] == "the list was stopped before meter SIM 10002346"
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_ctrl_c_twice_tells_every_row(street: Street, monkeypatch: pytest.MonkeyPatch) -> None:
+    street.enrol("commissioner")
+    honest = ActionBatch.do
+
+    def do(self: ActionBatch, row: BatchRow) -> RowResult:
+        result = honest(self, row)
+        if row.meter.number == NUMBERS[1]:
+            signal.raise_signal(signal.SIGINT)
+        return result
+
+    monkeypatch.setattr(ActionBatch, "do", do)
+    rows = street.rows(*PULSES, code=130)
+    assert [row["state"] for row in rows] == ["done", "interrupted", "not_done", "not_done"]
+    assert rows[1]["problem"] == "interrupted; whether it was done is not known"
+
+
+def test_a_store_that_cannot_be_used_any_more_ends_the_list_with_a_line_a_meter(
+    street: Street, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    street.enrol("commissioner")
+    honest = KeyChangeDesk.pending
+
+    def pending(self: KeyChangeDesk) -> tuple[KeyChange, ...]:
+        if street.pulses()[0] == 10:
+            raise Locked("the store is locked", "unlock it")
+        return honest(self)
+
+    monkeypatch.setattr(KeyChangeDesk, "pending", pending)
+    rows = street.rows(*PULSES, code=4)
+    assert [row["state"] for row in rows] == ["done", "failed", "not_done", "not_done"]
+    assert (rows[1]["problem"], rows[1]["hint"]) == ("the store is locked", "unlock it")
+
+
+def test_what_nobody_was_asked_about_is_not_done(street: Street, monkeypatch: pytest.MonkeyPatch) -> None:
+    street.enrol("installer")
+    street.write(NUMBERS[0])
+    assert street.states("clock") == ["done"]
+    street.clock.pass_by(timedelta(hours=23, minutes=59))
+    honest = ActionBatch.check
+
+    def check(self: ActionBatch, rows: list[BatchRow], *, dry_run: bool = False) -> list[RowResult]:
+        street.clock.pass_by(timedelta(minutes=2))
+        return honest(self, rows, dry_run=dry_run)
+
+    monkeypatch.setattr(ActionBatch, "check", check)
+    shown = street.events()
+    ran = street.meters("clock")
+    assert ran.lines[0].startswith("· done before")
+    assert street.events() == shown
+
+
+@pytest.mark.parametrize(
+    ("words", "days"),
+    [(("reset-alarms",), 1), (("reset-peaks",), 1), (("test-mode", "--set", "5"), 1), (("change-key",), 30)],
+    ids=lambda value: value[0] if isinstance(value, tuple) else "",
+)
+def test_what_is_done_again_some_day_is_not_passed_over_then(street: Street, words: tuple[str, ...], days: int) -> None:
+    street.enrol("test" if words[0] == "test-mode" else "service")
+    street.write(NUMBERS[1])
+    assert street.states(*words) == ["done"]
+    street.clock.pass_by(timedelta(days=days, hours=-1))
+    assert street.states(*words) == ["done_before"]
+    street.clock.pass_by(timedelta(hours=2))
+    assert street.states(*words) == ["done"]
+
+
+def test_a_row_without_a_maker_may_mean_the_other_meter_of_that_number(street: Street) -> None:
+    street.enrol("commissioner")
+    street.write(NUMBERS[0])
+    assert street.states(*PULSES) == ["done"]
+    assert street.states(*PULSES) == ["done_before"]
+    with Vault.open(street.folder / "keys.vault") as vault:
+        vault.unlock(PASSPHRASE)
+        other = KeyRecord(number=NUMBERS[0], manufacturer="KAM", value=bytes(range(16)), source=Provenance("test", ""))
+        vault.put([other])
+    assert street.states(*PULSES) == ["done"]
+    street.write(f"SIM {NUMBERS[0]}")
+    assert street.states(*PULSES) == ["done_before"]
+
+
+def test_an_audit_log_that_lacks_entries_does_not_say_what_was_done(street: Street) -> None:
+    street.enrol("commissioner")
+    street.write(NUMBERS[0])
+    for litres in ("10", "100"):
+        assert street.states("pulse-value", "--set", litres) == ["done"]
+    with closing(sqlite3.connect(street.folder / "keys.vault")) as connection, connection:
+        (last,) = connection.execute("SELECT max(number) FROM audit").fetchone()
+        connection.execute("DELETE FROM audit WHERE number > ?", (last - 2,))
+    ran = street.meters(*PULSES, "--yes", code=4)
+    assert "the audit log cannot say what was done before: entries" in ran.err
+    assert "--again does all meters of the list" in ran.err
+    assert street.pulses()[0] == 100
+
+
+@pytest.mark.parametrize(
+    ("rows", "words", "why"),
+    [
+        (("p250", "p249"), ("clock",), "line 1: primary address 250 is no meter number"),
+        (
+            ("number;at", "10002345;mbus:///dev/x", "10002346;mbus:///dev/x?baud=2400"),
+            ("primary-address", "--set", "5"),
+            "line 2 has primary address 5 already",
+        ),
+        (
+            ("number;at", "10002345;optical:///dev/x", "10002346;optical:///dev/x?timeout=1"),
+            ("clock",),
+            "an optical head reaches one meter only",
+        ),
+    ],
+    ids=["primary addresses", "a line spelled twice", "a head spelled twice"],
+)
+def test_rows_that_mean_the_same_place_are_found(
+    street: Street, rows: tuple[str, ...], words: tuple[str, ...], why: str
+) -> None:
+    street.write(*rows)
+    assert why in street.meters(*words, "--yes", code=2).err
+
+
+def test_every_object_of_an_interrupted_list_can_be_parsed(street: Street, monkeypatch: pytest.MonkeyPatch) -> None:
+    street.enrol("commissioner")
+    monkeypatch.setattr(ActionBatch, "do", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    ran = street.meters(*PULSES, "--yes", "--json", code=130)
+    assert len([json.loads(line) for line in ran.lines]) == len(NUMBERS)

@@ -33,15 +33,16 @@ class FiledMeters:
         filed = cls()
         if vault.count > READ_AT_MOST:
             return filed
-        meters = set()
+        makers: defaultdict[str, set[str]] = defaultdict(set)
         for record in vault.records():
             if record.ownership in KEYLESS_OWNERSHIPS:
                 continue
-            meters.add((record.manufacturer, record.number or record.dev_eui))
+            makers[record.number or record.dev_eui] |= {record.manufacturer} if record.manufacturer else set()
             filed.has_labels = filed.has_labels or bool(record.label)
             for name in {record.number, record.adapter, record.dev_eui} - {""}:
                 filed._by_name[name].append((record.manufacturer, record.label))
-        filed.meters = len(meters)
+        # A record that names no maker is of the meter that another record names with its maker.
+        filed.meters = sum(max(1, len(named)) for named in makers.values())
         return filed
 
     def label_of(self, names: Sequence[str], manufacturer: str | None) -> str | None:

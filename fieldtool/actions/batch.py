@@ -18,7 +18,7 @@ from fieldtool.actions.errors import ActionRefused, LinkSilent
 from fieldtool.actions.key_change import KEY_NOT_KNOWN, recover_hint
 from fieldtool.actions.links import FieldLink, MeterChoice
 from fieldtool.actions.plan import ActionOutcome, ActionPlan, Wish
-from fieldtool.actions.service import ActionService
+from fieldtool.actions.service import NOT_KNOWN, ActionService
 from fieldtool.errors import FieldToolError, ReceiverError, UsageError
 from fieldtool.exit_codes import ExitCode
 from keystore.certificates.errors import NotPermitted
@@ -161,9 +161,7 @@ class ActionBatch:
         """Return what is known of a row that was interrupted where not even that could be found out."""
         self._failed = True
         hint = "read the meter out to see, and look at: fieldtool audit list"
-        return self._end(
-            row, RowState.INTERRUPTED, "interrupted; whether it was done is not known", hint, ExitCode.INTERRUPTED
-        )
+        return self._end(row, RowState.INTERRUPTED, f"interrupted; {NOT_KNOWN}", hint, ExitCode.INTERRUPTED)
 
     def do(self, row: BatchRow) -> RowResult:
         """Do the action with the meter of a row, unless it was done before, or the list or its link has ended."""
@@ -247,15 +245,18 @@ class ActionBatch:
             state = RowState.KEY_OPEN if is_open else RowState.INTERRUPTED
             return self._end(row, state, f"interrupted; {why}", hint, ExitCode.INTERRUPTED)
         except (FieldToolError, KeystoreError) as error:
-            return self._failure(row, error)
+            return self._failure(row, error, met=plan is not None)
         return _as_told(row, outcome)
 
     def _opened(self, row: BatchRow) -> FieldLink:
         with Attempt(self._vault, self._clock, self._action.name, row.meter, self._parameter(row)).noted():
             return self._open_to(row)
 
-    def _failure(self, row: BatchRow, error: FieldToolError | KeystoreError) -> RowResult:
-        """Return what an error makes of a row, and end the list where the next meter would fare no better."""
+    def _failure(self, row: BatchRow, error: FieldToolError | KeystoreError, *, met: bool) -> RowResult:
+        """Return what an error makes of a row, and end the list where the next meter would fare no better.
+
+        `met` says that the meter was looked at: something may have been sent to it since.
+        """
         told = error.message, error.hint
         code = error.exit_code if isinstance(error, FieldToolError) else ExitCode.KEYSTORE
         if self._open_change(row.meter) is not None:
@@ -276,7 +277,8 @@ class ActionBatch:
             case NotPermitted():
                 return self._end(row, RowState.NOT_COVERED, *told, code)
             case KeystoreError():
-                return self._end(row, RowState.FAILED, *told, code)
+                why = f"{error.message}; {NOT_KNOWN}" if met else error.message
+                return self._end(row, RowState.FAILED, why, error.hint, code)
         return RowResult(row, RowState.FAILED, None, *told)
 
     def _end(self, row: BatchRow, state: RowState, why: str, hint: str, code: ExitCode) -> RowResult:

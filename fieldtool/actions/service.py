@@ -42,7 +42,7 @@ CLOCK_APART: Final = timedelta(minutes=10)
 """A meter's clock that is further away than this is told: it judges certificates by it."""
 _ANSWER_LOST: Final = "the meter's answer was lost; asking the meter showed that the action was done"
 _NOT_PROVED: Final = "none of the keys that are filed for the meter proves its answer"
-_NOT_KNOWN: Final = "whether it was done is not known"
+NOT_KNOWN: Final = "whether it was done is not known"
 _READ_IT: Final = "read the meter out to see"
 
 
@@ -141,7 +141,7 @@ class ActionService:
     def left_open(self, plan: ActionPlan) -> tuple[str, str]:
         """Return what is not known of an action that was interrupted, and what to do."""
         if self._vault.key_changes.pending_for(plan.meter) is None:
-            return _NOT_KNOWN, _READ_IT
+            return NOT_KNOWN, _READ_IT
         return KEY_NOT_KNOWN, recover_hint(plan.meter)
 
     def recover(self, meter: MeterChoice) -> Settled | None:
@@ -244,7 +244,7 @@ class ActionService:
             result = self._session(plan.meter).prove(opened, command.application, evidence)
         except LinkLost as error:
             log.note(Became.LINK_FAILED, error.message)
-            raise LinkLost(f"{error.message}; {_NOT_KNOWN}", _READ_IT) from error
+            raise LinkLost(f"{error.message}; {NOT_KNOWN}", _READ_IT) from error
         except LinkSilent as error:
             log.note(Became.LINK_FAILED, error.message)
             return None
@@ -266,12 +266,12 @@ class ActionService:
             after, matches = self._read_back(plan, command)
         except (LinkLost, LinkSilent) as error:
             log.note(Became.LINK_FAILED, error.message)
-            raise type(error)(f"{error.message}; {_NOT_KNOWN}", _READ_IT) from error
+            raise type(error)(f"{error.message}; {NOT_KNOWN}", _READ_IT) from error
         except ActionRefused as error:
-            log.note(Became.REFUSED_BY_METER, f"{error.message}; {_NOT_KNOWN}")
+            log.note(Became.REFUSED_BY_METER, f"{error.message}; {NOT_KNOWN}")
             raise
         if not matches:
-            what = f"it was not done: it shows {after}" if matches is False else _NOT_KNOWN
+            what = f"it was not done: it shows {after}" if matches is False else NOT_KNOWN
             log.note(Became.LINK_FAILED, f"the answer was lost; {what}")
             raise LinkSilent(f"the answer of meter {plan.meter} was lost; {what}", "start again")
         log.note(Became.DONE, "the answer was lost, but the read-out shows the change")

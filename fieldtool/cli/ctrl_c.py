@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType, TracebackType
@@ -11,17 +12,25 @@ from typing import Any, Final
 
 _SIGNALS: Final = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 
+LONG_S: Final = 1.0
+"""Somebody who presses twice in a hurry is to get all lines; who waits for longer is not read any more."""
+
 
 class CtrlC:
-    """Holds Ctrl-C, and requests to terminate, back; a second one that would wait ends the program as ever.
+    """Holds Ctrl-C, and requests to terminate, back; one that finds another waiting for long ends the program as ever.
 
     `let_through` is for what can be interrupted; there they are raised at once. Only the main thread is interrupted.
     """
 
     def __init__(self) -> None:
-        self.waits = False
+        self._since: float | None = None
         self._open = False
         self._before: dict[int, Callable[[int, FrameType | None], Any]] = {}
+
+    @property
+    def waits(self) -> bool:
+        """Whether one has come that nobody was interrupted by."""
+        return self._since is not None
 
     def __enter__(self) -> CtrlC:
         """Hold them back from now on; what is ignored stays ignored."""
@@ -48,6 +57,7 @@ class CtrlC:
             self._open = False
 
     def _came(self, number: int, frame: FrameType | None) -> None:
-        if self._open or self.waits:
+        if self._open or (self._since is not None and time.monotonic() - self._since > LONG_S):
             self._before[number](number, frame)
-        self.waits = True
+        if self._since is None:
+            self._since = time.monotonic()

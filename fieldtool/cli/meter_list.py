@@ -79,7 +79,7 @@ def act_on_list(arguments: Namespace, rows: Sequence[BatchRow], vault: Vault) ->
         output.talk("nothing was written")
         return ExitCode.SOME_FAILED
     with suppress(BrokenPipeError):
-        _sum_up(teller)
+        _sum_up(teller, again=arguments.again)
     if teller.failure is not None and not isinstance(teller.failure, BrokenPipeError):
         raise teller.failure
     return batch.exit_code
@@ -104,13 +104,16 @@ def _one_by_one(rows: Sequence[BatchRow], batch: ActionBatch, teller: _Teller) -
             teller.tell(result)
 
 
-def _sum_up(teller: _Teller) -> None:
+def _sum_up(teller: _Teller, *, again: bool) -> None:
     """Say how many meters there are of each state, and how to go on."""
     output.talk(states_text(teller.told))
     states = {one.state for one in teller.told}
     if not states <= FINE:
         first = "once the key change is settled, " if RowState.KEY_OPEN in states else ""
-        output.talk(f"{first}the same command goes on with what is not done")
+        goes_on = (
+            "begins again with all meters: leave out those that are done" if again else "goes on with what is not done"
+        )
+        output.talk(f"{first}the same command {goes_on}")
 
 
 class _Teller:

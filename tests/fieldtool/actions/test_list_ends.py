@@ -12,10 +12,11 @@ import pytest
 
 from fieldtool.actions.batch import ActionBatch, BatchRow, RowResult
 from fieldtool.cli import output
-from keystore.errors import Locked
+from keystore.errors import Locked, StorageFailed
 from keystore.key_change import KeyChange
 from keystore.model import KeyRecord, Provenance
 from keystore.vault import Vault
+from keystore.vault.audit_trail import AuditTrail
 from keystore.vault.key_changes import KeyChangeDesk
 from tests.fieldtool.actions.action_bench import PASSPHRASE
 from tests.fieldtool.actions.street_bench import NUMBERS, Street
@@ -67,7 +68,7 @@ def test_ctrl_c_while_a_row_is_told_leaves_every_line_whole(street: Street, monk
     pressed: list[bool] = []
 
     def data(line: str, *, flush: bool = False) -> None:
-        if not pressed:
+        if len(pressed) < 3:
             pressed.append(True)
             signal.raise_signal(signal.SIGINT)
         honest(line, flush=flush)
@@ -202,3 +203,30 @@ def test_every_object_of_an_interrupted_list_can_be_parsed(street: Street, monke
     monkeypatch.setattr(ActionBatch, "do", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
     ran = street.meters(*PULSES, "--yes", "--json", code=130)
     assert len([json.loads(line) for line in ran.lines]) == len(NUMBERS)
+
+
+def test_who_does_everything_again_is_told_that_the_same_command_begins_again(street: Street) -> None:
+    street.enrol("commissioner")
+    street.line.unplug()
+    ran = street.meters(*PULSES, "--yes", "--again", code=3)
+    assert ran.err.endswith("the same command begins again with all meters: leave out those that are done\n")
+
+
+def test_a_store_that_fails_behind_the_proof_does_not_hide_that_it_may_be_done(
+    street: Street, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    street.enrol("commissioner")
+    honest = AuditTrail.note
+
+    def note(self: AuditTrail, action: str, subject: str = "", /, **detail: str) -> None:
+        if detail.get("became") == "done":
+            raise StorageFailed("the disk is full", "make room")
+        honest(self, action, subject, **detail)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(AuditTrail, "note", note)
+        rows = street.rows(*PULSES, code=4)
+    assert [row["state"] for row in rows] == ["failed", *["not_done"] * 3]
+    assert rows[0]["problem"] == "the disk is full; whether it was done is not known"
+    assert street.pulses()[0] == 10
+    assert street.states(*PULSES) == ["done"] * 4

@@ -94,7 +94,9 @@ class StatusBar(Widget):
             return left, _cut(_first_fitting(_count_forms(counters), width), width), right
         room = width - _width(right) - _EDGES
         counts = _first_fitting(_count_forms(counters), room - _width(_source_forms(sources)[0]))
-        return _first_fitting(_source_forms(sources), room - _width(counts)), counts, right
+        left = _first_fitting(_source_forms(sources), room - _width(counts))
+        # Reasons that found no room here leave it to the counts.
+        return left, _first_fitting(_count_forms(counters), room - _width(left)), right
 
     def _reasons(self, parts: tuple[list[Cell], list[Cell], list[Cell]]) -> list[Cell]:
         """Why receivers were lost and what to do, where `parts` do not say it; as much as fits."""
@@ -102,7 +104,7 @@ class StatusBar(Widget):
             [source for source in self._seen[1] if source.state in _EXPLAINED and source.detail] if self._seen else []
         )
         shown = "".join(text for text, _ in parts[0])
-        if all(f": {safe_text(source.detail)}" in shown for source in troubled):
+        if all(f": {_with_cure(source.detail, source)}" in shown for source in troubled):
             return []
         return _cut(_first_fitting(_reason_forms(troubled), self.size.width), self.size.width)
 
@@ -146,8 +148,7 @@ def _source_forms(sources: Sequence[SourceEvent]) -> list[list[Cell]]:
 def _reason_forms(troubled: Sequence[SourceEvent]) -> list[list[Cell]]:
     """The reasons of all with what to do, then without, then those of the first alone."""
     why = [_reason(source) for source in troubled]
-    how = [f"; {safe_text(source.hint)}" if source.hint else "" for source in troubled]
-    full = [f"{reason}{hint}" for reason, hint in zip(why, how, strict=True)]
+    full = [_with_cure(reason, source) for reason, source in zip(why, troubled, strict=True)]
     forms = (full, why, full[:1], why[:1])
     return [[(_SEPARATOR.join(texts), "bad")] for texts in forms]
 
@@ -156,6 +157,11 @@ def _reason(source: SourceEvent) -> str:
     """What happened, and to which receiver where that is not said."""
     told = source.source.split(" ")[-1] in source.detail
     return safe_text(source.detail if told else f"{source.source}: {source.detail}")
+
+
+def _with_cure(reason: str, source: SourceEvent) -> str:
+    """A reason, and what to do where that is known."""
+    return safe_text(reason) + (f"; {safe_text(source.hint)}" if source.hint else "")
 
 
 def _briefly(sources: Sequence[SourceEvent]) -> list[tuple[SourceEvent, str]]:
@@ -176,7 +182,8 @@ def _source_cells(
         if cells:
             cells.append((_SEPARATOR, "muted"))
         word = "" if source.state in without_word else f" {sign.word}"
-        why = f": {safe_text(source.detail)}" if explained and source.detail and source.state in _EXPLAINED else ""
+        is_told = explained and source.detail and source.state in _EXPLAINED
+        why = f": {_with_cure(source.detail, source)}" if is_told else ""
         cells += [(f"{sign.glyph} ", sign.style), (f"{safe_text(name)}{word}{why}", "plain")]
     return cells
 

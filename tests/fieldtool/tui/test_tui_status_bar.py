@@ -85,6 +85,11 @@ def test_what_happened_to_a_receiver_is_told_at_every_width(width: int) -> None:
     assert shown.count("the connection was lost") == 1
 
 
+@pytest.mark.parametrize("width", [80, 120, 160, 200])
+def test_what_to_do_about_it_is_told_wherever_80_columns_tell_it(width: int) -> None:
+    assert bottom_of(BUSY, width, (LOST,)).count("the connection was lost; plug it in") == 1
+
+
 def test_where_there_is_room_the_reason_stands_beside_the_receiver() -> None:
     shown = bottom_of(BUSY, 120, TWO).splitlines()
     assert len(shown) == 2

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
 
 from fieldtool.actions.wired_link import WiredLink
+from keystore.certificates import enrolment
 from keystore.certificates.grant import Scope
 from keystore.certificates.standing import Standing
+from keystore.vault import Vault
+from tests.fieldtool.actions.action_bench import PASSPHRASE
 from tests.fieldtool.actions.street_bench import NOWHERE, NUMBERS, Street
 from tests.keystore.certificates.desks import ORGANISATION
 
@@ -79,19 +83,48 @@ def test_a_meter_that_refuses_the_level_ends_the_list(street: Street, monkeypatc
     assert street.events() == [1, 0, 0, 0]
 
 
-def test_a_certificate_that_expires_on_the_way_ends_the_list(street: Street, monkeypatch: pytest.MonkeyPatch) -> None:
-    street.enrol("commissioner")
+def behind_the_first(monkeypatch: pytest.MonkeyPatch, step: Callable[[], object]) -> None:
+    """Let something happen when the link of the first meter is closed."""
     honest = WiredLink.close
 
     def close(self: WiredLink) -> None:
         honest(self)
         monkeypatch.setattr(WiredLink, "close", honest)
-        street.clock.pass_by(timedelta(days=1200))
+        step()
 
     monkeypatch.setattr(WiredLink, "close", close)
+
+
+@pytest.mark.parametrize("passes", [timedelta(days=1200), timedelta(days=-30)], ids=["expired", "clock set back"])
+def test_a_certificate_that_does_not_count_any_more_ends_the_list(
+    street: Street, monkeypatch: pytest.MonkeyPatch, passes: timedelta
+) -> None:
+    street.enrol("commissioner")
+    behind_the_first(monkeypatch, lambda: street.clock.pass_by(passes))
     rows = street.rows("pulse-value", "--set", "10", code=4)
     assert [row["state"] for row in rows] == ["done", "not_covered", "not_done", "not_done"]
     assert "level Commissioner or Service is needed" in rows[1]["problem"]
+    assert street.pulses() == [10, 1, 1, 1]
+
+
+def test_a_certificate_that_is_revoked_on_the_way_ends_the_list(
+    street: Street, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    street.enrol("commissioner")
+    desk = street.bench.desk
+
+    def revoke() -> None:
+        desk.revoke("commissioner 0", street.clock())
+        revocations = desk.revocation_list(street.clock())
+        with Vault.open(street.folder / "keys.vault") as vault:
+            vault.unlock(PASSPHRASE)
+            street.bench.vault = vault
+            street.bench.change_wallet(lambda wallet: enrolment.import_list(wallet, revocations, street.clock())[0])
+
+    behind_the_first(monkeypatch, revoke)
+    rows = street.rows("pulse-value", "--set", "10", code=4)
+    assert [row["state"] for row in rows] == ["done", "not_covered", "not_done", "not_done"]
+    assert "revoked" in rows[1]["problem"]
     assert street.pulses() == [10, 1, 1, 1]
 
 

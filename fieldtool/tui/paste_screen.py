@@ -14,7 +14,7 @@ from textual.timer import Timer
 from textual.widgets import Input, Static
 
 from fieldtool.tui.pasted_text import PastedText, read_pasted
-from protocols.captures.model import NotRecognised
+from protocols.captures.model import KeyInstead, NotRecognised
 from protocols.text import safe_text
 
 LINE_LIMIT: Final = 1 << 14
@@ -34,11 +34,12 @@ class TelegramInput(Input):
     )
 
     class Read(Message):
-        """A text is to be read."""
+        """A text is to be read, which was typed or pasted."""
 
-        def __init__(self, text: str) -> None:
+        def __init__(self, text: str, *, typed: bool) -> None:
             super().__init__()
             self.text = text
+            self.typed = typed
 
     def __init__(self) -> None:
         super().__init__(id="telegram", placeholder="hex, or a line of another program", max_length=LINE_LIMIT)
@@ -49,7 +50,7 @@ class TelegramInput(Input):
         """Take what is pasted at once, whatever its length and its lines."""
         event.prevent_default()
         event.stop()
-        self.post_message(self.Read(event.text))
+        self.post_message(self.Read(event.text, typed=False))
 
     async def action_submit(self) -> None:
         """Keep the line, and wait whether more come."""
@@ -63,11 +64,11 @@ class TelegramInput(Input):
         """Read the lines, unless a further one has begun."""
         if not self.value:
             text, self._lines = "\n".join(self._lines), []
-            self.post_message(self.Read(text))
+            self.post_message(self.Read(text, typed=True))
 
 
 class PasteScreen(ModalScreen[PastedText | None]):
-    """Gives back the telegrams, or None when the user left; what is none is said, and can be corrected."""
+    """Gives back the telegrams, or None when the user left; what is none is said, and can be corrected if typed."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "leave", "Leave", tooltip="Read nothing", id="paste.leave"),
@@ -93,10 +94,11 @@ class PasteScreen(ModalScreen[PastedText | None]):
             pasted = read_pasted(event.text)
         except NotRecognised as error:
             self._problem.update(safe_text(f"{error.seen}: {error.instead}", _SAID_LIMIT))
-            typed = event.text.strip()
-            if typed.isprintable() and len(typed) <= LINE_LIMIT:
-                self._input.value = typed
-                self._input.cursor_position = len(typed)
+            line = event.text.strip()
+            # What was pasted was not seen here yet, and must not be when it is a key.
+            if event.typed and line.isprintable() and not isinstance(error, KeyInstead):
+                self._input.value = line
+                self._input.cursor_position = len(line)
         else:
             self.dismiss(pasted)
 

@@ -9,7 +9,7 @@ from typing import Final
 
 from fieldtool.pipeline.pipeline import PASTED
 from protocols.captures.hex_lines import MIN_FRAME
-from protocols.captures.model import PLAIN_HEX, NotRecognised, Pasted
+from protocols.captures.model import PLAIN_HEX, KeyInstead, NotRecognised, Pasted
 from protocols.captures.paste import MAX_LINES, recognise_all
 from protocols.captures.plausible import is_whole
 from protocols.model import RawFrame
@@ -24,6 +24,7 @@ FRAME_LIMIT: Final = 1024
 _KEY_SIZES: Final = frozenset({16, 32})
 _HEX_EXPECTED: Final = re.compile(r" is not a hex digit|odd number of hex digits")
 _LONG_HEX: Final = re.compile(r"[0-9A-Fa-f]{10}")
+_KEY_AMONG_WORDS: Final = re.compile(r"(?<![0-9A-Za-z])[0-9A-Fa-f]{32}(?![0-9A-Za-z])")
 _TO_REPLAY: Final = "paste one telegram, or give the file to fieldtool replay"
 
 
@@ -53,8 +54,12 @@ def read_pasted(text: str) -> PastedText:
 
 def _in_plain_words(text: str, error: NotRecognised) -> NotRecognised:
     """Say of what people write to each other that it is a text: which of its letters is no hex digit is of no use."""
+    if not _HEX_EXPECTED.search(error.seen):
+        return error
+    if _KEY_AMONG_WORDS.search(text):
+        return KeyInstead("16 bytes in hex among words may be a key")
     words = text.split()
-    if not _HEX_EXPECTED.search(error.seen) or any(_LONG_HEX.search(word) for word in words):
+    if any(_LONG_HEX.search(word) for word in words):
         return error
     return NotRecognised(f"a text of {counted(len(words), 'word')}, with no telegram in it", error.instead)
 
@@ -66,7 +71,7 @@ def _refuse_what_is_none(pasted: Pasted) -> None:
         return
     size = counted(len(data), "byte")
     if len(data) in _KEY_SIZES:
-        raise NotRecognised(f"{size} in hex may be a key", "keys are filed with fieldtool keys import")
+        raise KeyInstead(f"{size} in hex may be a key")
     if len(data) < MIN_FRAME:
         raise NotRecognised(f"{size} in hex are too few for a telegram", "paste all of it; / finds a meter's number")
     if len(data) > FRAME_LIMIT:

@@ -75,6 +75,13 @@ class NotRecognised(ValueError):
         self.instead = instead
 
 
+class KeyInstead(NotRecognised):
+    """A text that may be a key, or a table of keys: it is not to be shown again."""
+
+    def __init__(self, seen: str) -> None:
+        super().__init__(seen, "keys are filed with fieldtool keys import")
+
+
 class SeveralFrames(NotRecognised):
     """A text that holds several frames: `texts` are to be recognised one by one, `notes` say what was left out."""
 

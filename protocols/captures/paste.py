@@ -31,7 +31,7 @@ from protocols.captures.hex_lines import parse_hex, parse_line
 from protocols.captures.key_rows import IS_KEY_ROW, is_row_of_keys
 from protocols.captures.loose_hex import runs_of_hex, spelled_bytes
 from protocols.captures.lorawan_frame import looks_like_lorawan
-from protocols.captures.model import PLAIN_HEX, NotRecognised, Pasted, SeveralFrames
+from protocols.captures.model import PLAIN_HEX, KeyInstead, NotRecognised, Pasted, SeveralFrames
 from protocols.captures.plausible import checksums_fit, frames_in, is_whole, length_fits, length_note
 from protocols.errors import BadChecksum, ProtocolError
 from protocols.model import Link, RawFrame
@@ -80,7 +80,7 @@ def recognise(text: str) -> Pasted:
     """
     bare = text.lstrip("\ufeff").strip()
     if any(is_row_of_keys(line.partition("#")[0]) for line in bare.splitlines()[:MAX_LINES]):
-        raise NotRecognised(IS_KEY_ROW, "keys are filed with fieldtool keys import")
+        raise KeyInstead(IS_KEY_ROW)
     try:
         data = parse_hex(bare)
     except ValueError:

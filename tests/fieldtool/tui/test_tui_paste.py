@@ -196,6 +196,30 @@ def test_the_box_takes_what_is_pasted_at_once(size: tuple[int, int], text: str) 
     run_over(steps, size=size)
 
 
+@pytest.mark.parametrize("before", ["", "AES key: "], ids=["key", "words before it"])
+def test_a_key_that_is_pasted_into_the_box_is_not_shown_there(before: str) -> None:
+    async def steps(app: FieldToolApp, pilot: Pilot[None]) -> None:
+        await pilot.press("p")
+        await until(pilot, lambda: isinstance(app.screen, PasteScreen))
+        paste(app, before + bytes(range(16)).hex(" " if before else ":"))
+        await until(pilot, lambda: str(app.screen.query_one("#paste-problem").render()) != "")
+        assert app.screen.query_one(TelegramInput).value == ""
+
+    run_over(steps)
+
+
+@pytest.mark.parametrize("before", ["", "63001468 "], ids=["key", "number and key"])
+def test_a_key_that_is_typed_into_the_box_does_not_stand_there_any_longer(before: str) -> None:
+    async def steps(app: FieldToolApp, pilot: Pilot[None]) -> None:
+        await pilot.press("p")
+        await until(pilot, lambda: isinstance(app.screen, PasteScreen))
+        await pilot.press(*(before + bytes(range(16)).hex()).replace(" ", ";"), "enter")
+        await until(pilot, lambda: "keys are filed with" in screen_text(app))
+        assert app.screen.query_one(TelegramInput).value == ""
+
+    run_over(steps)
+
+
 def test_escape_leaves_the_box_and_other_windows_take_no_telegram() -> None:
     async def steps(app: FieldToolApp, pilot: Pilot[None]) -> None:
         await pilot.press("p")

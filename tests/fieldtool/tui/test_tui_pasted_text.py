@@ -80,6 +80,18 @@ def test_what_is_no_telegram_is_told(text: str, seen: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "row",
+    ['"27910053";EFE;heat meter;;plant room;"{}"', "27910053 is under {}"],
+    ids=["table", "chat"],
+)
+def test_a_key_among_words_is_told_as_one_and_not_repeated(row: str) -> None:
+    key = bytes(range(16)).hex()
+    told = refused("\n".join([row.format(key)] * 2))
+    assert "keys are filed with fieldtool keys import" in told
+    assert key not in told
+
+
+@pytest.mark.parametrize(
     "text",
     ["\x1b]0;gone\x07\x1b[2J", "\x00" * 1000, "\ud800\udfff", "{" * 60_000, "[" * 60_000, "\u202e2E44", "C1;" * 20_000],
 )

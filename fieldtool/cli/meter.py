@@ -20,7 +20,8 @@ from fieldtool.actions.service import ActionService
 from fieldtool.cli import output
 from fieldtool.cli.asking import confirmed
 from fieldtool.cli.command import Command
-from fieldtool.cli.meter_list import act_on_list, rows_for
+from fieldtool.cli.meter_list import act_on_list
+from fieldtool.cli.meter_rows import rows_for
 from fieldtool.cli.meter_values import read_values
 from fieldtool.cli.question import can_ask
 from fieldtool.enrolment import Enrolment

@@ -2,54 +2,27 @@
 
 from __future__ import annotations
 
-import os
 from argparse import Namespace
 from collections.abc import Sequence
 from contextlib import suppress
+from typing import Final
 
 from fieldtool import enrolment
 from fieldtool.actions.batch import FINE, ActionBatch, BatchRow, RowResult, RowState
-from fieldtool.actions.links import FieldLink, LinkContext, MeterChoice, link_url, open_link, parse_meter
-from fieldtool.actions.plan import PRIMARY_ADDRESS, wish_for
-from fieldtool.actions.wired_link import OPTICAL
+from fieldtool.actions.links import FieldLink, LinkContext, open_link
 from fieldtool.cli import output
 from fieldtool.cli.asking import confirmed
 from fieldtool.cli.ctrl_c import CtrlC
-from fieldtool.cli.meter_values import read_values
-from fieldtool.errors import UsageError
 from fieldtool.exit_codes import ExitCode
 from fieldtool.export.batch_text import row_facts, row_lines, states_text, what_is_set
-from fieldtool.report.expected import AT_COLUMN, SET_COLUMN, ExpectedMeter, rows_of_list
 from keystore.certificates.errors import NotPermitted
 from keystore.certificates.levels import level_table
 from keystore.certificates.standing import Standing
 from keystore.vault import Vault
-from protocols.actions.table import ActionForm
 from protocols.plural import counted
 
-
-def rows_for(arguments: Namespace, form: ActionForm) -> list[BatchRow]:
-    """Return the rows of the list that was given, each meter once; `InputError`, `UsageError` naming the line."""
-    rows: list[BatchRow] = []
-    by_number: dict[str, list[BatchRow]] = {}
-    for line, listed in rows_of_list(arguments.list, output.talk):
-        try:
-            row = _row(arguments, form, line, listed)
-        except UsageError as error:
-            raise UsageError(f"{arguments.list.name}, line {line}: {error.message}", error.hint) from error
-        namesakes = by_number.setdefault(row.meter.number, [])
-        first = next((one for one in namesakes if _is_same_meter(one.meter, row.meter)), None)
-        if first is None:
-            namesakes.append(row)
-            rows.append(row)
-            continue
-        where = f"{arguments.list.name}, line {row.line}: meter {row.meter} stands in line {first.line}"
-        if (first.at, first.wish.arguments) != (row.at, row.wish.arguments):
-            raise UsageError(f"{where} too, with another link or value", "leave one of them out")
-        output.talk(f"{where} already; it is asked once")
-    _check_addresses(arguments, form, rows)
-    _check_heads(rows)
-    return rows
+MOST_LINKS: Final = 4
+"""Links of a list that are shown before somebody says yes."""
 
 
 def act_on_list(arguments: Namespace, rows: Sequence[BatchRow], vault: Vault) -> ExitCode:
@@ -78,7 +51,7 @@ def act_on_list(arguments: Namespace, rows: Sequence[BatchRow], vault: Vault) ->
     else:
         output.talk("nothing was written")
         return ExitCode.SOME_FAILED
-    with suppress(BrokenPipeError):
+    with suppress(OSError):
         _sum_up(teller, again=arguments.again)
     if teller.failure is not None and not isinstance(teller.failure, BrokenPipeError):
         raise teller.failure
@@ -146,59 +119,6 @@ class _Teller:
             output.data(line, flush=True)
 
 
-def _row(arguments: Namespace, form: ActionForm, line: int, listed: ExpectedMeter) -> BatchRow:
-    """Return what a row of the list asks for; `UsageError`."""
-    meter = parse_meter(f"{listed.manufacturer or ''}{listed.number}")
-    if not meter.number:
-        raise UsageError(f"{meter} is no meter number", "give the meter's number, or use --meter")
-    at = listed.at or arguments.at
-    if not at:
-        raise UsageError(f"meter {meter} has no link", f"give --at LINK, or a column headed `{AT_COLUMN}`")
-    link_url(at)
-    if listed.value and arguments.values:
-        raise UsageError(f"meter {meter} has a value of its own", "leave --set out")
-    values = read_values(form, [listed.value] if listed.value else arguments.values)
-    try:
-        wish = wish_for(form.name, values, enrolment.now())
-    except UsageError as error:
-        raise UsageError(error.message, f"give --set VALUE for all, or a column headed `{SET_COLUMN}`") from error
-    return BatchRow(line, meter, listed.label, at, wish)
-
-
-def _is_same_meter(one: MeterChoice, other: MeterChoice) -> bool:
-    return one.number == other.number and (
-        None in (one.manufacturer, other.manufacturer) or one.manufacturer == other.manufacturer
-    )
-
-
-def _check_addresses(arguments: Namespace, form: ActionForm, rows: Sequence[BatchRow]) -> None:
-    """Two meters of a line with one primary address would answer at once, and nobody would understand either."""
-    if form.name != PRIMARY_ADDRESS:
-        return
-    seen: dict[tuple[tuple[str, str], str], BatchRow] = {}
-    for row in rows:
-        address = row.wish.shown(enrolment.now())
-        first = seen.setdefault((_port(row), address), row)
-        if first is not row:
-            raise UsageError(
-                f"{arguments.list.name}, line {row.line}: line {first.line} has primary address {address} already",
-                f"give each meter one of its own, in a column headed `{SET_COLUMN}`",
-            )
-
-
-def _check_heads(rows: Sequence[BatchRow]) -> None:
-    """An optical head sits on one meter: nobody would move it in time."""
-    heads = [_port(row) for row in rows if link_url(row.at).kind == OPTICAL]
-    if len(heads) != len(set(heads)):
-        raise UsageError("an optical head reaches one meter only", "do these meters one by one, with --meter")
-
-
-def _port(row: BatchRow) -> tuple[str, str]:
-    """Return what a row's link opens, however its options are written."""
-    url = link_url(row.at)
-    return url.kind, os.path.realpath(url.target) if url.target.startswith("/") else url.target.casefold()
-
-
 def _announce(
     arguments: Namespace, rows: Sequence[BatchRow], open_rows: Sequence[BatchRow], standing: Standing
 ) -> None:
@@ -213,6 +133,7 @@ def _announce(
         "list": f"{arguments.list.name}, {lines}: {counted(len(rows), 'meter')}{skipped}",
         "action": action.text,
         "new": what_is_set(open_rows, enrolment.now()),
+        "links": _links(arguments, open_rows),
         "needs": " or ".join(level.title for level in level_table().levels_allowing(action)),
         "in use": standing.title,
     }
@@ -224,6 +145,15 @@ def _announce(
     families = standing.grant.scope.families
     if families is not None:
         output.talk(f"the certificate is for {', '.join(sorted(families))}: which family a meter is, it is asked first")
+
+
+def _links(arguments: Namespace, rows: Sequence[BatchRow]) -> str:
+    """Return where the list leads to, when it is not where the command says."""
+    links = list(dict.fromkeys(row.at for row in rows))
+    if set(links) <= {arguments.at}:
+        return ""
+    more = len(links) - MOST_LINKS
+    return ", ".join((*links[:MOST_LINKS], *((f"{more} more",) if more > 0 else ())))
 
 
 def _refuse(refused: Sequence[RowResult], count: int, standing: Standing, teller: _Teller) -> None:

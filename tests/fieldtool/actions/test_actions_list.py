@@ -253,4 +253,4 @@ def test_a_meter_that_stands_twice_is_asked_once(street: Street) -> None:
     street.write(f"SIM {NUMBERS[0]}", NUMBERS[1], NUMBERS[0])
     ran = street.meters("pulse-value", "--set", "10", "--yes")
     assert len(ran.lines) == 2
-    assert f"street.csv, line 3: meter {NUMBERS[0]} stands in line 1 already; it is asked once" in ran.err
+    assert f"street.csv, line 3: meter SIM {NUMBERS[0]} stands in line 1 already; it is asked once" in ran.err

@@ -230,3 +230,24 @@ def test_a_store_that_fails_behind_the_proof_does_not_hide_that_it_may_be_done(
     assert rows[0]["problem"] == "the disk is full; whether it was done is not known"
     assert street.pulses()[0] == 10
     assert street.states(*PULSES) == ["done"] * 4
+
+
+def test_the_maker_is_kept_where_a_later_line_has_it(street: Street) -> None:
+    street.enrol("commissioner")
+    street.write(NUMBERS[0], f"SIM {NUMBERS[0]}", f"KAM {NUMBERS[1]}")
+    rows = street.rows(*PULSES, code=1)
+    assert [(row["line"], row["meter"]["manufacturer"], row["state"]) for row in rows] == [
+        (1, "SIM", "done"),
+        (3, "KAM", "no_answer"),
+    ]
+    street.line.unplug()
+    assert street.rows(*PULSES, "--again", code=3)[0]["meter"]["manufacturer"] == "SIM"
+
+
+def test_links_of_a_list_are_shown_before_somebody_says_yes(street: Street) -> None:
+    street.enrol("commissioner")
+    street.write("number;at", f"{NUMBERS[0]};mbus+socket://198.51.100.7:1", NUMBERS[1])
+    ran = street.meters(*PULSES, code=4)
+    assert f"links       mbus+socket://198.51.100.7:1, {street.line.url}?timeout=0.1" in ran.err
+    street.write(*NUMBERS)
+    assert "links" not in street.meters(*PULSES, code=4).err

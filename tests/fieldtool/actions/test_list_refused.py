@@ -174,6 +174,8 @@ def test_a_dry_run_sends_nothing_and_says_what_would_be_done(street: Street) -> 
         (("10002345", "10002346"), ("primary-address", "--set", "5"), "line 1 has primary address 5 already"),
         (("number;set", "10002345;5", "10002345;6"), ("pulse-value",), "stands in line 2 too, with another"),
         (("10002345", "10002346"), ("clock", "--at", "optical:x"), "an optical head reaches one meter only"),
+        (("SIM10002345", "KAM10002345", "10002345"), ("clock",), "line 3: meter 10002345 may be that of line 1 or 2"),
+        (("10002345", "SIM10002345", "KAM10002345"), ("clock",), "line 1: meter 10002345 may be that of line 2 or 3"),
     ],
     ids=lambda value: value[0] if isinstance(value, tuple) else "",
 )

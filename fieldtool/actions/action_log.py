@@ -23,6 +23,9 @@ from protocols.text import safe_text
 RECOVER: Final = "recover"
 """What settling a key change is called, which is no action of the table."""
 
+OLDER: Final = frozenset({AuditAction.RESTORED, AuditAction.OLDER_COPY_ACCEPTED})
+"""Entries that say that the store, and the log before them, is not the newest."""
+
 
 class Became(StrEnum):
     """What became of an attempt."""
@@ -118,11 +121,14 @@ def done_before(entries: Iterable[AuditEntry], action: str) -> dict[str, DoneBef
     """Return with which meters an action was done, by their names in the log (`KAM 63001468`).
 
     The newest attempt that began counts: behind one whose end is not known, nothing is known to be done. A key change
-    that was settled later counts when the meter took the key that this attempt offered.
+    that was settled later counts when the meter took the key that this attempt offered. Behind a restored or an older
+    store, what happened after it was copied is not known, and nothing counts.
     """
     done: dict[str, DoneBefore] = {}
     offered: dict[str, tuple[str, str]] = {}
     for entry in entries:
+        if entry.action in OLDER:
+            done.clear()
         name, became = entry.detail.get("meter_action"), entry.detail.get("became")
         if entry.action != AuditAction.METER_ACTION or name not in (action, RECOVER):
             continue

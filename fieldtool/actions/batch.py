@@ -25,7 +25,6 @@ from keystore.certificates.errors import NotPermitted
 from keystore.certificates.levels import Action, Capability
 from keystore.certificates.standing import Standing
 from keystore.errors import Damaged, KeystoreError
-from keystore.key_change import KeyChange
 from keystore.matching import ManufacturerFit, manufacturer_fit
 from keystore.vault import Vault
 from protocols.actions.results import ResultCode
@@ -153,6 +152,16 @@ class ActionBatch:
             self._before[row.line] = self._looked_up(row)
         return self._before[row.line]
 
+    def keys_open(self, rows: Iterable[BatchRow]) -> list[RowResult]:
+        """Return the rows whose meters have a key change that is not settled: the list stops there."""
+        pending = self._vault.key_changes.pending()
+        found = ((row, next((one for one in pending if row.meter.fits(one.address)), None)) for row in rows)
+        return [
+            RowResult(row, RowState.KEY_OPEN, why=KEY_NOT_KNOWN, hint=recover_hint(change.address))
+            for row, change in found
+            if change is not None
+        ]
+
     def stop(self, why: str, code: ExitCode) -> None:
         """Ask no further meter; what has ended the list already stays the reason."""
         self._ended = self._ended or _End(why, code)
@@ -228,8 +237,8 @@ class ActionBatch:
     def _attempted(self, row: BatchRow) -> RowResult:
         plan: ActionPlan | None = None
         outcome: ActionOutcome | None = None
-        if (change := self._open_change(row.meter)) is not None:
-            return self._end(row, RowState.KEY_OPEN, KEY_NOT_KNOWN, recover_hint(change.address), ExitCode.KEYSTORE)
+        if left_open := self.keys_open([row]):
+            return self._end(row, RowState.KEY_OPEN, left_open[0].why, left_open[0].hint, ExitCode.KEYSTORE)
         try:
             with closing(self._opened(row)) as link:
                 service = ActionService(self._vault, link, self._clock)
@@ -241,7 +250,7 @@ class ActionBatch:
                 self._ended = _End(f"the list was stopped behind meter {row.meter}", ExitCode.INTERRUPTED)
                 return _as_told(row, outcome)
             why, hint = ("nothing was done", "") if plan is None else service.left_open(plan)
-            is_open = self._open_change(row.meter) is not None
+            is_open = bool(self.keys_open([row]))
             state = RowState.KEY_OPEN if is_open else RowState.INTERRUPTED
             return self._end(row, state, f"interrupted; {why}", hint, ExitCode.INTERRUPTED)
         except (FieldToolError, KeystoreError) as error:
@@ -259,7 +268,7 @@ class ActionBatch:
         """
         told = error.message, error.hint
         code = error.exit_code if isinstance(error, FieldToolError) else ExitCode.KEYSTORE
-        if self._open_change(row.meter) is not None:
+        if self.keys_open([row]):
             return self._end(row, RowState.KEY_OPEN, *told, code)
         match error:
             case LinkSilent():
@@ -284,10 +293,6 @@ class ActionBatch:
     def _end(self, row: BatchRow, state: RowState, why: str, hint: str, code: ExitCode) -> RowResult:
         self._ended = _End(f"the list was stopped at meter {row.meter}", code)
         return RowResult(row, state, None, why, hint)
-
-    def _open_change(self, meter: MeterChoice) -> KeyChange | None:
-        """Return the key change of a meter that is not settled."""
-        return next((one for one in self._vault.key_changes.pending() if meter.fits(one.address)), None)
 
     def _why_not(self, standing: Standing, row: BatchRow) -> str:
         """Return why the level in use does not cover a row, leaving aside what only the meter can say."""

@@ -43,9 +43,14 @@ def act_on_list(arguments: Namespace, rows: Sequence[BatchRow], vault: Vault) ->
     refused = batch.check(open_rows, dry_run=arguments.dry_run)
     if refused:
         _refuse(refused, len(rows), standing, teller)
+    left_open = {told.row.line: told for told in batch.keys_open(open_rows)}
+    for told in left_open.values():
+        output.talk(f"a key change of meter {told.row.meter} is not settled: the list stops there")
     if arguments.dry_run:
         for row in rows:
-            teller.tell(batch.before(row) or RowResult(row, RowState.PLANNED))
+            teller.tell(batch.before(row) or left_open.get(row.line) or RowResult(row, RowState.PLANNED))
+        if left_open:
+            batch.stop("a key change is not settled", ExitCode.KEYSTORE)
     elif not open_rows or confirmed(_question(arguments, open_rows), yes=arguments.yes or not action.writes):
         _one_by_one(rows, batch, teller)
     else:

@@ -12,8 +12,9 @@ import pytest
 
 from fieldtool.actions.batch import ActionBatch, BatchRow, RowResult
 from fieldtool.cli import output
+from keystore.audit import AuditAction
 from keystore.errors import Locked, StorageFailed
-from keystore.key_change import KeyChange
+from keystore.key_change import ChangeNote, KeyChange
 from keystore.model import KeyRecord, Provenance
 from keystore.vault import Vault
 from keystore.vault.audit_trail import AuditTrail
@@ -251,3 +252,41 @@ def test_links_of_a_list_are_shown_before_somebody_says_yes(street: Street) -> N
     assert f"links       mbus+socket://198.51.100.7:1, {street.line.url}?timeout=0.1" in ran.err
     street.write(*NUMBERS)
     assert "links" not in street.meters(*PULSES, code=4).err
+
+
+@pytest.mark.parametrize("event", [AuditAction.RESTORED, AuditAction.OLDER_COPY_ACCEPTED], ids=str)
+def test_an_older_store_does_not_know_what_was_done_last(street: Street, event: AuditAction) -> None:
+    street.enrol("commissioner")
+    street.write(NUMBERS[0])
+    assert street.states(*PULSES) == ["done"]
+    with Vault.open(street.folder / "keys.vault") as vault:
+        vault.unlock(PASSPHRASE)
+        vault.audit.note(event, "keys.vault")
+    assert street.states(*PULSES) == ["done"]
+    assert street.states(*PULSES) == ["done_before"]
+
+
+def test_what_was_done_by_hand_in_between_counts(street: Street) -> None:
+    street.enrol("commissioner")
+    street.write(NUMBERS[0])
+    assert street.states(*PULSES) == ["done"]
+    alone = ("meter", "pulse-value", "--at", street.line.url, "--meter", NUMBERS[0], "--yes")
+    assert street.run(*alone, "--set", "100").code == 0
+    assert street.states(*PULSES) == ["done"]
+    assert street.pulses()[0] == 10
+    assert street.run(*alone, "--set", "0100").code == 0
+    assert street.states("pulse-value", "--set", " 100") == ["done_before"]
+
+
+def test_an_open_key_change_is_told_before_anything_is_done(street: Street) -> None:
+    street.enrol("service")
+    with Vault.open(street.folder / "keys.vault") as vault:
+        vault.unlock(PASSPHRASE)
+        filed = vault.find(NUMBERS[2])[0]
+        address = street.locks[NUMBERS[2]].meter.address
+        change = KeyChange(address, filed.role, filed.value, bytes(range(16)), street.clock())
+        vault.key_changes.begin(change, filed, ChangeNote("begun", NUMBERS[2]))
+    ran = street.meters("reset-alarms", "--dry-run", code=4)
+    assert [line.split("  ")[0] for line in ran.lines] == ["· planned", "· planned", "✗ key open", "· planned"]
+    assert "a key change of meter SIM 10002347 is not settled: the list stops there" in ran.err
+    assert "fieldtool meter recover" in ran.lines[2]

@@ -39,9 +39,9 @@ _log = logging.getLogger(__name__)
 class Pipeline:
     """Owns the decoder and the meters' histories, and is the only writer of the reception.
 
-    Pasted frames say nothing about those received before and after them, and those without a key are decoded again when
-    keys may have changed: no meter sends them again. `bug` is what ended the thread before its time; there should be
-    none, since decoding never raises.
+    Pasted frames say nothing about those received before and after them, but for LoRaWAN's, which the decoder follows
+    as they come. Those without a key are decoded again when keys may have changed: no meter sends them again. `bug` is
+    what ended the thread before its time; there should be none, since decoding never raises.
     """
 
     def __init__(

@@ -34,7 +34,6 @@ _TOLERANCE, _DRIFT = 0.4, 0.05
 """How far an interval may be off: parts of one interval, and of the time between the two telegrams."""
 
 NO_COUNTER: Final = -1
-NO_RSSI: Final = 0
 
 
 class Reception(NamedTuple):

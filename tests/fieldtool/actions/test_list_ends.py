@@ -6,11 +6,14 @@ import json
 import signal
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from fieldtool.actions.batch import ActionBatch, BatchRow, RowResult
+from fieldtool.actions.errors import LinkSilent
+from fieldtool.actions.wired_link import WiredLink
 from fieldtool.cli import output
 from keystore.audit import AuditAction
 from keystore.errors import Locked, StorageFailed
@@ -290,3 +293,33 @@ def test_an_open_key_change_is_told_before_anything_is_done(street: Street) -> N
     assert [line.split("  ")[0] for line in ran.lines] == ["· planned", "· planned", "✗ key open", "· planned"]
     assert "a key change of meter SIM 10002347 is not settled: the list stops there" in ran.err
     assert "fieldtool meter recover" in ran.lines[2]
+
+
+def test_another_meter_that_answers_is_not_set_up(street: Street, monkeypatch: pytest.MonkeyPatch) -> None:
+    street.enrol("commissioner")
+    honest = WiredLink._select
+
+    def select(self: WiredLink) -> None:
+        if self._meter.number == NUMBERS[0]:
+            self._meter = replace(self._meter, number=NUMBERS[3])
+        honest(self)
+
+    monkeypatch.setattr(WiredLink, "_select", select)
+    street.write(*NUMBERS[:2])
+    rows = street.rows(*PULSES, code=1)
+    assert [row["state"] for row in rows] == ["no_answer", "done"]
+    assert "meter SIM 10002348 01/07 answers, not 10002345" in rows[0]["problem"]
+    assert street.pulses() == [1, 10, 1, 1]
+
+
+def test_what_a_meter_says_cannot_speak_to_the_terminal(street: Street, monkeypatch: pytest.MonkeyPatch) -> None:
+    street.enrol("commissioner")
+
+    def exchange(self: WiredLink, message: bytes) -> bytes:
+        raise LinkSilent("meter \x1b]0;owned\x07 \u202e\n✓ done SIM 1", "press\r\x1b[2J")
+
+    monkeypatch.setattr(WiredLink, "exchange", exchange)
+    ran = street.meters(*PULSES, "--yes", code=1)
+    assert len(ran.lines) == 4
+    assert not {"\x1b", "\x07", "\u202e", "\r"} & set(ran.out + ran.err)
+    assert len(street.meters(*PULSES, "--yes", "--json", code=1).lines) == 4

@@ -172,6 +172,8 @@ class ReceptionScreen(LiveScreen):
         if shown:
             self.meters.put_cursor(shown[0])
         self._show_title()
+        # A question may come before this screen at once: then it is not pulled any more.
+        self.status_bar.pull()
         return len(places) - len(shown)
 
     @property

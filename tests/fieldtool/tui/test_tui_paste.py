@@ -143,6 +143,16 @@ def test_a_locked_store_is_asked_for_and_the_telegram_read() -> None:
     run_over(steps, keys)
 
 
+def test_behind_the_question_for_the_passphrase_the_counts_fit_the_list() -> None:
+    async def steps(app: FieldToolApp, pilot: Pilot[None]) -> None:
+        paste(app, f"{GAS_HEX}\n{CLEAR_HEX}")
+        await until(pilot, lambda: isinstance(app.screen, UnlockScreen))
+        await until(pilot, lambda: "2 meters" in screen_text(app))
+        await until(pilot, lambda: "received 2" in screen_text(app))
+
+    run_over(steps, Keys(locked=True))
+
+
 def test_who_leaves_the_store_locked_sees_why_and_unlocks_it_later() -> None:
     keys = Keys(locked=True)
 

@@ -25,6 +25,7 @@ _KEY_SIZES: Final = frozenset({16, 32})
 _HEX_EXPECTED: Final = re.compile(r" is not a hex digit|odd number of hex digits")
 _LONG_HEX: Final = re.compile(r"[0-9A-Fa-f]{10}")
 _KEY_AMONG_WORDS: Final = re.compile(r"(?<![0-9A-Za-z])[0-9A-Fa-f]{32}(?![0-9A-Za-z])")
+_UNPROVED: Final = "hex that neither a length nor a checksum makes a telegram"
 _TO_REPLAY: Final = "paste one telegram, or give the file to fieldtool replay"
 
 
@@ -81,7 +82,8 @@ def _refuse_what_is_none(pasted: Pasted) -> None:
 def _of_lines(text: str, error: NotRecognised) -> PastedText:
     """Return the telegrams of a text line by line; raises what is wrong with all of it where no line proves to be one.
 
-    Beside a line that does, those of nothing but hex are telegrams too: they came damaged.
+    Beside lines that do, those of nothing but hex are telegrams too: they came damaged. Where there are more of these
+    than of those, what proves a line may be chance, and all this something else.
     """
     lines = [line for line in text.splitlines() if line.strip()]
     if len(lines) < 2:
@@ -90,10 +92,14 @@ def _of_lines(text: str, error: NotRecognised) -> PastedText:
         raise NotRecognised(f"{len(lines)} lines", _TO_REPLAY)
     found = list(_each(lines))
     telegrams = [pasted for pasted in found if isinstance(pasted, Pasted)]
-    if not any(pasted.kind != PLAIN_HEX or is_whole(pasted.frame.data) for pasted in telegrams):
+    proved = [pasted for pasted in telegrams if pasted.kind != PLAIN_HEX or is_whole(pasted.frame.data)]
+    if not proved:
         raise error
-    refused = [problem for problem in found if isinstance(problem, NotRecognised)]
-    said = f"{counted(len(refused), 'line')} left out: {refused[0].seen}" if refused else ""
+    reasons = [problem.seen for problem in found if isinstance(problem, NotRecognised)]
+    if 2 * len(proved) < len(telegrams):
+        reasons += [_UNPROVED] * (len(telegrams) - len(proved))
+        telegrams = proved
+    said = f"{counted(len(reasons), 'line')} left out: {reasons[0]}" if reasons else ""
     return PastedText(_as_pasted(telegrams), said)
 
 

@@ -52,6 +52,14 @@ def test_several_telegrams_in_several_forms(end: str) -> None:
     assert pasted.said.startswith("1 line left out: ")
 
 
+def test_damaged_telegrams_come_among_good_ones_and_a_dump_of_bytes_holds_none() -> None:
+    good, damaged = [GAS_HEX, CLEAR_HEX], "C3" + GAS_HEX[2:]
+    assert len(read_pasted("\n".join([*good, damaged, damaged])).frames) == 4
+    dump = read_pasted("\n".join([*good, *[damaged] * 40]))
+    assert [frame.data.hex() for frame in dump.frames] == [text.lower() for text in good]
+    assert dump.said == "40 lines left out: hex that neither a length nor a checksum makes a telegram"
+
+
 def test_objects_of_json_are_telegrams_too() -> None:
     one = {"model": "Wireless-MBus", "data": GAS_HEX}
     assert len(read_pasted(json.dumps([one, one])).frames) == 2

@@ -52,7 +52,14 @@ class TelegramInput(Input):
         event.stop()
         self.post_message(self.Read(event.text, typed=False))
 
-    async def action_submit(self) -> None:
+    async def _on_key(self, event: events.Key) -> None:
+        """Take enter in its turn: as a binding it comes behind the characters of the next lines."""
+        if event.key == "enter":
+            event.prevent_default()
+            event.stop()
+            self._keep_line()
+
+    def _keep_line(self) -> None:
         """Keep the line, and wait whether more come."""
         self._lines.append(self.value)
         self.value = ""

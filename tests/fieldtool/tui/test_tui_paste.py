@@ -186,7 +186,9 @@ def test_a_terminal_that_pastes_as_if_somebody_typed_loses_no_line() -> None:
     async def steps(app: FieldToolApp, pilot: Pilot[None]) -> None:
         await pilot.press("p")
         await until(pilot, lambda: isinstance(app.screen, PasteScreen))
-        await pilot.press(*GAS_HEX, "enter", *CLEAR_HEX, "enter")
+        # All at once, as a terminal sends it: nothing waits until a key was taken.
+        for one in f"{GAS_HEX}\n{CLEAR_HEX}\n":
+            app.post_message(events.Key("enter", "\r") if one == "\n" else events.Key(one, one))
         await until(pilot, lambda: app.session.reception.counters.received == 2)
         await until(pilot, lambda: notes(app) == ["Pasted: 2 telegrams of 2 meters"])
 

@@ -100,6 +100,27 @@ def test_the_same_bytes_later_are_a_telegram_of_their_own() -> None:
     assert reception.counters.duplicates == 1
 
 
+@pytest.mark.parametrize(
+    ("first", "copy", "counted"),
+    [
+        (Outcome.NO_KEY, Outcome.OK, True),
+        (Outcome.UNSUPPORTED, Outcome.OK, True),
+        (Outcome.OK, Outcome.NO_KEY, False),
+        (Outcome.OK, Outcome.UNSUPPORTED, False),
+        (Outcome.NO_KEY, Outcome.WRONG_KEY, False),
+    ],
+)
+def test_a_copy_counts_where_it_is_read_and_the_first_was_not(first: Outcome, copy: Outcome, counted: bool) -> None:
+    reception = Reception()
+    reception.accept(telegram(outcome=first))
+    assert reception.accept(telegram(outcome=copy, seconds=1)) is counted
+    row = reception.row(WATER)
+    assert row is not None
+    assert row.outcome is (copy if counted else first)
+    assert reception.counters.received == 2
+    assert reception.counters.duplicates == (not counted)
+
+
 def test_a_damaged_telegram_keeps_the_last_reading_of_its_own_meter_only() -> None:
     reception = Reception()
     reception.accept(telegram(WATER, b"\x01", readings=(reading("volume", "12.345"),)))

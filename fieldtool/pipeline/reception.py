@@ -299,8 +299,6 @@ def _row(telegram: Telegram, sender: Sender, meter: _Meter) -> MeterRow:
 
 def _is_duplicate(telegram: Telegram, at: datetime, recent: Iterable[tuple[datetime, Telegram]]) -> bool:
     return any(
-        earlier.data == telegram.data
-        and (earlier.ok or not telegram.ok)
-        and abs(at - earlier_at) <= DUPLICATE_WINDOW
+        earlier.data == telegram.data and (earlier.ok or not telegram.ok) and abs(at - earlier_at) <= DUPLICATE_WINDOW
         for earlier_at, earlier in recent
     )

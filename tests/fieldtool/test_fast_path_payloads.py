@@ -7,15 +7,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from fieldtool.export.sighting_json import SightingWriter
-from fieldtool.export.telegram_json import telegram_json
 from protocols.decode import decode
 from protocols.learned import LEARNED_A_KIND, LearnedDecoder, Sighting
-from protocols.model import Address, Key, KeyLookup, RawFrame, Telegram
+from protocols.model import Key, KeyLookup, RawFrame, Telegram
 from protocols.payload_layouts import PayloadLayout
-from protocols.plausibility import NO_HISTORY, Judge, MeterHistory, judge, with_findings
 from protocols.profiles.model import ProfileTest
 from protocols.profiles.registry import shipped_profiles
+from tests.fieldtool.both_ways import check_both_ways
 from tests.fieldtool.fast_path_frames import keys, mode_5
 from tests.fieldtool.refilling import refilled
 
@@ -38,26 +36,16 @@ def frame_of(test: ProfileTest) -> tuple[bytes, KeyLookup]:
 def stream(test: ProfileTest, seed: int) -> tuple[int, int]:
     """Compare both ways in a stream of telegrams that are alike; returns how many, and how many a plan read."""
     rng, (data, lookup) = random.Random(seed), frame_of(test)
-    decoder, writer, at_a_glance = LearnedDecoder(lookup), SightingWriter(), Judge()
+    decoder = LearnedDecoder(lookup)
     decoder.decode(RawFrame(data))
     first = decoder.sight(RawFrame(data))
     if not isinstance(first, Sighting) or not isinstance(first.plan.plan.layout, PayloadLayout):
         return 0, 0
-    histories: dict[tuple[Address | None, Address | None], MeterHistory] = {}
-    at, planned = START, 0
+    at, frames = START, list[RawFrame]()
     for _ in range(TELEGRAMS):
         at += timedelta(seconds=rng.choice(PAUSES_S))
-        frame = RawFrame(refilled(first.plan, first.data, rng), at)
-        telegram = decode(frame, lookup, formats=decoder.formats)
-        key = (telegram.meter, telegram.link_address)
-        histories[key], findings = judge(histories.get(key, NO_HISTORY), telegram)
-        seen = decoder.sight(frame)
-        found = at_a_glance.judge(seen)
-        assert found == findings
-        assert writer.line(seen, found) == telegram_json(with_findings(telegram, findings))
-        planned += isinstance(seen, Sighting)
-    assert all(at_a_glance.history(meter, sender) == known for (meter, sender), known in histories.items() if meter)
-    return TELEGRAMS, planned
+        frames.append(RawFrame(refilled(first.plan, first.data, rng), at))
+    return TELEGRAMS, check_both_ways(frames, decoder)
 
 
 @pytest.mark.parametrize("test", TESTS.values(), ids=TESTS)

@@ -11,14 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fieldtool.export.sighting_json import SightingWriter
-from fieldtool.export.telegram_json import telegram_json
-from protocols.decode import decode
 from protocols.learned import LearnedDecoder, Sighting
 from protocols.mbus.datetypes import encode_f, encode_g
 from protocols.mbus.encode import compact_from_full
 from protocols.model import Address, Finding, Key, RawFrame, Telegram
-from protocols.plausibility import NO_HISTORY, Judge, MeterHistory, judge, with_findings
+from protocols.plausibility import NO_HISTORY, Judge, MeterHistory, judge
 from protocols.wmbus.ci import Content
 from protocols.wmbus.encode import (
     TransportHeader,
@@ -30,6 +27,7 @@ from protocols.wmbus.encode import (
     transport_mode_5,
     transport_mode_7,
 )
+from tests.fieldtool.both_ways import check_both_ways
 
 START = datetime(2026, 11, 20, 8, 0, tzinfo=UTC)
 KEY = bytes(range(1, 17))
@@ -108,23 +106,7 @@ PAUSES = st.sampled_from([0.0, 1.0, 16.0, 16.0, 16.0, 20.0, 600.0, 90_000.0])
 
 
 def check(frames: Sequence[RawFrame]) -> int:
-    """Compare both ways, telegram by telegram and line by line; returns how many went the quick way."""
-    decoder, at_a_glance, writer = LearnedDecoder(keys), Judge(), SightingWriter()
-    histories: dict[tuple[Address | None, Address | None], MeterHistory] = {}
-    quick = 0
-    for frame in frames:
-        telegram = decode(frame, keys, formats=decoder.formats)
-        key = (telegram.meter, telegram.link_address)
-        histories[key], findings = judge(histories.get(key, NO_HISTORY), telegram)
-        seen = decoder.sight(frame)
-        found = at_a_glance.judge(seen)
-        assert found == findings
-        assert writer.line(seen, found) == telegram_json(with_findings(telegram, findings))
-        quick += isinstance(seen, Sighting)
-    for (meter, sender), history in histories.items():
-        if meter is not None:
-            assert at_a_glance.history(meter, sender) == history
-    return quick
+    return check_both_ways(frames, LearnedDecoder(keys))
 
 
 @settings(max_examples=60)

@@ -8,7 +8,6 @@ import socketserver
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 
@@ -117,10 +116,10 @@ def test_a_port_says_of_itself_what_its_device_does() -> None:
 
 
 @no_windows
-def test_what_the_port_says_is_asked_for_first(mute: str) -> None:
+def test_what_the_port_says_is_asked_for_first(mute_port: str) -> None:
     asked: list[str] = []
-    machine = replace(on(mute), ports=lambda: [PortDescription(mute, "", (0x1A86, 0x7523))])
-    Doctor(machine, asked.append, clock=Hurried()).examine(Target(mute))
+    machine = replace(on(mute_port), ports=lambda: [PortDescription(mute_port, "", (0x1A86, 0x7523))])
+    Doctor(machine, asked.append, clock=Hurried()).examine(Target(mute_port))
     assert receiver("cul").TITLE in asked[0]
     assert len(asked) == len(REGISTRY)
 
@@ -216,30 +215,16 @@ class Hurried:
         return time.monotonic() * 100
 
 
-@pytest.fixture
-def mute() -> Iterator[str]:
-    """A port on which nothing ever answers."""
-    import tty
-
-    master, slave = os.openpty()
-    tty.setraw(slave)
-    try:
-        yield os.ttyname(slave)
-    finally:
-        os.close(slave)
-        os.close(master)
-
-
 def on(port: str) -> Machine:
     """A machine on which a port is really there."""
     return replace(MACHINE, ports=list, exists=os.path.exists)
 
 
 @no_windows
-def test_a_mute_port_is_told_with_what_was_tried(mute: str) -> None:
+def test_a_mute_port_is_told_with_what_was_tried(mute_port: str) -> None:
     asked: list[str] = []
-    doctor = Doctor(on(mute), asked.append, clock=Hurried())
-    report = doctor.examine(Target(mute))
+    doctor = Doctor(on(mute_port), asked.append, clock=Hurried())
+    report = doctor.examine(Target(mute_port))
     step = failure(report)
     assert step.rung is PortRung.ANSWERS
     assert report.unknown
@@ -252,11 +237,13 @@ def test_a_mute_port_is_told_with_what_was_tried(mute: str) -> None:
 
 
 @no_windows
-def test_a_mute_usb_port_beside_modem_manager(mute: str) -> None:
+def test_a_mute_usb_port_beside_modem_manager(mute_port: str) -> None:
     machine = replace(
-        on(mute), ports=lambda: [PortDescription(mute, "", (0x10C4, 0xEA60))], runs=lambda name: name == "ModemManager"
+        on(mute_port),
+        ports=lambda: [PortDescription(mute_port, "", (0x10C4, 0xEA60))],
+        runs=lambda name: name == "ModemManager",
     )
-    step = failure(Doctor(machine, clock=Hurried()).examine(Target(mute)))
+    step = failure(Doctor(machine, clock=Hurried()).examine(Target(mute_port)))
     assert "plug it in again" in step.next
     assert "ModemManager" in step.next
 
@@ -278,16 +265,16 @@ def test_programs_of_this_computer_do_not_make_a_server_silent() -> None:
 
 
 @no_windows
-def test_a_port_that_an_unseen_program_has(mute: str) -> None:
-    with closing(open_port(mute, 9600)):
+def test_a_port_that_an_unseen_program_has(mute_port: str) -> None:
+    with closing(open_port(mute_port, 9600)):
         for system, words in [("linux", "sudo fuser -v"), ("darwin", "sudo lsof"), ("win32", "close the other")]:
-            machine = replace(on(mute), system=system)
-            step = failure(Doctor(machine).examine(Target(mute)))
+            machine = replace(on(mute_port), system=system)
+            step = failure(Doctor(machine).examine(Target(mute_port)))
             assert step.rung is PortRung.OPENS
             assert "in use" in step.detail
             assert words in step.next
-        machine = replace(on(mute), runs=lambda name: name == "ModemManager")
-        assert "half a minute" in failure(Doctor(machine).examine(Target(mute))).next
+        machine = replace(on(mute_port), runs=lambda name: name == "ModemManager")
+        assert "half a minute" in failure(Doctor(machine).examine(Target(mute_port))).next
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,6 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
@@ -179,30 +178,18 @@ def test_what_is_on_no_serial_port(run: Run) -> None:
     assert run("receivers", "doctor", "file:capture.hex").code == 2
 
 
-@pytest.fixture
-def port() -> Iterator[str]:
-    """A port on which nothing answers."""
-    import tty
-
-    master, slave = os.openpty()
-    tty.setraw(slave)
-    try:
-        yield os.ttyname(slave)
-    finally:
-        os.close(slave)
-        os.close(master)
-
-
-def test_a_port_that_another_program_has(run: Run, port: str) -> None:
+def test_a_port_that_another_program_has(run: Run, mute_port: str) -> None:
     if not Path("/proc/self/fd").exists():
-        pytest.skip("this system does not tell who has a port open")
+        pytest.skip("this system does not tell who has a mute_port open")
     code = (
         "import sys, serial\nport = serial.Serial(sys.argv[1], exclusive=True)\nprint(flush=True)\nsys.stdin.read()\n"
     )
-    with subprocess.Popen([sys.executable, "-c", code, port], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+    with subprocess.Popen(
+        [sys.executable, "-c", code, mute_port], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as other:
         assert other.stdout is not None
         other.stdout.readline()
-        ran = run("receivers", "doctor", port)
+        ran = run("receivers", "doctor", mute_port)
         other.communicate(b"")
     assert ran.code == 3
     (wrong,) = [line for line in ran.lines if line.startswith("  ✗")]
@@ -226,16 +213,16 @@ sys.exit(main(sys.argv[1:]))
 
 
 @pytest.mark.parametrize(("mode", "cure"), [(0o000, "udev rule"), (0o060, "usermod -aG tty")])
-def test_a_port_that_this_user_may_not_open(port: str, mode: int, cure: str) -> None:
+def test_a_port_that_this_user_may_not_open(mute_port: str, mode: int, cure: str) -> None:
     if not sys.platform.startswith("linux"):
         pytest.skip("the cure is another one elsewhere")
     if mode and os.geteuid() != 0:
         pytest.skip("only root can stop being in a group")
     if mode:
-        shutil.chown(port, group="tty")
-    Path(port).chmod(mode)
+        shutil.chown(mute_port, group="tty")
+    Path(mute_port).chmod(mode)
     done = subprocess.run(
-        [sys.executable, "-c", UNPRIVILEGED, "receivers", "doctor", port],
+        [sys.executable, "-c", UNPRIVILEGED, "receivers", "doctor", mute_port],
         cwd=ROOT, capture_output=True, text=True, check=False, env={**os.environ, "PYTHONIOENCODING": "utf-8"},
     )  # fmt: skip
     assert done.returncode == 3, done.stderr
@@ -255,21 +242,21 @@ def test_no_port_at_all(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_all_ports_on_usb_are_looked_at_and_no_other(
-    run: Run, scenario: Scenario, port: str, monkeypatch: pytest.MonkeyPatch
+    run: Run, scenario: Scenario, mute_port: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with Bench.of(scenario, "amb8465", "pty") as bench:
         ports = [
             PortDescription(bench.at, "FT232R", (0x0403, 0x6001)),
-            PortDescription(port, "n/a", None),
+            PortDescription(mute_port, "n/a", None),
         ]
         monkeypatch.setattr("fieldtool.doctor.machine.list_ports", lambda: ports)
-        assert [found.path for found in this_machine().ports()] == [bench.at, port]
+        assert [found.path for found in this_machine().ports()] == [bench.at, mute_port]
         ran = run("receivers", "doctor", "--json")
         assert ran.code == 0
         (told,) = map(json.loads, ran.lines)
         assert (told["port"], told["usb_id"], told["description"]) == (bench.at, "0403:6001", "FT232R")
-        assert f"only when named: {port}" in ran.err
-        # One port without its receiver spoils a list of ports that were named.
+        assert f"only when named: {mute_port}" in ran.err
+        # One mute_port without its receiver spoils a list of ports that were named.
         both = run("receivers", "doctor", bench.at, "/dev/ttyUSB77")
     assert both.code == 3
     assert "/dev/ttyUSB77 does not exist" in both.out

@@ -139,8 +139,8 @@ class _CbcDerived(MeterPlan):
             sent = data[message.mac]
             if aes_cmac(derive(kdf_a_input(KMAC, counter, number)), signed)[: len(sent)] != sent:
                 return None
-        encrypting = aes_decryptor(derive(kdf_a_input(KENC, counter, number)))
-        return _chained(encrypting, data[start:end], data[start : end - BLOCK]) + data[end:]
+        decryptor = aes_decryptor(derive(kdf_a_input(KENC, counter, number)))
+        return _chained(decryptor, data[start:end], data[start : end - BLOCK]) + data[end:]
 
 
 def _chained(decryptor: BlockCipher, blocks: bytes, chained: bytes) -> bytes:

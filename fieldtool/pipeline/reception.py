@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from typing import TypeAlias
 
-from fieldtool.pipeline.installation import INSTALLATION_REQUESTS
+from fieldtool.pipeline.installation import asks_to_be_installed
 from fieldtool.pipeline.main_reading import alarms, main_reading
 from protocols.model import Address, Outcome, Reading, Telegram
 
@@ -130,7 +130,6 @@ class _Meter:
     among_newest: int = 0
     label: str | None = None
     asked_at: datetime | None = None
-    is_new: bool = True
 
 
 _COUNTER_OF_OUTCOME: dict[Outcome, str] = {
@@ -201,10 +200,10 @@ class Reception:
             meter.medium = _medium(telegram, meter.identity) or meter.medium
             meter.recent.append((at, telegram))
             self._forget_old(meter)
-            if telegram.message in INSTALLATION_REQUESTS and telegram.outcome is not Outcome.DAMAGED:
+            if asks_to_be_installed(telegram.message, telegram.outcome):
                 meter.asked_at = at
-            if meter.is_new:
-                meter.is_new, meter.label = False, self._label_of(*_names(telegram, sender))
+            if sender not in self._rows:
+                meter.label = self._label_of(*_names(telegram, sender))
             self._rows[sender] = _row(telegram, sender, meter)
             return True
 

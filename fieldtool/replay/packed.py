@@ -8,6 +8,7 @@ from pathlib import PurePath
 from typing import Final, TypeAlias
 
 Progress: TypeAlias = Callable[[int], None]
+"""Is told how many bytes of a file were read since it was told last."""
 
 _PACKINGS: Final = {
     b"\x1f\x8b": "gzip",

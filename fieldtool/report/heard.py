@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from enum import IntEnum
 from typing import Final, NamedTuple
 
-from fieldtool.pipeline.installation import INSTALLATION_REQUESTS
+from fieldtool.pipeline.installation import asks_to_be_installed
 from fieldtool.pipeline.main_reading import main_reading
 from fieldtool.pipeline.reception import Sender, sender_of
 from fieldtool.report.reception import Air, Log, Reception
@@ -248,7 +248,7 @@ class HeardMeters:
             meter.names.add(sender)
         if isinstance(seen, Telegram):
             meter.name(seen)
-        if message in INSTALLATION_REQUESTS and seen.outcome is not Outcome.DAMAGED:
+        if asks_to_be_installed(message, seen.outcome):
             meter.installation_request = message
         meter.add(one)
         if seen.outcome is not Outcome.DAMAGED:

@@ -25,7 +25,8 @@ _STALE_S = 300
 ASKED_GLYPH = "→"
 """Stands for a meter that asks to be installed: its button was pressed."""
 
-_ASKED_WIDTH = 12
+_WORDS_WIDTH = 12
+"""From so many cells on, the last column has words for what a meter reports, not only a count."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,11 +106,11 @@ def _alarms(row: MeterRow, width: int, now: datetime) -> Cell:
     """What the meter reports; before that, for some minutes, that it asks to be installed."""
     count = f"{ALARM_GLYPH}{len(row.alarms)}" if row.alarms else ""
     if row.asked_at is not None and now - row.asked_at <= LATELY:
-        said = " install " if width >= _ASKED_WIDTH else ""
+        said = " install " if width >= _WORDS_WIDTH else ""
         return f"{ASKED_GLYPH}{said}{count}", "strong"
     if not row.alarms:
         return "", "plain"
-    if width < 12:
+    if width < _WORDS_WIDTH:
         return count, "warning"
     return f"{ALARM_GLYPH} {', '.join(words(alarm) for alarm in row.alarms)}", "warning"
 

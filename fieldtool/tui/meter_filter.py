@@ -108,6 +108,8 @@ _WORD_FIELDS: dict[str, Callable[[MeterRow], tuple[str, ...]]] = {
 _YES_NO_FIELDS: dict[str, Callable[[MeterRow], tuple[str, ...]]] = {"filed": _filed, "asked": _asked}
 """Only looked into when they are named."""
 
+_NAMED_FIELDS = _WORD_FIELDS | _YES_NO_FIELDS
+
 
 _NUMBER_FIELDS: dict[str, Callable[[MeterRow], int | None]] = {
     "rssi": lambda row: row.rssi_dbm,
@@ -137,7 +139,7 @@ class Term:
         if self.sign != ":" and self.field is not None:
             number = _NUMBER_FIELDS[self.field](row)
             return number is not None and (number < self.limit if self.sign == "<" else number > self.limit)
-        fields = _WORD_FIELDS.values() if self.field is None else ((_WORD_FIELDS | _YES_NO_FIELDS)[self.field],)
+        fields = _WORD_FIELDS.values() if self.field is None else (_NAMED_FIELDS[self.field],)
         if any(self.word in text.lower() for field in fields for text in field(row)):
             return True
         return bool(self.spelling) and _number in fields and self._is_number(row)
@@ -178,7 +180,7 @@ def _term(part: str) -> Term:
         return Term(word, negated=negated, spelling=_number_spelling(word))
     field = field.lower()
     if sign == ":":
-        _known(field, (*_WORD_FIELDS, *_YES_NO_FIELDS), "words")
+        _known(field, tuple(_NAMED_FIELDS), "words")
         return Term(word, field, negated=negated, spelling=_number_spelling(word))
     _known(field, tuple(_NUMBER_FIELDS), "numbers")
     try:

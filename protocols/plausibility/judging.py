@@ -248,7 +248,7 @@ class Judge:
         places = self._kinds.get(id(kind))
         if places is None:
             places = self._kinds[id(kind)] = Places.of(kind, plan.meter)
-        watched = Watched.of(plan, plan.meter, places)
+        watched = Watched.of(plan, places)
         # Full and compact frames of a meter have equal lanes: made one, they are compared at a glance.
         watched.lane = self._lanes.setdefault(watched.lane, watched.lane)
         return Watch(watched, self._meter(plan.meter, plan.link_address), self.era)

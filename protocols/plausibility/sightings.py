@@ -10,7 +10,6 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, TypeAlias
 
-from protocols.crypto import key_check_value
 from protocols.learned import status_of
 from protocols.mbus.layouts import Slot
 from protocols.mbus.values import Result
@@ -124,7 +123,8 @@ class Places:
 
     `lane` is without the meter's key. `date_mask` covers the bytes of all dates, of a clock only the day; its minute
     and hour stand at `clock_at`. Dates that are `known` under the mask are in order in telegrams received from the one
-    time to the other, whatever the time of day of the clock. `allowance` is what a total may always rise by.
+    time to the other, whatever the time of day of the clock. Of what a payload layout read there are no such bytes: the
+    records of the dates themselves are `known`. `allowance` is what a total may always rise by.
     """
 
     plan: Plan
@@ -234,17 +234,17 @@ class Watched:
     lane: Lane
 
     @classmethod
-    def of(cls, plan: MeterPlan, meter: Address, places: Places) -> Watched:
+    def of(cls, plan: MeterPlan, places: Places) -> Watched:
         """Watch the telegrams of one meter."""
         lane = places.lane
         if plan.key is not None:
-            lane = Lane(lane.protection, key_check_value(plan.key.value), lane.unique)
-        return cls(places, meter, plan.link_address, lane)
+            lane = Lane(lane.protection, plan.key_check_value, lane.unique)
+        return cls(places, plan.meter, plan.link_address, lane)
 
     def observation(
         self, data: bytes, body: Body, received_at: datetime | None, heard_at: datetime | None = None
     ) -> Observation:
-        """What is kept of a telegram; `data` is the frame without CRCs, `body` the bytes behind its clear part."""
+        """What is kept of a telegram; `data` is the frame without CRCs, `body` what the layout read of it."""
         total = self.places.total
         value = None if total is None else total_of(*total.read(body))
         return self._observation(data, received_at or heard_at, value, self.remarks(data, body, received_at))
